@@ -1,0 +1,48 @@
+# Each target is complete on a fresh machine: it does its own set-up first.
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: setup demo test test-pure test-faults check bench pictures messages lock clean
+
+setup: $(READY)
+
+$(READY): requirements/dev.txt pyproject.toml tools/setup.sh
+	@tools/setup.sh
+	@touch $@
+
+demo: $(READY)
+	@.venv/bin/cordboard demo
+
+test: $(READY)
+	@tools/system.sh
+	@$(PYTHON) -m pytest -n auto --dist loadgroup -m "not faults"
+
+# The tests that need no Asterisk, no PostgreSQL and no browser: seconds.
+test-pure: $(READY)
+	@$(PYTHON) -m pytest -m "not faults and not pbx and not browser and not postgres"
+
+test-faults: $(READY)
+	@tools/system.sh
+	@$(PYTHON) -m pytest -m faults
+
+check: $(READY)
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: $(READY)
+	@$(PYTHON) -m bench
+
+# The pictures of README.md, made by the browser as the browser tests drive it.
+pictures: $(READY)
+	@tools/system.sh
+	@$(PYTHON) -m pytest -m browser --pictures docs/pictures
+
+# The pinned, hashed requirements from the ranges of pyproject.toml.
+lock:
+	@tools/lock.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,262 @@
+"""The configuration: `cordboard.toml`, any key of which the environment may override.
+
+`CORDBOARD_HTTP__LISTEN=127.0.0.1:9000` sets `[http] listen`. All faults are found at once, each
+with its file, line and what to do.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cordboard.errors import UserError
+
+DEFAULT_PATH = Path("cordboard.toml")
+
+
+def share(name: str) -> Path:
+    """A file or folder of `config/`: beside the package in a checkout, inside it in a wheel."""
+    packed = Path(__file__).parent / "share" / "config" / name
+    return packed if packed.exists() else Path(__file__).parent.parent / "config" / name
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("write it as HOST:PORT, such as 127.0.0.1:8088 or [::1]:8088")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("not a time zone of the IANA list, such as Europe/Sofia") from None
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """HOST:PORT as a pair, the brackets of an IPv6 host taken off."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only programs on this machine can reach `address` (HOST:PORT)."""
+    host = split_address(address)[0]
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pbx(Section):
+    """One Asterisk. The secret stands in a file of its own, readable by the server alone."""
+
+    name: str = Field(default="pbx", pattern=r"^[a-z0-9_-]{1,32}$")
+    host: str = "127.0.0.1"
+    port: int = Field(default=5038, ge=1, le=65535)
+    user: str = "cordboard"
+    secret_file: Path
+
+    def secret(self) -> str:
+        """Raises `UserError` where the file cannot be read or is empty."""
+        try:
+            secret = self.secret_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UserError(
+                f"[[pbx]] {self.name}: secret_file {self.secret_file}: {error.strerror};"
+                " put the AMI account's secret there, one line"
+            ) from error
+        if not secret:
+            raise UserError(f"[[pbx]] {self.name}: secret_file {self.secret_file} is empty")
+        return secret
+
+
+class Agi(Section):
+    """Where the dialplan's AGI() finds us. AGI has no authentication: loopback, or a network on
+    which only the PBX can reach this port."""
+
+    listen: Address = "127.0.0.1:4573"
+    sessions: int = Field(default=500, ge=1, description="calls asking for a route at one time")
+
+
+class Http(Section):
+    listen: Address = "127.0.0.1:8088"
+    certificate: Path | None = None
+    key: Path | None = None
+    trusted_proxies: list[str] = []
+
+    @model_validator(mode="after")
+    def _closed_to_eavesdroppers(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if not is_loopback(self.listen) and not self.certificate and not self.trusted_proxies:
+            raise ValueError(
+                f"listen = {self.listen} can be reached from outside: give certificate and key,"
+                " or trusted_proxies where a proxy speaks TLS for us, or listen on 127.0.0.1"
+            )
+        return self
+
+
+class Database(Section):
+    url: str = "sqlite+aiosqlite:///var/cordboard.db"
+
+
+class Phone(Section):
+    region: str = Field(default="RU", pattern=r"^[A-Z]{2}$")
+
+
+class Scripts(Section):
+    path: Path = Path("scripts")
+
+
+class Routing(Section):
+    path: Path = Field(default_factory=lambda: share("routing.toml"))
+
+
+class Crm(Section):
+    statuses: list[str] = ["new", "regular", "vip", "debtor", "blocked"]
+    languages: list[str] = ["ru", "bg", "en"]
+    currency: str = Field(default="RUB", pattern=r"^[A-Z]{3}$")
+    results: list[str] = ["resolved", "callback", "complaint", "order", "wrong-number", "other"]
+
+
+class Desk(Section):
+    """What counts as good service, and how long an operator has for the note."""
+
+    timezone: Zone = "UTC"
+    service_level_seconds: float = Field(default=20, gt=0)
+    short_abandon_seconds: float = Field(default=5, ge=0)
+    wrapup_seconds: float = Field(default=30, ge=0)
+    lookup_deadline_ms: int = Field(default=300, ge=10)
+
+
+class Settings(BaseSettings):
+    """The whole file. `load` is the way to make one."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="CORDBOARD_", env_nested_delimiter="__"
+    )
+
+    pbx: list[Pbx] = []
+    agi: Agi = Agi()
+    http: Http = Http()
+    database: Database = Database()
+    phone: Phone = Phone()
+    scripts: Scripts = Scripts()
+    routing: Routing = Routing()
+    crm: Crm = Crm()
+    desk: Desk = Desk()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+
+class ConfigError(UserError):
+    """Every fault of one configuration file; `faults` holds one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def load(path: Path | None) -> Settings:
+    """Reads `path` (or `cordboard.toml` here, or built-in defaults where there is none).
+
+    Paths inside the file are taken from the file's own folder. Raises `ConfigError`.
+    """
+    if path is None:
+        named = os.environ.get("CORDBOARD_CONFIG")
+        path = Path(named) if named else DEFAULT_PATH
+        if not named and not path.exists():
+            return _settings({}, path, "")
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}; name another with --config"]) from error
+    except UnicodeDecodeError as error:
+        fault = f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8"
+        raise ConfigError([fault]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: {error}; the file must be TOML"]) from error
+    _resolve_paths(data, path.parent.resolve())
+    return _settings(data, path, text)
+
+
+def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
+    try:
+        return Settings(**data)
+    except ValidationError as error:
+        faults = [_fault(path, text, f["loc"], f["type"], f["msg"]) for f in error.errors()]
+        raise ConfigError(faults) from None
+
+
+def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
+    pbxs = data.get("pbx")
+    sections = pbxs if isinstance(pbxs, list) else []
+    for section in [*sections, *(data.get(name) for name in ("http", "scripts", "routing"))]:
+        if isinstance(section, dict):
+            for key in ("secret_file", "certificate", "key", "path"):
+                if isinstance(section.get(key), str):
+                    section[key] = str(folder / Path(section[key]).expanduser())
+    database = data.get("database")
+    if isinstance(database, dict) and isinstance(url := database.get("url"), str):
+        scheme, slashes, rest = url.partition(":///")
+        if slashes and scheme.startswith("sqlite") and rest and not rest.startswith(("/", ":")):
+            database["url"] = f"{scheme}:///{folder / rest}"
+
+
+def _fault(path: Path, text: str, loc: tuple[int | str, ...], kind: str, message: str) -> str:
+    where = ".".join(str(part) for part in loc)
+    if os.environ.get("CORDBOARD_" + "__".join(str(p) for p in loc).upper()) is not None:
+        return f"CORDBOARD_{'__'.join(str(p) for p in loc).upper()} in the environment: {message}"
+    advice = {
+        "extra_forbidden": "no such key; take it out or mend its spelling",
+        "missing": "this key is needed; add it",
+    }.get(kind, message.removeprefix("Value error, "))
+    return f"{path}:{_line(text, loc)}: {where}: {advice}"
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> int:
+    """The line on which the key at `loc` stands, or its table's header, or 1."""
+    names = [part for part in loc if isinstance(part, str)]
+    index = next((part for part in loc if isinstance(part, int)), 0)
+    found, seen, inside = 1, -1, len(names) < 2
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[{1,2}\s*([\w.-]+)\s*\]{1,2}", line)
+        if header:
+            seen += header[1] == names[0]
+            inside = header[1] == names[0] and seen == index
+            if inside:
+                found = number
+        elif inside and names and re.match(rf"\s*{re.escape(names[-1])}\s*=", line):
+            return number
+    return found
