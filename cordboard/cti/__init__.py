@@ -1,0 +1,1 @@
+"""Everything that speaks to Asterisk: AMI, FastAGI, and the model of calls. Knows no customers."""

@@ -1,0 +1,223 @@
+"""What the call model says happened, in CSTA's words. Pure.
+
+A fact is about people, not plumbing: `channel` is the caller's, `peer` the phone of the other
+person. Local channels, queue internals and bridges never appear. The facts that
+`cordboard replay` prints are those in `CSTA`; the others serve the board.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
+
+Cause = Literal["completed", "no-answer", "busy", "rejected", "cancelled", "failed", "lost"]
+"""How a call ended, or why a phone stopped ringing (`cancelled`: the caller left or another
+phone took the call)."""
+
+EntryOutcome = Literal["connected", "abandoned", "timed-out", "moved", "lost"]
+"""How a caller left a queue. `moved` is every other way out: withdrawn, redirected, a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFact:
+    """What all facts about a call carry. `at` is the PBX's clock, None where it gave none."""
+
+    at: float | None
+    call: CallId
+    linkedid: Linkedid
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(CallFact):
+    """A call enters. `number` and `name` are the caller's as the PBX gave them, `dialled` is the
+    extension that was called."""
+
+    pbx: PbxName
+    boot: str
+    uniqueid: Uniqueid
+    number: str
+    name: str
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued(CallFact):
+    """The caller stands in a queue at `position` (1 is the head)."""
+
+    uniqueid: Uniqueid
+    queue: QueueName
+    position: int
+    waited: float = 0.0
+    """Seconds already waited, where a snapshot told us of a caller that we had not seen join."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(CallFact):
+    """A snapshot's word on the place of a caller whom we knew to be waiting."""
+
+    uniqueid: Uniqueid
+    queue: QueueName
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLeft(CallFact):
+    """The caller's wait in a queue is over."""
+
+    uniqueid: Uniqueid
+    queue: QueueName
+    outcome: EntryOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned(CallFact):
+    """The caller gave up waiting: hung up in the queue, unanswered."""
+
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True)
+class Called(CallFact):
+    """Asterisk begins to call a phone for this caller; the earliest moment at which we know whose
+    phone will ring, and so the moment of the screen-pop."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+    queue: QueueName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(CallFact):
+    """The phone rings."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+    queue: QueueName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered(CallFact):
+    """A phone that was called will not have this call: it did not answer, refused, was busy, or
+    somebody else was quicker."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Established(CallFact):
+    """Caller and peer hear each other."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+    queue: QueueName | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCleared(CallFact):
+    """The peer's phone is on hook again after it had talked."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared(CallFact):
+    """The call is over."""
+
+    cause: Cause
+
+
+AnyCallFact = (
+    Offered
+    | Queued
+    | Placed
+    | QueueLeft
+    | Abandoned
+    | Called
+    | Delivered
+    | Undelivered
+    | Established
+    | PeerCleared
+    | Cleared
+)
+
+CSTA: dict[type, str] = {
+    Offered: "offered",
+    Queued: "queued",
+    Delivered: "delivered",
+    Established: "established",
+    Abandoned: "abandoned",
+    Cleared: "cleared",
+}
+"""The facts that `replay` prints, under their names in ECMA-269."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A queue member as Asterisk describes it now. `status` is an AST_DEVICE number: 1 free, 2 in
+    use, 3 busy, 4 invalid, 5 unavailable, 6 ringing, 7 ringing and in use, 8 on hold."""
+
+    pbx: PbxName
+    queue: QueueName
+    interface: str
+    name: str
+    state_interface: str
+    status: int
+    paused: bool
+    reason: str
+    in_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberGone:
+    pbx: PbxName
+    queue: QueueName
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSeen:
+    """A queue that exists, from a snapshot."""
+
+    pbx: PbxName
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """The link is logged in, the PBX is fully booted. A `boot` other than before means that it was
+    restarted: every channel of the old one is gone."""
+
+    pbx: PbxName
+    boot: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The PBX cannot be seen; what we know is stale from now on."""
+
+    pbx: PbxName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBegan:
+    """The lists that follow on the event connection are a barrier: what they leave out is gone."""
+
+    pbx: PbxName
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDone:
+    pbx: PbxName
+
+
+LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
+QueueFact = MemberSeen | MemberGone | QueueSeen
+Fact = AnyCallFact | LinkFact | QueueFact
