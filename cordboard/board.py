@@ -1,0 +1,717 @@
+"""The joint rules of the desk: what a call, a queue, an operator and a customer do to each other.
+Pure.
+
+`apply(fact, now)` is the one way in, the commands it returns the one way out. It asks no clock and
+no database, so a recording of the inbox replays to the same commands. Rules of one machine stand
+elsewhere (`cti.calls`, `queue.operators`, `queue.lines`, `queue.routing`); here stand those that
+join them, such as "call ended and operator was talking: wrap-up".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, User
+from cordboard.cti import facts as cti
+from cordboard.desk import (
+    ActionAsked,
+    ActionDone,
+    AnyFact,
+    Call,
+    CallState,
+    Command,
+    CustomerChanged,
+    CustomerFound,
+    EndCall,
+    EndPop,
+    FindCustomer,
+    HangUp,
+    Link,
+    PauseMember,
+    PolicyChanged,
+    Pop,
+    PopEnd,
+    Remark,
+    Remembered,
+    RouteAsked,
+    Save,
+    SaveWrapUp,
+    SendRoute,
+    ShowCall,
+    ShowLink,
+    ShowOperator,
+    ShowPop,
+    ShowQueue,
+    ShowWaiting,
+    Tell,
+    Tick,
+    UsersChanged,
+    WrapUpSaved,
+)
+from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, derived_id
+from cordboard.queue.lines import Entry, Line, ServiceLevel
+from cordboard.queue.operators import (
+    Membership,
+    Operator,
+    Surprise,
+    WorkEvent,
+    advance,
+    with_membership,
+    without_membership,
+)
+from cordboard.queue.routing import Caller, Decision, Policy, Reason, decide
+
+ARRIVAL_KEPT = 3600.0
+"""Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+
+_POP_ENDS: dict[cti.Cause, PopEnd] = {
+    "no-answer": "no-answer",
+    "busy": "busy",
+    "rejected": "rejected",
+    "failed": "failed",
+    "lost": "lost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that the board goes by. Times in seconds."""
+
+    policy: Policy
+    zone: ZoneInfo
+    wrapup: float
+    threshold: float
+    short_abandon: float
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What is known of a caller before, and beside, the call itself: AGI and AMI are two
+    connections, and either may bring the news of a call first."""
+
+    number: str
+    dialled: str
+    at: float
+    ask: str | None = None
+    found: CustomerFound | None = None
+    decision: Decision | None = None
+
+
+class Board:
+    """All state of the desk. One consumer calls `apply`, nobody else."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
+        self._calls: dict[CallId, Call] = {}
+        self._pops: dict[str, Pop] = {}
+        self._remembered: dict[CallId, CallRecord] = {}
+        self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
+        self._operators: dict[OperatorName, Operator] = {}
+        self._phones: dict[str, OperatorName] = {}
+        self._lines: dict[QueueName, Line] = {}
+        self._levels: dict[QueueName, ServiceLevel] = {}
+        self._links: dict[PbxName, Link] = {}
+        self._day = ""
+        self._now = 0.0
+        self._out: list[Command] = []
+
+    @property
+    def live_calls(self) -> int:
+        return len(self._calls)
+
+    def apply(self, fact: AnyFact, now: float) -> list[Command]:
+        """What is to be done about `fact`, in order."""
+        self._out, self._now = [], now
+        match fact:
+            case cti.Offered():
+                self._offered(fact)
+            case cti.Queued():
+                self._queued(fact)
+            case cti.Placed():
+                self._placed(fact)
+            case cti.QueueLeft():
+                self._queue_left(fact)
+            case cti.Called():
+                self._called(fact)
+            case cti.Delivered():
+                self._set_state(fact.call, "ringing")
+            case cti.Undelivered():
+                self._undelivered(fact)
+            case cti.Established():
+                self._established(fact)
+            case cti.PeerCleared():
+                self._peer_cleared(fact)
+            case cti.Cleared():
+                self._cleared(fact)
+            case cti.MemberSeen():
+                self._member_seen(fact)
+            case cti.MemberGone():
+                self._member_gone(fact)
+            case cti.QueueSeen():
+                self._line(fact.queue)
+            case cti.LinkUp():
+                self._link(fact.pbx, "connecting", "")
+            case cti.SnapshotDone():
+                self._snapshot_done(fact.pbx)
+            case cti.LinkDown():
+                self._link(fact.pbx, "down", fact.reason)
+            case RouteAsked():
+                self._route_asked(fact)
+            case CustomerFound():
+                self._customer_found(fact)
+            case CustomerChanged():
+                self._customer_changed(fact)
+            case Remembered():
+                self._remember(fact)
+            case UsersChanged():
+                self._users_changed(fact.users)
+            case PolicyChanged():
+                self._rules = replace(self._rules, policy=fact.policy)
+            case ActionAsked():
+                self._action(fact)
+            case ActionDone():
+                self._out.append(Tell(fact.id, fact.actor, fact.error))
+            case WrapUpSaved():
+                self._wrapup_saved(fact)
+            case Tick():
+                self._tick()
+            case cti.Abandoned() | cti.SnapshotBegan():
+                pass
+        if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
+            data = json.dumps(asdict(fact), ensure_ascii=False)
+            kind = cti.CSTA.get(type(fact)) or type(fact).__name__.lower()
+            self._out.insert(0, Save(FactRecord(fact.call, now, kind, data)))
+        return self._out
+
+    # Who is calling, and where the call goes
+
+    def _arrival(self, pbx: PbxName, linkedid: Linkedid, number: str, dialled: str) -> Arrival:
+        arrival = self._arrivals.get((pbx, linkedid))
+        if arrival is None:
+            arrival = self._arrivals[pbx, linkedid] = Arrival(number, dialled, self._now)
+            self._out.append(FindCustomer(pbx, linkedid, number))
+        return arrival
+
+    def _route_asked(self, fact: RouteAsked) -> None:
+        arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
+        arrival.ask, arrival.dialled = fact.ask, fact.dialled
+        if arrival.found:
+            self._decide(fact.pbx, fact.linkedid, arrival)
+
+    def _customer_found(self, fact: CustomerFound) -> None:
+        arrival = self._arrivals.get((fact.pbx, fact.linkedid))
+        if arrival is None:
+            return
+        arrival.found = fact
+        if arrival.ask is not None:
+            self._decide(fact.pbx, fact.linkedid, arrival)
+        self._take_on(fact.pbx, fact.linkedid, arrival)
+
+    def _decide(self, pbx: PbxName, linkedid: Linkedid, arrival: Arrival) -> None:
+        assert arrival.found
+        assert arrival.ask is not None
+        found = arrival.found
+        caller = Caller(
+            found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
+        )
+        local = datetime.fromtimestamp(self._now, self._rules.zone)
+        arrival.decision = decide(self._rules.policy, caller, local)
+        self._out.append(SendRoute(arrival.ask, arrival.decision))
+        arrival.ask = None
+        self._take_on(pbx, linkedid, arrival)
+
+    def _take_on(self, pbx: PbxName, linkedid: Linkedid, arrival: Arrival) -> None:
+        """The call, if it is there, takes on what its arrival has learnt."""
+        for call in self._calls.values():
+            if (call.pbx, call.linkedid) == (pbx, linkedid):
+                self._change(self._with_arrival(call, arrival))
+                return
+
+    def _with_arrival(self, call: Call, arrival: Arrival) -> Call:
+        found = arrival.found
+        return replace(
+            call,
+            card=found.card if found else call.card,
+            number=(found and found.e164) or call.number,
+            decision=arrival.decision or call.decision,
+        )
+
+    def _customer_changed(self, fact: CustomerChanged) -> None:
+        card = fact.card
+        for call in list(self._calls.values()):
+            same = call.card is not None and call.card.customer.id == card.customer.id
+            if same or (call.card is None and call.number in card.customer.phones):
+                self._change(replace(call, card=card))
+                if call.operator and call.answered is not None:
+                    self._save_contact(self._calls[call.id], call.operator)
+
+    # The life of a call
+
+    def _offered(self, fact: cti.Offered) -> None:
+        if fact.call in self._calls:
+            return
+        arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
+        call = Call(
+            id=fact.call,
+            pbx=fact.pbx,
+            boot=fact.boot,
+            linkedid=fact.linkedid,
+            uniqueid=fact.uniqueid,
+            channel=fact.channel,
+            number=fact.number,
+            name=fact.name,
+            dialled=fact.dialled,
+            state="routing",
+            started=self._now,
+        )
+        record = self._remembered.pop(fact.call, None)
+        if record is not None:
+            call = replace(
+                call,
+                number=record.number,
+                name=record.name,
+                dialled=record.dialled,
+                started=record.started_at,
+                answered=record.answered_at,
+                why=record.why,
+                queue=QueueName(record.queue) if record.queue else None,
+            )
+        self._calls[call.id] = call
+        self._change(self._with_arrival(call, arrival), force=True)
+        self._operator_of(fact.channel, "answer", fact.call)
+
+    def _queued(self, fact: cti.Queued) -> None:
+        call = self._calls.get(fact.call)
+        if call is None:
+            return
+        line = self._line(fact.queue)
+        known = line.find(fact.uniqueid)
+        entry = known or self._entry(call, fact)
+        line.join(entry, fact.position)
+        if not known:
+            self._out.append(Save(_entry_record(entry, call, None)))
+        state: CallState = "waiting" if call.state == "routing" else call.state
+        self._change(replace(call, state=state, queue=fact.queue))
+        self._show_line(fact.queue)
+
+    def _placed(self, fact: cti.Placed) -> None:
+        entry = self._line(fact.queue).find(fact.uniqueid)
+        if entry:
+            self._lines[fact.queue].join(entry, fact.position)
+            self._show_line(fact.queue)
+
+    def _entry(self, call: Call, fact: cti.Queued) -> Entry:
+        record = self._open_entries.pop((call.id, fact.queue), None)
+        if record is not None:
+            identity, entered, priority = record.id, record.entered_at, record.priority
+        else:
+            entered = self._now - fact.waited
+            priority = call.decision.priority if call.decision else 0
+            millis = int(entered * 1000)
+            identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
+        return Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
+
+    def _queue_left(self, fact: cti.QueueLeft) -> None:
+        line = self._line(fact.queue)
+        entry = line.leave(fact.uniqueid, fact.outcome, self._now)
+        call = self._calls.get(fact.call)
+        if entry is None or call is None:
+            return
+        level = self._levels[fact.queue]
+        self._levels[fact.queue] = level.counting(fact.outcome, self._now - entry.entered)
+        self._out.append(Save(_entry_record(entry, call, call.operator)))
+        if call.state == "waiting":
+            self._change(replace(call, state="routing"))
+        self._show_line(fact.queue)
+
+    def _called(self, fact: cti.Called) -> None:
+        call = self._calls.get(fact.call)
+        name = self._operator_of(fact.peer, "offer", fact.call)
+        if call is None or name is None:
+            return
+        millis = int(call.started * 1000)
+        identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
+        self._end_wrapups(name, call.id)
+        pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
+        self._pops[identity] = pop
+        self._out.append(ShowPop(pop, first=True))
+
+    def _undelivered(self, fact: cti.Undelivered) -> None:
+        self._operator_of(fact.peer, "release", fact.call)
+        for pop in self._pops_of(fact.call):
+            if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
+                self._end_pop(pop, self._pop_end(fact))
+        call = self._calls.get(fact.call)
+        if call and call.state == "ringing" and not self._pops_of(fact.call):
+            waiting = call.queue and self._line(call.queue).find(call.uniqueid)
+            self._set_state(fact.call, "waiting" if waiting else "routing")
+
+    def _pop_end(self, fact: cti.Undelivered) -> PopEnd:
+        if fact.cause in _POP_ENDS:
+            return _POP_ENDS[fact.cause]
+        call = self._calls.get(fact.call)
+        return "answered-elsewhere" if call and call.state == "talking" else "caller-left"
+
+    def _established(self, fact: cti.Established) -> None:
+        call = self._calls.get(fact.call)
+        if call is None:
+            return
+        name = self._operator_of(fact.peer, "answer", fact.call)
+        call = replace(
+            call,
+            state="talking",
+            operator=name or call.operator,
+            answered=call.answered if call.answered is not None else self._now,
+        )
+        for pop in self._pops_of(fact.call):
+            if pop.peer_uniqueid == fact.peer_uniqueid:
+                self._pops[pop.id] = replace(pop, talked=True)
+        self._change(call)
+        if name:
+            self._save_contact(call, name)
+
+    def _peer_cleared(self, fact: cti.PeerCleared) -> None:
+        name = self._operator_of(fact.peer, "hang-up", fact.call)
+        if name is None:
+            return
+        for pop in self._pops_of(fact.call):
+            if pop.peer_uniqueid == fact.peer_uniqueid:
+                self._pops[pop.id] = replace(pop, wrapup_until=self._now + self._rules.wrapup)
+
+    def _cleared(self, fact: cti.Cleared) -> None:
+        self._operator_of(fact.channel, "hang-up", fact.call)
+        call = self._calls.get(fact.call)
+        if call is None:
+            return
+        call = replace(call, state="ended", ended=self._now, cause=fact.cause)
+        self._change(call)
+        if call.operator and call.answered is not None:
+            self._save_contact(call, call.operator)
+        elif call.card:
+            self._save_contact(call, None)
+        for pop in self._pops_of(call.id):
+            if not pop.talked:
+                self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+        self._arrivals.pop((call.pbx, call.linkedid), None)
+        self._forget_if_over(call.id)
+
+    # Wrap-up
+
+    def _wrapup_saved(self, fact: WrapUpSaved) -> None:
+        self._out.append(Tell(fact.id, fact.actor, None))
+        operator = self._operators.get(fact.actor)
+        if operator and operator.call in (fact.call, None):
+            self._advance(operator, "done", fact.call)
+        for pop in self._pops_of(fact.call):
+            if pop.operator == fact.actor and pop.wrapup_until is not None:
+                self._end_pop(pop, "done")
+        self._forget_if_over(fact.call)
+
+    def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
+        """The next call rings: the wrap-up before it is no state of the operator any more. What
+        was typed stays in the browser and may still be saved."""
+        for pop in list(self._pops.values()):
+            if pop.operator == name and pop.wrapup_until is not None and pop.call.id != but:
+                self._end_pop(pop, "done")
+                self._forget_if_over(pop.call.id)
+
+    def _tick(self) -> None:
+        for pop in list(self._pops.values()):
+            if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
+                operator = self._operators.get(pop.operator)
+                if operator and operator.work == "wrap-up" and operator.call == pop.call.id:
+                    self._advance(operator, "done", pop.call.id)
+                self._end_pop(pop, "done")
+                self._forget_if_over(pop.call.id)
+        for key, arrival in list(self._arrivals.items()):
+            if self._now - arrival.at > ARRIVAL_KEPT and not any(
+                (call.pbx, call.linkedid) == key for call in self._calls.values()
+            ):
+                del self._arrivals[key]
+        day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
+        if day != self._day:
+            begun, self._day = bool(self._day), day
+            for queue in self._lines if begun else ():
+                self._levels[queue] = self._fresh_level()
+                self._show_line(queue)
+
+    def _save_contact(self, call: Call, operator: OperatorName | None) -> None:
+        self._out.append(
+            Save(
+                Interaction(
+                    id=derived_id(int(call.started * 1000), call.id, "contact", operator or ""),
+                    customer_id=call.card.customer.id if call.card else None,
+                    call_id=call.id,
+                    operator=operator,
+                    queue=call.queue,
+                    started_at=call.answered if call.answered is not None else call.started,
+                    ended_at=call.ended,
+                    outcome=call.cause,
+                    result=None,
+                    note="",
+                )
+            )
+        )
+
+    # Operators and queues
+
+    def _users_changed(self, users: tuple[User, ...]) -> None:
+        for user in users:
+            if user.phone is None or not user.active:
+                continue
+            name = OperatorName(user.name)
+            before = self._operators.get(name)
+            stranger = self._operators.pop(self._phones.get(user.phone, name), None)
+            base = before or stranger
+            operator = Operator(
+                name,
+                user.display_name,
+                user.phone,
+                memberships=base.memberships if base else (),
+                work=base.work if base else "idle",
+                call=base.call if base else None,
+                since=base.since if base else self._now,
+            )
+            self._phones[user.phone] = name
+            self._put(operator)
+
+    def _member_seen(self, fact: cti.MemberSeen) -> None:
+        self._line(fact.queue)
+        phone = fact.state_interface if fact.state_interface in self._phones else fact.interface
+        name = self._phones.get(phone)
+        if name is None:
+            # A member without a login still works here, under the name that the queue gives.
+            name = self._phones[phone] = OperatorName(phone)
+            self._operators[name] = Operator(name, fact.name or phone, phone, since=self._now)
+        seen = Membership(
+            fact.pbx,
+            fact.queue,
+            fact.interface,
+            fact.status,
+            fact.paused,
+            fact.reason,
+            fact.in_call,
+        )
+        self._put(with_membership(self._operators[name], seen, self._now))
+
+    def _member_gone(self, fact: cti.MemberGone) -> None:
+        for operator in list(self._operators.values()):
+            if any(
+                (m.pbx, m.queue, m.interface) == (fact.pbx, fact.queue, fact.interface)
+                for m in operator.memberships
+            ):
+                self._put(without_membership(operator, fact.pbx, fact.queue, self._now))
+
+    def _operator_of(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
+        """Takes a step of work of the operator whose phone `channel` is, if it is one's."""
+        name = self._phones.get(channel.rpartition("-")[0])
+        if name is None:
+            return None
+        operator = self._operators[name]
+        if event in ("release", "hang-up") and operator.call not in (call, None):
+            return name  # it has gone on to another call already
+        self._advance(operator, event, call)
+        return name
+
+    def _advance(self, operator: Operator, event: WorkEvent, call: CallId) -> None:
+        try:
+            self._put(advance(operator, event, call, self._now))
+        except Surprise as surprise:
+            self._out.append(Remark(str(surprise)))
+
+    def _put(self, operator: Operator) -> None:
+        before = self._operators.get(operator.name)
+        self._operators[operator.name] = operator
+        if before != operator:
+            self._out.append(ShowOperator(operator))
+
+    def _line(self, queue: QueueName) -> Line:
+        line = self._lines.get(queue)
+        if line is None:
+            line = self._lines[queue] = Line(queue)
+            self._levels.setdefault(queue, self._fresh_level())
+            self._show_line(queue)
+        return line
+
+    def _fresh_level(self) -> ServiceLevel:
+        return ServiceLevel(self._rules.threshold, self._rules.short_abandon)
+
+    def _show_line(self, queue: QueueName) -> None:
+        line = self._lines[queue]
+        level = self._levels[queue]
+        self._out.append(ShowQueue(queue, len(line), line.longest_since, level))
+        waiting = tuple((e, self._calls[e.call]) for e in line.entries if e.call in self._calls)
+        self._out.append(ShowWaiting(queue, waiting))
+
+    # The link and the memory
+
+    def _link(self, pbx: PbxName, state: str, reason: str) -> None:
+        before = self._links.get(pbx)
+        stale = before.stale_since if before else None
+        if state == "down":
+            stale = stale if stale is not None else self._now
+        link = Link(
+            pbx,
+            "up" if state == "up" else "down" if state == "down" else "connecting",
+            self._now,
+            None if state == "up" else stale,
+            reason,
+        )
+        self._links[pbx] = link
+        self._out.append(ShowLink(link))
+
+    def _remember(self, fact: Remembered) -> None:
+        """Before the first snapshot: a restart in mid-call finds its calls again."""
+        self._remembered = {CallId(record.id): record for record in fact.calls}
+        for entry in fact.entries:
+            queue = QueueName(entry.queue)
+            self._line(queue)
+            if entry.outcome is None or entry.left_at is None:
+                self._open_entries[CallId(entry.call_id), queue] = entry
+            else:
+                wait = entry.left_at - entry.entered_at
+                self._levels[queue] = self._levels[queue].counting(entry.outcome, wait)
+        for queue in self._lines:
+            self._show_line(queue)
+
+    def _snapshot_done(self, pbx: PbxName) -> None:
+        """What the store held open and the PBX does not have any more ended unseen."""
+        for record in [r for r in self._remembered.values() if r.pbx == pbx]:
+            del self._remembered[CallId(record.id)]
+            gone = replace(record, state="ended", cause="lost", ended_at=self._now)
+            self._out.append(Save(gone))
+        for key, entry in list(self._open_entries.items()):
+            if entry.pbx == pbx:
+                del self._open_entries[key]
+                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
+        self._link(pbx, "up", "")
+
+    # Actions
+
+    def _action(self, fact: ActionAsked) -> None:
+        match fact.kind, fact.action:
+            case "call", "wrapup":
+                self._out.append(
+                    SaveWrapUp(
+                        fact.id,
+                        fact.actor,
+                        CallId(fact.target),
+                        fact.args.get("customer"),
+                        str(fact.args.get("note", "")),
+                        fact.args.get("result"),
+                    )
+                )
+            case "call", "hangup":
+                call = self._calls.get(CallId(fact.target))
+                if call is None or call.state == "ended":
+                    self._out.append(Tell(fact.id, fact.actor, "the call is over"))
+                else:
+                    self._out.append(
+                        HangUp(fact.id, fact.actor, call.pbx, call.channel, call.uniqueid)
+                    )
+            case "operator", ("pause" | "unpause") as action:
+                operator = self._operators.get(OperatorName(fact.target))
+                member = operator.memberships[0] if operator and operator.memberships else None
+                if member is None:
+                    self._out.append(Tell(fact.id, fact.actor, "this operator serves no queue"))
+                else:
+                    reason = fact.reason if action == "pause" else ""
+                    self._out.append(
+                        PauseMember(
+                            fact.id,
+                            fact.actor,
+                            member.pbx,
+                            member.interface,
+                            action == "pause",
+                            reason,
+                        )
+                    )
+            case _:
+                self._out.append(Tell(fact.id, fact.actor, f"no such action: {fact.action}"))
+
+    # Showing and keeping
+
+    def _pops_of(self, call: CallId) -> list[Pop]:
+        return [pop for pop in self._pops.values() if pop.call.id == call]
+
+    def _end_pop(self, pop: Pop, reason: PopEnd) -> None:
+        del self._pops[pop.id]
+        self._out.append(EndPop(pop.id, pop.operator, reason))
+
+    def _set_state(self, call: CallId, state: CallState) -> None:
+        known = self._calls.get(call)
+        if known and known.state not in (state, "talking", "ended"):
+            self._change(replace(known, state=state))
+
+    def _change(self, call: Call, force: bool = False) -> None:
+        """The call is now so: kept, saved, shown, and on every card that is open for it."""
+        before = self._calls.get(call.id)
+        if before == call and not force:
+            return
+        self._calls[call.id] = call
+        self._out.append(Save(_call_record(call)))
+        pops = self._pops_of(call.id)
+        self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
+        fresh_card = before is not None and (before.card, before.decision, before.number) != (
+            call.card,
+            call.decision,
+            call.number,
+        )
+        for pop in pops:
+            self._pops[pop.id] = shown = replace(self._pops[pop.id], call=call)
+            if fresh_card:
+                self._out.append(ShowPop(shown, first=False))
+        if fresh_card and call.queue and self._lines[call.queue].find(call.uniqueid):
+            self._show_line(call.queue)
+
+    def _forget_if_over(self, identity: CallId) -> None:
+        call = self._calls.get(identity)
+        if call and call.state == "ended" and not self._pops_of(identity):
+            del self._calls[identity]
+            operators = (call.operator,) if call.operator else ()
+            self._out.append(EndCall(identity, operators))
+
+
+def reasons_json(reasons: tuple[Reason, ...]) -> str:
+    return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False)
+
+
+def _call_record(call: Call) -> CallRecord:
+    return CallRecord(
+        id=call.id,
+        pbx=call.pbx,
+        boot=call.boot,
+        linkedid=call.linkedid,
+        number=call.number,
+        name=call.name,
+        dialled=call.dialled,
+        customer_id=call.card.customer.id if call.card else None,
+        queue=call.queue,
+        operator=call.operator,
+        state=call.state,
+        cause=call.cause,
+        why=reasons_json(call.decision.reasons) if call.decision else call.why,
+        started_at=call.started,
+        answered_at=call.answered,
+        ended_at=call.ended,
+    )
+
+
+def _entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> EntryRecord:
+    return EntryRecord(
+        id=entry.id,
+        call_id=entry.call,
+        pbx=call.pbx,
+        boot=call.boot,
+        uniqueid=entry.uniqueid,
+        queue=entry.queue,
+        priority=entry.priority,
+        entered_at=entry.entered,
+        outcome=entry.outcome,
+        operator=operator,
+        left_at=entry.left,
+    )

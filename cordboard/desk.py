@@ -1,0 +1,332 @@
+"""What is asked of the board, what it knows, and what it tells the shell to do. Pure records.
+
+The facts here come from people, the store and the clock; those about calls are in `cti.facts`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.cti.facts import Fact
+from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.lines import Entry, ServiceLevel
+from cordboard.queue.operators import Operator
+from cordboard.queue.routing import Decision, Policy
+
+CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
+PopEnd = Literal[
+    "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
+]
+
+
+# Facts
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAsked:
+    """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
+    waits for `SendRoute`."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFound:
+    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
+    `e164` and `country` are None where the number is no number."""
+
+    pbx: PbxName
+    linkedid: Linkedid
+    e164: str | None
+    country: str | None
+    card: Card | None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the store holds from before the start: calls that had not ended, and the stays in
+    queues of the current day."""
+
+    calls: tuple[CallRecord, ...]
+    entries: tuple[EntryRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsersChanged:
+    """All who may log in, as they are now."""
+
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerChanged:
+    """A customer was created or changed: cards that are open show it, calls from this customer's
+    numbers take it on."""
+
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class ActionAsked:
+    """Somebody at a console, or a program with a token, asks for something to be done.
+
+    `id` names the action; its outcome comes back to `actor` as a `result` on the stream.
+    `target` is a call's id or an operator's name.
+    """
+
+    id: str
+    actor: OperatorName
+    role: Role
+    kind: Literal["call", "operator"]
+    target: str
+    action: str
+    args: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionDone:
+    """The outcome of a command that an action led to; `error` is in words, None when it worked."""
+
+    id: str
+    actor: OperatorName
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpSaved:
+    """The note stands in the history."""
+
+    id: str
+    actor: OperatorName
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A second has gone by."""
+
+
+AnyFact = (
+    Fact
+    | RouteAsked
+    | CustomerFound
+    | Remembered
+    | UsersChanged
+    | PolicyChanged
+    | CustomerChanged
+    | ActionAsked
+    | ActionDone
+    | WrapUpSaved
+    | Tick
+)
+
+
+# What the board knows
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as people see it. Times are on our clock. `number` is E.164 where it is a number."""
+
+    id: CallId
+    pbx: PbxName
+    boot: str
+    linkedid: Linkedid
+    uniqueid: Uniqueid
+    channel: str
+    number: str
+    name: str
+    dialled: str
+    state: CallState
+    started: float
+    card: Card | None = None
+    decision: Decision | None = None
+    why: str = ""
+    """The reasons as JSON where they come from the store, after a restart."""
+    queue: QueueName | None = None
+    operator: OperatorName | None = None
+    answered: float | None = None
+    ended: float | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pop:
+    """A card on an operator's screen, from the moment the phone is called to the end of the
+    wrap-up. `call` is the call as it was when the pop was last shown."""
+
+    id: str
+    operator: OperatorName
+    peer_uniqueid: Uniqueid
+    call: Call
+    at: float
+    talked: bool = False
+    wrapup_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    pbx: PbxName
+    state: Literal["up", "connecting", "down"]
+    since: float
+    stale_since: float | None
+    reason: str
+
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True)
+class FindCustomer:
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendRoute:
+    ask: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """To be written before anything that follows is shown."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class SaveWrapUp:
+    id: str
+    actor: OperatorName
+    call: CallId
+    customer: str | None
+    note: str
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Hang up this channel if it is still the one with this Uniqueid."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    channel: str
+    uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class PauseMember:
+    """Pause or unpause this interface in all its queues."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    interface: str
+    paused: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPop:
+    pop: Pop
+    first: bool
+    """False when an open pop is shown again with new contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndPop:
+    id: str
+    operator: OperatorName
+    reason: PopEnd
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCall:
+    """`operators` are those whose pops of this call are open: it is theirs to see."""
+
+    call: Call
+    operators: tuple[OperatorName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    id: CallId
+    operators: tuple[OperatorName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOperator:
+    operator: Operator
+
+
+@dataclass(frozen=True, slots=True)
+class ShowQueue:
+    queue: QueueName
+    waiting: int
+    longest_since: float | None
+    level: ServiceLevel
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWaiting:
+    """All who wait in one queue, in order."""
+
+    queue: QueueName
+    waiting: tuple[tuple[Entry, Call], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLink:
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The outcome of an action, for the one who asked."""
+
+    id: str
+    actor: OperatorName
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """The PBX surprised us; to be logged and counted."""
+
+    what: str
+
+
+Command = (
+    FindCustomer
+    | SendRoute
+    | Save
+    | SaveWrapUp
+    | HangUp
+    | PauseMember
+    | ShowPop
+    | EndPop
+    | ShowCall
+    | EndCall
+    | ShowOperator
+    | ShowQueue
+    | ShowWaiting
+    | ShowLink
+    | Tell
+    | Remark
+)
