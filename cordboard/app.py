@@ -1,0 +1,475 @@
+"""The composition root: builds everything once, joins it up, and runs it.
+
+One consumer takes items from the inbox and asks the model and the board what they mean; what the
+board commands is carried out here, outside the consumer, and each result comes back through the
+inbox as a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+import time
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from cordboard.board import Board, Rules
+from cordboard.config import Settings, split_address
+from cordboard.crm_core import phones
+from cordboard.crm_core.store import Store
+from cordboard.cti import facts as cti
+from cordboard.cti.calls import CallModel
+from cordboard.cti.fastagi import AgiSession, FastAgiServer
+from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.desk import (
+    ActionDone,
+    AnyFact,
+    Command,
+    CustomerFound,
+    FindCustomer,
+    HangUp,
+    PauseMember,
+    Remark,
+    Remembered,
+    RouteAsked,
+    Save,
+    SaveWrapUp,
+    SendRoute,
+    ShowPop,
+    Tell,
+    Tick,
+    UsersChanged,
+    WrapUpSaved,
+)
+from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.inbox import Inbox
+from cordboard.ledger import Ledger
+from cordboard.queue.routing import Decision, Policy
+from cordboard.screenpop import render
+from cordboard.screenpop.hub import Hub
+from cordboard.screenpop.web import make_app
+
+log = structlog.get_logger(__name__)
+
+INBOX_LIMIT = 20_000
+ROUTE_WITHIN = 1.0
+"""Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
+USERS_EVERY = 10.0
+FORGED = "forged"
+"""The dialplan's word for a caller id with control characters in it."""
+
+Item = LinkItem | AnyFact
+
+
+def read_policy(settings: Settings) -> Policy:
+    """Raises `UserError` with every fault of the rule file, each with its line."""
+    path = settings.routing.path
+    try:
+        policy = Policy.parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"[routing] path {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError("\n".join(f"{path}:{line}" for line in str(error).splitlines())) from None
+    return policy
+
+
+class App:
+    """The running server. `serve` runs it until a signal; tests use `start` and `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `UserError` for what the settings alone can tell is wrong."""
+        if not settings.pbx:
+            raise UserError("no [[pbx]] in the configuration: name the Asterisk to connect to")
+        desk = settings.desk
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self.store = Store(
+            settings.database.url,
+            settings.phone.region,
+            settings.crm.statuses,
+            settings.crm.languages,
+        )
+        self.hub = Hub(self.registry)
+        self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
+        self._ledger = Ledger(self.store, self._show)
+        self._board = Board(
+            Rules(
+                read_policy(settings),
+                ZoneInfo(desk.timezone),
+                desk.wrapup_seconds,
+                desk.service_level_seconds,
+                desk.short_abandon_seconds,
+            )
+        )
+        self._models = {PbxName(pbx.name): CallModel(PbxName(pbx.name)) for pbx in settings.pbx}
+        self.links = {
+            PbxName(pbx.name): AmiLink(
+                PbxName(pbx.name), pbx.host, pbx.port, pbx.user, pbx.secret(), self._take
+            )
+            for pbx in settings.pbx
+        }
+        host, port = split_address(settings.agi.listen)
+        self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
+        self._asks: dict[str, asyncio.Future[Decision]] = {}
+        self._asked = 0
+        self._users: tuple[Any, ...] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._runner: web.AppRunner | None = None
+        self._measure()
+
+    def _measure(self) -> None:
+        registry = self.registry
+        self._surprises = Counter(
+            "cordboard_surprises", "Steps that the PBX took and no table has", registry=registry
+        )
+        self._forged = Counter(
+            "cordboard_forged_callers",
+            "Calls whose caller id held control characters",
+            registry=registry,
+        )
+        self._route_seconds = Histogram(
+            "cordboard_route_seconds",
+            "From the AGI session's first line to the route decided",
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        )
+        gauges = {
+            "cordboard_live_calls": ("Calls in progress", lambda: self._board.live_calls),
+            "cordboard_inbox_items": ("Items that wait for the consumer", lambda: len(self._inbox)),
+            "cordboard_unsaved_records": (
+                "Records that wait for the database",
+                lambda: self._ledger.unsaved,
+            ),
+            "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
+            "cordboard_ami_quarantined": (
+                "AMI frames that Asterisk would not write so",
+                lambda: self._link_sum("quarantined"),
+            ),
+            "cordboard_ami_cut_tails": (
+                "AMI connections that ended in mid-frame",
+                lambda: self._link_sum("cut_tails"),
+            ),
+            "cordboard_ami_overloads": (
+                "AMI links dropped because events came faster than they were handled",
+                lambda: self._link_sum("overloads"),
+            ),
+            "cordboard_agi_sessions": ("AGI sessions", lambda: self.agi.counters.sessions),
+            "cordboard_agi_broken": (
+                "AGI sessions that broke off",
+                lambda: self.agi.counters.broken,
+            ),
+            "cordboard_agi_refused": (
+                "AGI sessions over the limit",
+                lambda: self.agi.counters.refused,
+            ),
+        }
+        for name, (text, read) in gauges.items():
+            Gauge(name, text, registry=registry).set_function(read)
+
+    def _link_sum(self, counter: str) -> int:
+        return sum(int(getattr(link.counters, counter)) for link in self.links.values())
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        assert self._runner
+        host, port = self._runner.addresses[0][:2]
+        return str(host), int(port)
+
+    async def start(self) -> None:
+        """Raises `UserError` when an address is taken or the database is not ready."""
+        try:
+            await self.store.open()
+        except PeerError as error:
+            raise UserError(f"[database] url: {error}") from error
+        try:
+            await self._open_doors()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _open_doors(self) -> None:
+        now = time.time()
+        calls = [call for name in self._models for call in await self.store.open_calls(name)]
+        entries = await self.store.entries_since(self._day_began(now))
+        await self._load_users()
+        self._inbox.put((Remembered(tuple(calls), tuple(entries)), 0.0))
+        self._spawn(self._consume())
+        self._spawn(self._ledger.run())
+        self._spawn(self.hub.run())
+        self._spawn(self._tick())
+        try:
+            await self.agi.start()
+        except OSError as error:
+            where = self.settings.agi.listen
+            raise UserError(f"[agi] listen {where}: {error.strerror}") from error
+        await self._open_http()
+        for link in self.links.values():
+            self._spawn(link.run())
+
+    async def _open_http(self) -> None:
+        http = self.settings.http
+        app = make_app(self.settings, self.store, self.hub, self.submit, self.registry)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        host, port = split_address(http.listen)
+        tls = None
+        if http.certificate and http.key:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            try:
+                tls.load_cert_chain(http.certificate, http.key)
+            except (OSError, ssl.SSLError) as error:
+                raise UserError(f"[http] certificate {http.certificate}: {error}") from error
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=tls, shutdown_timeout=3).start()
+        except OSError as error:
+            raise UserError(f"[http] listen {http.listen}: {error.strerror}") from error
+
+    async def stop(self) -> None:
+        """Closes the doors, then writes what is left. Callers in an AGI session go to the default
+        queue; calls that stand in Asterisk are not touched."""
+        await self.agi.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._ledger.flush()
+        await self.hub.close()
+        if self._runner:
+            await self._runner.cleanup()
+        await self.store.close()
+
+    async def serve(self) -> None:
+        """Runs until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await self.start()
+        host, port = self.http_address
+        log.info("serving", http=f"{host}:{port}", agi=self.settings.agi.listen)
+        await stop.wait()
+        log.info("stopping")
+        await self.stop()
+
+    # Into the inbox
+
+    def submit(self, fact: AnyFact) -> None:
+        """A fact from the API. Raises `PeerError` when the desk is too busy to take it."""
+        if not self._inbox.put((fact, 0.0), urgent=True):
+            raise PeerError("the desk is too busy; try again in a moment")
+
+    def _take(self, item: LinkItem) -> bool:
+        born = item.born if isinstance(item, PbxMessage) else 0.0
+        # That the link came or went must be known even when events overflow the inbox.
+        return self._inbox.put((item, born), urgent=isinstance(item, cti.LinkDown))
+
+    def _result(self, fact: AnyFact) -> None:
+        if not self._inbox.put((fact, 0.0), urgent=True):
+            log.error("inbox.full", lost=type(fact).__name__)
+
+    async def _tick(self) -> None:
+        users_at = 0.0
+        while True:
+            await asyncio.sleep(1)
+            self._inbox.put((Tick(), 0.0))
+            users_at += 1
+            if users_at >= USERS_EVERY:
+                users_at = 0.0
+                try:
+                    await self._load_users()
+                except PeerError as error:
+                    log.warning("users.unread", reason=str(error))
+
+    async def _load_users(self) -> None:
+        users = tuple(await self.store.users())
+        if users != self._users:
+            self._users = users
+            self._result(UsersChanged(users))
+
+    def _day_began(self, now: float) -> float:
+        zone = ZoneInfo(self.settings.desk.timezone)
+        local = datetime.fromtimestamp(now, zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+    # The consumer
+
+    async def _consume(self) -> None:
+        while True:
+            item, born = await self._inbox.get()
+            now = time.time()
+            commands: list[Command] = []
+            for fact in self._facts(item, now):
+                commands += self._board.apply(fact, now)
+            if commands:
+                self._carry_out(commands, born or None)
+
+    def _facts(self, item: Item, now: float) -> list[AnyFact]:
+        match item:
+            case PbxMessage():
+                return list(self._models[item.pbx].feed(item.message, now))
+            case cti.LinkUp():
+                return [item, *self._models[item.pbx].linked(item.boot, now)]
+            case cti.SnapshotBegan():
+                return [item, *self._models[item.pbx].snapshot_began(now)]
+            case cti.SnapshotDone():
+                return [*self._models[item.pbx].snapshot_done(now), item]
+            case _:
+                return [item]
+
+    def _carry_out(self, commands: list[Command], born: float | None) -> None:
+        kept: list[Command] = []
+        for command in commands:
+            match command:
+                case SendRoute():
+                    asked = self._asks.get(command.ask)
+                    if asked and not asked.done():
+                        asked.set_result(command.decision)
+                case FindCustomer():
+                    self._spawn(self._find_customer(command))
+                case SaveWrapUp():
+                    self._spawn(self._save_wrapup(command))
+                case HangUp():
+                    self._spawn(self._act(command, self._hang_up(command)))
+                case PauseMember():
+                    self._spawn(self._act(command, self._pause(command)))
+                case Remark():
+                    self._surprises.inc()
+                    log.info("surprise", what=command.what)
+                case _:
+                    kept.append(command)
+        if kept:
+            self._ledger.post(kept, born)
+
+    def _show(self, command: Command, born: float | None) -> None:
+        if isinstance(command, Save) or not isinstance(command, render.Shown):
+            raise TypeError(f"{type(command).__name__} is not for showing")
+        self.hub.publish(
+            render.message(command, self.settings.crm.currency),
+            to=command.actor if isinstance(command, Tell) else None,
+            born=born if isinstance(command, ShowPop) and command.first else None,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # One of our own rules is broken. Better to stop, be started again and take a
+            # snapshot than to go on with a picture that may be wrong.
+            log.critical("broken", exc_info=error)
+            signal.raise_signal(signal.SIGTERM)
+
+    # Commands
+
+    async def _find_customer(self, command: FindCustomer) -> None:
+        region = self.settings.phone.region
+        e164 = phones.normalise(command.number, region)
+        card, failed = None, False
+        if e164:
+            try:
+                async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000):
+                    card = await self.store.card_by_number(e164)
+            except (PeerError, TimeoutError) as error:
+                failed = True
+                log.warning("lookup.failed", reason=str(error) or "no answer in time")
+        country = phones.country(e164) if e164 else None
+        self._result(CustomerFound(command.pbx, command.linkedid, e164, country, card, failed))
+
+    async def _save_wrapup(self, command: SaveWrapUp) -> None:
+        try:
+            await self.store.save_wrapup(
+                command.call,
+                command.actor,
+                command.customer,
+                command.note,
+                command.result,
+                time.time(),
+            )
+        except CordboardError as error:
+            self._result(ActionDone(command.id, command.actor, str(error)))
+        else:
+            self._result(WrapUpSaved(command.id, command.actor, command.call))
+
+    async def _act(self, command: HangUp | PauseMember, work: Coroutine[Any, Any, None]) -> None:
+        error = None
+        try:
+            await work
+        except CordboardError as failure:
+            error = str(failure)
+        self._result(ActionDone(command.id, command.actor, error))
+
+    async def _hang_up(self, command: HangUp) -> None:
+        link = self.links[command.pbx]
+        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
+        # still the call that was meant.
+        fields = {"Channel": command.channel, "Variable": "CHANNEL(uniqueid)"}
+        found = await link.act("Getvar", fields)
+        if found["Value"] != command.uniqueid:
+            raise PeerError("the call is over")
+        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def _pause(self, command: PauseMember) -> None:
+        fields = {
+            "Interface": command.interface,
+            "Paused": "true" if command.paused else "false",
+            "Reason": command.reason,
+        }
+        reply = await self.links[command.pbx].act("QueuePause", fields)
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    # The door
+
+    async def _route(self, session: AgiSession) -> None:
+        """Asks the board where this call goes, and tells the dialplan. CB_DONE comes last: without
+        it the dialplan takes nothing of what we said and goes to the default queue."""
+        began = asyncio.get_running_loop().time()
+        decision = await self._ask(session)
+        self._route_seconds.observe(asyncio.get_running_loop().time() - began)
+        variables: dict[str, str | int] = {
+            "CB_ACTION": decision.action,
+            "CB_QUEUE": decision.queue,
+            "CB_PRIO": decision.priority,
+            "CB_LANG": decision.language,
+        }
+        if decision.mobile:
+            variables["CB_NUMBER"] = decision.mobile
+            variables["CB_RETURN_PRIO"] = decision.return_priority
+        if decision.message:
+            variables["CB_MESSAGE"] = decision.message
+        for name, value in variables.items():
+            await session.set_variable(name, value)
+        await session.set_variable("CB_DONE", 1)
+
+    async def _ask(self, session: AgiSession) -> Decision:
+        given = (*session.arguments, "", "", "")
+        linkedid = Linkedid(given[0] or session.env["agi_uniqueid"])
+        pbx = PbxName(given[1]) if given[1] in self._models else next(iter(self._models))
+        if given[2] == FORGED:
+            self._forged.inc()
+            log.warning("forged.caller", pbx=pbx, so_far="see cordboard_forged_callers")
+        self._asked += 1
+        ask = derived_id(int(time.time() * 1000), pbx, linkedid, str(self._asked))
+        number = session.env.get("agi_callerid", "")
+        fact = RouteAsked(ask, pbx, linkedid, number, session.env.get("agi_extension", ""))
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._asks[ask] = answer
+        try:
+            if not self._inbox.put((fact, 0.0), urgent=True):
+                raise PeerError("too many callers ask at once")
+            async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000 + ROUTE_WITHIN):
+                return await answer
+        finally:
+            del self._asks[ask]

@@ -1,0 +1,140 @@
+"""`cordboard check`: everything that is wrong with an installation, said at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cordboard.app import read_policy
+from cordboard.config import Pbx, Settings, load
+from cordboard.crm_core.store import Store
+from cordboard.cti.link import Connection, LinkCounters, LoginRefused, log_in
+from cordboard.errors import CordboardError, PeerError, UserError
+
+NEEDED = {
+    "CoreStatus": "read=reporting or write=reporting",
+    "CoreShowChannels": "write=reporting",
+    "QueueStatus": "no class at all; is app_queue loaded?",
+    "Getvar": "write=call or reporting",
+    "Hangup": "write=call",
+    "QueuePause": "write=agent",
+}
+"""The actions that cordboard sends, and what the AMI account needs for them."""
+
+PATCHED = {20: (20, 20, 1), 22: (22, 10, 1), 23: (23, 4, 1)}
+"""The first release of each branch without the holes that were published in 2026."""
+
+
+async def find_faults(config: Path | None) -> list[str]:
+    """One line a fault: where, what, how to mend it. Empty when all is well."""
+    try:
+        settings = load(config)
+    except UserError as error:
+        return str(error).splitlines()
+    faults = _files(settings)
+    faults += await _database(settings)
+    queues: set[str] | None = None
+    for pbx in settings.pbx:
+        found, known = await _pbx(pbx)
+        faults += found
+        queues = known if queues is None else queues & known if known else queues
+    faults += _rules(settings, queues)
+    if not settings.pbx:
+        faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
+    return faults
+
+
+def _files(settings: Settings) -> list[str]:
+    http = settings.http
+    named = {
+        "[http] certificate": http.certificate,
+        "[http] key": http.key,
+        "[scripts] path": settings.scripts.path
+        if "path" in settings.scripts.model_fields_set
+        else None,
+    }
+    return [
+        f"{key} {path}: no such file or folder; name one that is there"
+        for key, path in named.items()
+        if path is not None and not path.exists()
+    ]
+
+
+def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
+    path = settings.routing.path
+    try:
+        policy = read_policy(settings)
+    except UserError as error:
+        return str(error).splitlines()
+    crm = settings.crm
+    faults = policy.faults(crm.statuses, crm.languages)
+    if queues:
+        for template in {policy.default_queue, *(rule.queue for rule in policy.rule if rule.queue)}:
+            for language in crm.languages if "{language}" in template else [""]:
+                name = template.replace("{language}", language)
+                if name not in queues:
+                    faults.append(f"queue {name!r} is on no PBX; add it to queues.conf")
+    return [f"{path}: {fault}" for fault in sorted(set(faults))]
+
+
+async def _database(settings: Settings) -> list[str]:
+    try:
+        store = Store(settings.database.url, settings.phone.region)
+        await store.open()
+        await store.close()
+    except CordboardError as error:
+        return [f"[database] url: {error}"]
+    return []
+
+
+async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
+    """The faults of one PBX and the queues it has."""
+    where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
+    queues: set[str] = set()
+
+    def hear(message: object, _born: float) -> None:
+        headers = getattr(message, "headers", {})
+        if headers.get("Event") == "QueueParams":
+            queues.add(headers.get("Queue", ""))
+
+    try:
+        secret = pbx.secret()
+        connection = await log_in(pbx.host, pbx.port, pbx.user, secret, LinkCounters(), hear)
+    except LoginRefused as error:
+        advice = "compare user and secret_file with the account in manager.conf"
+        return [f"{where}: {error}; {advice}"], queues
+    except UserError as error:
+        return [str(error)], queues
+    except (PeerError, OSError, TimeoutError) as error:
+        reason = str(error) or "no answer"
+        return [f"{where}: {reason}; is Asterisk running, and enabled=yes in manager.conf?"], queues
+    try:
+        faults = [f"{where}: {fault}" for fault in await _account(connection)]
+        await connection.list("QueueStatus")
+    except PeerError as error:
+        faults = [f"{where}: {error}"]
+    finally:
+        connection.drop("checked")
+    return faults, queues
+
+
+async def _account(connection: Connection) -> list[str]:
+    offered = (await connection.act("ListCommands")).headers
+    faults = [
+        f"the account may not use {action}: it needs {needs}"
+        for action, needs in NEEDED.items()
+        if action not in offered
+    ]
+    if "Command" in offered or "ModuleLoad" in offered:
+        faults.append(
+            "the account may run any command (write=command or system): take these classes out,"
+            " whoever has the secret is root on the PBX"
+        )
+    version = (await connection.act("CoreSettings"))["AsteriskVersion"]
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    patched = PATCHED.get(numbers[0]) if numbers else None
+    if patched and numbers < patched:
+        faults.append(
+            f"Asterisk {version} has known holes; update to {'.'.join(map(str, patched))}"
+        )
+    return faults

@@ -1,0 +1,1 @@
+"""Customers, their numbers, and the history of every contact. Knows nothing of the PBX."""

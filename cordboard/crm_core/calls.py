@@ -1,0 +1,209 @@
+"""Calls, stays in queues and facts: what the telephone's side writes, in groups, and reads back
+after a restart, for the day's service level and for the accounting against queue_log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Dialect, Executable, Table, bindparam, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cordboard.crm_core.database import Database, as_id, records
+from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, Record
+from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
+from cordboard.errors import PeerError
+from cordboard.events import derived_id
+
+RECENT_AT_MOST = 500
+
+_TABLES: dict[type[Record], Table] = {
+    CallRecord: call,
+    EntryRecord: queue_entry,
+    Interaction: interaction,
+    FactRecord: call_fact,
+}
+_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
+_CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
+_ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
+_FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
+
+
+class RecordsError(PeerError):
+    """The database refused these records of a group; all others were written. Writing them again
+    would be refused again: say it, count it, go on."""
+
+    def __init__(self, refused: Sequence[tuple[Record, str]]) -> None:
+        kinds = ", ".join(f"{type(record).__name__}: {reason}" for record, reason in refused[:3])
+        super().__init__(f"the database refused {len(refused)} records ({kinds})")
+        self.refused: tuple[tuple[Record, str], ...] = tuple(refused)
+
+
+class Calls:
+    """The calls of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, group: Sequence[Record]) -> None:
+        """Writes a group in one transaction: calls and entries by id, a later one over an
+        earlier; interactions the same, and by call and operator, whichever id they come under;
+        facts appended, a fact that is there already but once. So a group whose fate is not known,
+        because the deadline passed in the middle of its commit, may be written again.
+
+        Over an interaction or a call that has them already, a customer, a result and a note are
+        kept where the record has none, and an interaction's customer also where it has another
+        one: those are the operator's to say, see `Interactions.save_wrapup`. A customer who was
+        erased meanwhile is left out.
+
+        Raises `PeerError` where nothing was written, `RecordsError` where all but a few were.
+        """
+        shapes: dict[_Shape, list[Mapping[str, Any]]] = {shape: [] for shape in _SHAPES}
+        for record in group:
+            shapes[_shape(record)].append(_row(record))
+        if not group:
+            return
+        try:
+            async with self._database.writing() as connection:
+                for shape, rows in shapes.items():
+                    if rows:
+                        await connection.execute(_upsert(shape, connection.dialect), rows)
+        except PeerError as error:
+            if not isinstance(error.__cause__, (IntegrityError, DataError)):
+                raise
+            await self._write_singly(group)
+
+    async def _write_singly(self, group: Sequence[Record]) -> None:
+        """One refused record must not take the accounting of the other calls with it."""
+        refused: list[tuple[Record, str]] = []
+        async with self._database.writing() as connection:
+            for record in group:
+                reason = await _try(connection, record)
+                if reason is not None:
+                    refused.append((record, reason))
+        if refused:
+            raise RecordsError(refused)
+
+    async def call(self, call_id: str) -> CallRecord | None:
+        """None for an id that no call has."""
+        key = as_id(call_id)
+        rows = await self._database.rows(_CALL.where(call.c.id == key)) if key else ()
+        return records(CallRecord, rows)[0] if rows else None
+
+    async def recent_calls(self, limit: int = 50) -> list[CallRecord]:
+        """The last calls, newest first."""
+        limit = max(1, min(limit, RECENT_AT_MOST))
+        rows = await self._database.rows(_CALL.order_by(call.c.started_at.desc()).limit(limit))
+        return records(CallRecord, rows)
+
+    async def open_calls(self, pbx: str, boot: str | None = None) -> list[CallRecord]:
+        """The calls of `pbx` that have not ended, oldest first; `boot` None means of every boot,
+        so that the calls of a boot that is over can be closed."""
+        chosen = _CALL.where(call.c.pbx == pbx, call.c.ended_at.is_(None))
+        if boot is not None:
+            chosen = chosen.where(call.c.boot == boot)
+        rows = await self._database.rows(chosen.order_by(call.c.started_at))
+        return records(CallRecord, rows)
+
+    async def call_entries(self, call_id: str) -> list[EntryRecord]:
+        """The stays in queues of one call, in order."""
+        key = as_id(call_id)
+        chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
+        return records(EntryRecord, await self._database.rows(chosen)) if key else []
+
+    async def call_facts(self, call_id: str) -> list[FactRecord]:
+        """The facts of one call as they came."""
+        key = as_id(call_id)
+        chosen = _FACT.where(call_fact.c.call_id == key).order_by(call_fact.c.id)
+        return records(FactRecord, await self._database.rows(chosen)) if key else []
+
+    async def entries_since(
+        self, since: float, until: float | None = None, *, pbx: str | None = None
+    ) -> list[EntryRecord]:
+        """The stays in queues that began at `since` or later and before `until`, in order."""
+        chosen = _ENTRY.where(queue_entry.c.entered_at >= since)
+        if until is not None:
+            chosen = chosen.where(queue_entry.c.entered_at < until)
+        if pbx is not None:
+            chosen = chosen.where(queue_entry.c.pbx == pbx)
+        rows = await self._database.rows(chosen.order_by(queue_entry.c.entered_at))
+        return records(EntryRecord, rows)
+
+
+_Shape = tuple[type[Record], tuple[str, ...]]
+"""A kind of record and the columns that say which row it is."""
+
+_SHAPES: tuple[_Shape, ...] = (
+    (CallRecord, ("id",)),
+    (EntryRecord, ("id",)),
+    (Interaction, ("id",)),
+    (Interaction, ("call_id", "operator")),
+    (FactRecord, ("digest",)),
+)
+
+
+def _shape(record: Record) -> _Shape:
+    if isinstance(record, FactRecord):
+        return FactRecord, ("digest",)
+    if isinstance(record, Interaction) and record.call_id and record.operator:
+        return Interaction, ("call_id", "operator")
+    return type(record), ("id",)
+
+
+async def _try(connection: AsyncConnection, record: Record) -> str | None:
+    """Writes one record; why not, where the database refuses it."""
+    statement = _upsert(_shape(record), connection.dialect)
+    try:
+        async with connection.begin_nested():
+            await connection.execute(statement, [_row(record)])
+    except (IntegrityError, DataError) as error:
+        return str(error.orig).partition("\n")[0]
+    return None
+
+
+def _row(record: Record) -> Mapping[str, Any]:
+    row = {f"new_{name}": getattr(record, name) for name in _NAMES[type(record)]}
+    if isinstance(record, FactRecord):
+        words = (record.call_id, record.at.hex(), record.kind, record.data)
+        clean = (word.encode("utf-8", "replace").decode() for word in words)
+        row["new_digest"] = derived_id(int(record.at * 1000), *clean)
+    return row
+
+
+_STATEMENTS: dict[tuple[_Shape, str], Executable] = {}
+
+
+def _upsert(shape: _Shape, dialect: Dialect) -> Executable:
+    """The statement that writes records of this shape. Built once: making one is costly."""
+    key = shape, dialect.name
+    if key not in _STATEMENTS:
+        _STATEMENTS[key] = _build(*shape, dialect)
+    return _STATEMENTS[key]
+
+
+def _build(kind: type[Record], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
+    table = _TABLES[kind]
+    names = [*_NAMES[kind], *(["digest"] if kind is FactRecord else [])]
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names
+    }
+    if "customer_id" in values:
+        values["customer_id"] = (
+            select(customer.c.id).where(customer.c.id == values["customer_id"]).scalar_subquery()
+        )
+    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).values(values)
+    if kind is FactRecord:
+        return statement.on_conflict_do_nothing(index_elements=list(known_by))
+    new, old = statement.excluded, table.c
+    changes: dict[str, Any] = {name: new[name] for name in names if name not in ("id", *known_by)}
+    if kind is CallRecord:
+        changes["customer_id"] = func.coalesce(new.customer_id, old.customer_id)
+    if kind is Interaction:
+        changes["customer_id"] = func.coalesce(old.customer_id, new.customer_id)
+        changes["result"] = func.coalesce(new.result, old.result)
+        changes["note"] = case((new.note == "", old.note), else_=new.note)
+    return statement.on_conflict_do_update(index_elements=list(known_by), set_=changes)

@@ -1,0 +1,90 @@
+"""The history of the tables, from the first one on, run by Alembic.
+
+A change of `tables` comes with a new file in `versions/`; the tests hold that all migrations
+together give exactly `tables`, on both databases.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from cordboard.crm_core.database import (
+    Database,
+    database_url,
+    make_engine,
+    make_folder,
+    peer_errors,
+)
+from cordboard.errors import UserError
+
+_ONE_AT_A_TIME = 0x636F7264
+"""The PostgreSQL advisory lock of an upgrade: several nodes may be started at once."""
+
+
+async def upgrade(url: str) -> str:
+    """Brings the database at `url` to this release's tables, in one transaction, and says which
+    revision that is. Makes a SQLite file and its folder. Raises `PeerError`, `UserError`."""
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        make_folder(parsed)
+    engine = make_engine(parsed, pool_size=1, writing=True, foreign_keys=False)
+    try:
+        with peer_errors():
+            async with engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    lock = text("SELECT pg_advisory_xact_lock(:key)")
+                    await connection.execute(lock, {"key": _ONE_AT_A_TIME})
+                await connection.run_sync(_refuse_newer)
+                await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+    return head()
+
+
+async def check(database: Database) -> None:
+    """Raises `UserError` where the tables are not those of this release."""
+    with peer_errors():
+        async with database.writing() as connection:
+            found = await connection.run_sync(_refuse_newer)
+    if found != head():
+        raise UserError(
+            "[database]: the tables are missing or of an older release; run: cordboard db upgrade"
+        )
+
+
+@cache
+def head() -> str:
+    """The revision of this release's tables."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _config(**attributes: Any) -> Config:
+    config = Config(attributes=attributes)
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection=connection), "head")
+
+
+def _refuse_newer(connection: Connection) -> str | None:
+    """The revision of the tables that are there. Raises `UserError` for one we do not know."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise UserError(
+            f"[database]: the tables are of a newer release (revision {found});"
+            " run that release, or restore a backup made before the upgrade"
+        )
+    return found

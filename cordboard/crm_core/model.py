@@ -1,0 +1,183 @@
+"""The people and contacts that cordboard remembers. Pure records; `store` keeps them.
+
+Times are seconds since the Unix epoch, UTC. Money is an integer of minor units (kopecks, cents)
+in the one currency of the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cordboard.events import derived_id
+
+CustomerKind = Literal["person", "organisation"]
+Role = Literal["operator", "supervisor", "admin"]
+ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """A customer's personal manager: a colleague, reachable at `mobile` (E.164) where given."""
+
+    name: str
+    display_name: str
+    mobile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """`phones` are E.164, the first is the main one. `status` is one of the configured list."""
+
+    id: str
+    kind: CustomerKind
+    name: str
+    phones: tuple[str, ...]
+    status: str
+    language: str | None
+    manager: Manager | None
+    balance_minor: int | None
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A customer as somebody wrote it down, not checked yet: see `rules.CustomerRules`.
+
+    `phones` may be written in any way, `status` None means the first of the configured list,
+    `manager` is the name of a user.
+    """
+
+    name: str
+    kind: str = "person"
+    phones: tuple[str, ...] = ()
+    status: str | None = None
+    language: str | None = None
+    manager: str | None = None
+    balance_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new customer, and those who had one of its numbers before (the oldest ten): a household,
+    or the same person twice, which only the operator can tell."""
+
+    customer: Customer
+    duplicates: tuple[Customer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One contact with a customer. `outcome` is what the telephone says (completed, abandoned, …),
+    `result` and `note` are the operator's."""
+
+    id: str
+    customer_id: str | None
+    call_id: str | None
+    operator: str | None
+    queue: str | None
+    started_at: float
+    ended_at: float | None
+    outcome: str | None
+    result: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A matter that is open with a customer. Filed by hand from a later release on; the card
+    already has the place for it."""
+
+    id: str
+    title: str
+    state: str
+    opened_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that the operator's screen shows of a customer when the phone rings."""
+
+    customer: Customer
+    history: tuple[Interaction, ...]
+    """The last contacts, newest first."""
+    open_cases: tuple[Case, ...] = ()
+    others: int = 0
+    """How many more customers share the number that was looked up: a household, an office."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who logs in. `phone` is the queue member interface that rings on this person's desk,
+    such as PJSIP/1001; `mobile` is E.164."""
+
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    phone: str | None
+    mobile: str | None
+    language: str | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call as it is remembered: one row a call, written again whenever it changes."""
+
+    id: str
+    pbx: str
+    boot: str
+    linkedid: str
+    number: str
+    name: str
+    dialled: str
+    customer_id: str | None
+    queue: str | None
+    operator: str | None
+    state: str
+    cause: str | None
+    why: str
+    """The routing decision's reasons, as JSON."""
+    started_at: float
+    answered_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """One stay of one caller in one queue: what service levels are counted from and what is held
+    against Asterisk's queue_log. `uniqueid` is what queue_log calls callid."""
+
+    id: str
+    call_id: str
+    pbx: str
+    boot: str
+    uniqueid: str
+    queue: str
+    priority: int
+    entered_at: float
+    outcome: str | None
+    operator: str | None
+    left_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FactRecord:
+    """A call fact, appended as it came: `kind` names it, `data` is its JSON."""
+
+    call_id: str
+    at: float
+    kind: str
+    data: str
+
+
+def interaction_id(call_id: str, operator: str | None) -> str:
+    """The id of the one interaction of this operator (None: nobody answered) in this call, the
+    same for the telephone's side and for the operator's wrap-up, whichever comes first."""
+    millis = int(call_id.replace("-", "")[:12], 16)
+    return derived_id(millis, "interaction", call_id, operator or "")
+
+
+Record = CallRecord | EntryRecord | FactRecord | Interaction

@@ -1,0 +1,64 @@
+"""The store: everything that cordboard remembers, in SQLite or PostgreSQL.
+
+One object with the methods of the nouns it is made of, which share two engines: customers and
+cards, calls and their accounting, interactions, users with their sessions and tokens. All methods
+raise `PeerError` where the database is away or fails; deadlines are the caller's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from argon2 import PasswordHasher
+
+from cordboard.crm_core.calls import Calls
+from cordboard.crm_core.customers import Customers
+from cordboard.crm_core.database import Database
+from cordboard.crm_core.interactions import Interactions
+from cordboard.crm_core.migrations import check
+from cordboard.crm_core.rules import CustomerRules
+from cordboard.crm_core.users import PASSWORD_HASHER, SESSION_SECONDS, Users
+
+STATUSES = ("new", "regular", "vip", "debtor", "blocked")
+LANGUAGES = ("ru", "bg", "en")
+
+
+class Store(Customers, Calls, Interactions, Users):
+    """`region` reads national telephone numbers (ISO 3166); `statuses` and `languages` are the
+    configured lists; `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        url: str,
+        region: str = "RU",
+        statuses: Sequence[str] = STATUSES,
+        languages: Sequence[str] = LANGUAGES,
+        *,
+        session_seconds: float = SESSION_SECONDS,
+        hasher: PasswordHasher = PASSWORD_HASHER,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Raises `UserError` for a database that is not supported."""
+        database = Database(url)
+        self.database = database
+        """For this package's own bulk work; everybody else uses the methods."""
+        self.clock = clock
+        rules = CustomerRules(tuple(statuses), tuple(languages), region)
+        Customers.__init__(self, database, rules, clock)
+        Calls.__init__(self, database)
+        Interactions.__init__(self, database)
+        Users.__init__(self, database, rules, clock, hasher, session_seconds)
+
+    async def open(self) -> None:
+        """Raises `PeerError` where the database is away, `UserError` where its tables are not
+        those of this release and `cordboard db upgrade` is due."""
+        self.database.open()
+        try:
+            await check(self.database)
+        except BaseException:
+            await self.database.close()
+            raise
+
+    async def close(self) -> None:
+        await self.database.close()

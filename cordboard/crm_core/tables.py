@@ -1,0 +1,210 @@
+"""The tables. Plain Core tables, not mapped classes: the records of `model` are the objects.
+
+Times are float seconds since the epoch in double precision, as in the records: a double holds
+today's time to a quarter of a microsecond and comes back bit for bit from both databases, so what
+is read equals what was written. Money is an integer of minor units.
+
+What the telephone's side writes (call, queue_entry, call_fact) refers to nothing by foreign key
+except to a customer that may be erased: the accounting of calls must not be refused because
+another row came late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Words(TypeDecorator[str]):
+    """Text from outside. A caller's name as it came off the wire may hold NUL, which PostgreSQL
+    refuses, or a lone surrogate, which no database can store; one such name must not hold up the
+    other calls of its group."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _id(*args: Any, **options: Any) -> Column[str]:
+    name, *rest = args if args and isinstance(args[0], str) else ("id", *args)
+    return Column(name, Uuid(as_uuid=False), *rest, **options)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[float]:
+    return Column(name, Double(), nullable=nullable)
+
+
+app_user = Table(
+    "app_user",
+    metadata,
+    _id(primary_key=True),
+    Column("name", Words(), nullable=False, unique=True),  # as `rules.user_key` gives it
+    Column("display_name", Words(), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", Text(), nullable=False),
+    Column("phone", Words()),
+    Column("mobile", String(16)),
+    Column("language", String(16)),
+    Column("active", Boolean(), nullable=False),
+)
+Index(  # a ringing phone must lead to one operator
+    "uq_app_user_phone_active",
+    app_user.c.phone,
+    unique=True,
+    sqlite_where=text("active"),
+    postgresql_where=text("active"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", String(64), primary_key=True),  # SHA-256: a stolen database opens no session
+    _id("user_id", ForeignKey("app_user.id", ondelete="CASCADE"), nullable=False, index=True),
+    _time("created_at"),
+    Column("expires_at", Double(), nullable=False, index=True),
+    _time("last_seen_at"),
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", String(64), primary_key=True),  # SHA-256
+    _id("user_id", ForeignKey("app_user.id", ondelete="CASCADE"), nullable=False, index=True),
+    _time("created_at"),
+    _time("revoked_at", nullable=True),
+)
+
+customer = Table(
+    "customer",
+    metadata,
+    _id(primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", Words(), nullable=False),
+    Column("search", Words(), nullable=False, index=True),  # as `rules.search_key` gives it
+    Column("status", Words(), nullable=False),
+    Column("language", String(16)),
+    _id("manager_id", ForeignKey("app_user.id", ondelete="SET NULL"), index=True),
+    Column("balance_minor", BigInteger()),
+    _time("created_at"),
+    _time("updated_at"),
+)
+
+phone = Table(
+    "phone",
+    metadata,
+    _id(
+        "customer_id",
+        ForeignKey("customer.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("e164", String(16), primary_key=True, index=True),
+    Column("position", Integer(), nullable=False),  # 0 is the main number
+    sqlite_with_rowid=False,  # the index on e164 then leads to the customer without a second look
+)
+
+call = Table(
+    "call",
+    metadata,
+    _id(primary_key=True),
+    Column("pbx", Words(), nullable=False),
+    Column("boot", Words(), nullable=False),
+    Column("linkedid", Words(), nullable=False),
+    Column("number", Words(), nullable=False),
+    Column("name", Words(), nullable=False),
+    Column("dialled", Words(), nullable=False),
+    _id("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
+    Column("queue", Words()),
+    Column("operator", Words()),
+    Column("state", Words(), nullable=False),
+    Column("cause", Words()),
+    Column("why", Words(), nullable=False),
+    Column("started_at", Double(), nullable=False, index=True),
+    _time("answered_at", nullable=True),
+    _time("ended_at", nullable=True),
+    # Not unique: a dialplan may choose a ChannelId, and with it the Linkedid, and choose it again.
+    Index(None, "pbx", "boot", "linkedid"),
+)
+Index(
+    "ix_call_open",
+    call.c.pbx,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+queue_entry = Table(
+    "queue_entry",
+    metadata,
+    _id(primary_key=True),
+    _id("call_id", nullable=False, index=True),
+    Column("pbx", Words(), nullable=False),
+    Column("boot", Words(), nullable=False),
+    Column("uniqueid", Words(), nullable=False),
+    Column("queue", Words(), nullable=False),
+    Column("priority", Integer(), nullable=False),
+    Column("entered_at", Double(), nullable=False, index=True),
+    Column("outcome", Words()),
+    Column("operator", Words()),
+    _time("left_at", nullable=True),
+    UniqueConstraint("pbx", "boot", "uniqueid", "queue", "entered_at"),
+)
+
+call_fact = Table(
+    "call_fact",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    _id("digest", nullable=False, unique=True),  # of all that follows
+    _id("call_id", nullable=False, index=True),
+    _time("at"),
+    Column("kind", Words(), nullable=False),
+    Column("data", Words(), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+interaction = Table(
+    "interaction",
+    metadata,
+    _id(primary_key=True),
+    _id("customer_id", ForeignKey("customer.id", ondelete="SET NULL")),
+    _id("call_id"),
+    Column("operator", Words()),
+    Column("queue", Words()),
+    _time("started_at"),
+    _time("ended_at", nullable=True),
+    Column("outcome", Words()),
+    Column("result", Words()),
+    Column("note", Words(), nullable=False),
+    Index(None, "customer_id", "started_at"),
+    UniqueConstraint("call_id", "operator"),
+)

@@ -1,0 +1,66 @@
+"""`cordboard replay`: the call facts of a recording. Pure.
+
+A recording is not subject to the live link's quarantine: it may come from an older Asterisk, begin
+in mid-call, or hold what a forger sent, and is shown as the model understands it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from cordboard.cti.ami import Decoder
+from cordboard.cti.calls import CallModel
+from cordboard.cti.facts import (
+    CSTA,
+    Abandoned,
+    CallFact,
+    Cleared,
+    Delivered,
+    Established,
+    Offered,
+    Queued,
+)
+from cordboard.events import PbxName
+
+
+def facts_of(data: bytes) -> Iterator[str]:
+    """One JSON object a line, in the order in which the PBX told of them."""
+    if b"\r\n" not in data:
+        # A recording that went through an editor or a mail has bare line feeds everywhere.
+        data = data.replace(b"\n", b"\r\n")
+    decoder, model = Decoder(), CallModel(PbxName("replay"))
+    now = 0.0
+    for message in decoder.feed(data):
+        # Where there is no Timestamp the model goes on from the last moment it was told.
+        with contextlib.suppress(ValueError):
+            now = float(message["Timestamp"])
+        for fact in model.feed(message, now):
+            if isinstance(fact, CallFact) and type(fact) in CSTA:
+                yield json.dumps(_printed(fact), ensure_ascii=False)
+
+
+def _printed(fact: CallFact) -> dict[str, Any]:
+    common = {"event": CSTA[type(fact)], "at": fact.at, "call": fact.linkedid}
+    common["channel"] = fact.channel
+    match fact:
+        case Offered(number=number, name=name, dialled=dialled):
+            return {**common, "number": number, "name": name, "dialled": dialled}
+        case Queued(queue=queue, position=position):
+            return {**common, "queue": queue, "position": position}
+        case Delivered(peer=peer, queue=queue):
+            return {**common, "peers": [peer], **_queue(queue)}
+        case Established(peer=peer, queue=queue):
+            return {**common, "peer": peer, **_queue(queue)}
+        case Abandoned(queue=queue):
+            return {**common, "queue": queue}
+        case Cleared(cause=cause):
+            return {**common, "cause": cause}
+        case _:
+            return common
+
+
+def _queue(queue: str | None) -> dict[str, str]:
+    return {} if queue is None else {"queue": queue}

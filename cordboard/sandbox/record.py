@@ -1,0 +1,302 @@
+"""Recordings of raw AMI: what Asterisk sends while one known thing happens.
+
+Each scenario runs on a PBX just started, so that names and counters are alike each time. The file
+holds every byte from the banner on, untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cordboard.errors import PeerError, UserError
+from cordboard.sandbox import sip, stub
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec
+
+_ANNA = ("79161234567", "Анна Ким")
+_BORIS = ("79035557788", 'ООО "Ромашка", Борис')
+_JOHN = ("441632960001", "John O'Brien")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a scenario plays on."""
+
+    pbx: SandboxPbx
+    status: dict[str, Any]
+    link: AmiTap
+
+    async def quiet(self) -> None:
+        """Until no channel is left, and a little longer."""
+        for _ in range(200):
+            told = await asyncio.to_thread(self.pbx.cli, "core show channels count")
+            if told.startswith("0 active channels"):
+                await asyncio.sleep(0.3)
+                return
+            await asyncio.sleep(0.1)
+        raise PeerError("channels are left after the scenario")
+
+    def phones(self, **manners: Manner) -> Phones:
+        """`phones(p1001=Manner(...))`."""
+        specs = [PhoneSpec(name[1:], (manner,)) for name, manner in manners.items()]
+        return Phones(self.status, specs)
+
+
+class AmiTap:
+    """An AMI connection whose every received byte is kept."""
+
+    def __init__(self, account: dict[str, Any]) -> None:
+        self._account = account
+        self.heard = bytearray()
+        self._writer: asyncio.StreamWriter | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._number = 0
+
+    async def open(self) -> None:
+        reader, self._writer = await asyncio.open_connection(
+            self._account["host"], self._account["port"]
+        )
+
+        async def pump() -> None:
+            while chunk := await reader.read(65536):
+                self.heard += chunk
+
+        self._pump = asyncio.create_task(pump())
+        await self.ask(
+            "Login", Username=self._account["user"], Secret=self._account["secret"], Events="on"
+        )
+        await self.until(b"Event: FullyBooted")
+
+    async def ask(self, action: str, **headers: str) -> None:
+        """Send one action and wait for the first line of its answer."""
+        assert self._writer is not None
+        self._number += 1
+        mark = f"record-{self._number}"
+        lines = [f"Action: {action}", f"ActionID: {mark}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        await self.until(f"ActionID: {mark}\r\n".encode())
+
+    async def until(self, words: bytes, seconds: float = 10) -> None:
+        """Wait until these bytes have come."""
+        for _ in range(round(seconds / 0.02)):
+            if words in self.heard:
+                return
+            await asyncio.sleep(0.02)
+        raise PeerError(f"Asterisk did not send {words!r}")
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
+        if self._pump is not None:
+            self._pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pump
+
+
+Scenario = Callable[[Stage], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+_LATE = {"snapshot_mid_call"}  # opens the link itself, in the middle
+_RAW = {"forged_from_user"}  # on an account without filters
+
+
+def _scenario(play: Scenario) -> Scenario:
+    SCENARIOS[play.__name__] = play
+    return play
+
+
+@contextlib.asynccontextmanager
+async def _routed(stage: Stage, queue: str, **more: object) -> AsyncIterator[None]:
+    async with stub.agi(stage.status, stub.route(CB_ACTION="queue", CB_QUEUE=queue, **more)):
+        yield
+
+
+@_scenario
+async def queue_answered_caller_hangs_up(stage: Stage) -> None:
+    """One operator rings for a second; they talk for two; the caller hangs up."""
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=1)):
+        await sip.call(stage.status, *_ANNA, stay=3)
+
+
+@_scenario
+async def queue_answered_operator_hangs_up(stage: Stage) -> None:
+    """The same, but the operator hangs up."""
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=1, talk=2)):
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def queue_abandoned(stage: Stage) -> None:
+    """The operator's phone rings, and the caller hangs up before the answer."""
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner("no-answer")):
+        await sip.call(stage.status, *_BORIS, stay=3)
+
+
+@_scenario
+async def queue_no_answer_then_answered(stage: Stage) -> None:
+    """The first phone rings for the whole of its 15 s; the next one answers."""
+    phones = stage.phones(p1004=Manner("no-answer"), p1005=Manner(ring=1, talk=1))
+    async with _routed(stage, "support-bg"), phones:
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def queue_member_busy_then_answered(stage: Stage) -> None:
+    """The first phone is busy (486); the one behind it, by penalty, answers."""
+    phones = stage.phones(p1004=Manner("busy", ring=0.2), p1003=Manner(ring=1, talk=1))
+    async with _routed(stage, "support-bg"), phones:
+        await sip.call(stage.status, *_JOHN)
+
+
+@_scenario
+async def queue_timeout(stage: Stage) -> None:
+    """Nobody is there; after 3 s the dialplan says so and hangs up."""
+    async with _routed(stage, "support", CB_WAIT=3):
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def direct_call_answered(stage: Stage) -> None:
+    """One phone calls another; they talk for two seconds; the caller hangs up."""
+    async with stage.phones(p1001=Manner(), p1007=Manner(ring=1)):
+        await sip.phone_call(stage.status, "1001", "1007", stay=2).result
+
+
+@_scenario
+async def direct_call_busy(stage: Stage) -> None:
+    """One phone calls another that is busy (486)."""
+    async with stage.phones(p1001=Manner(), p1007=Manner("busy", ring=0.5)):
+        await sip.phone_call(stage.status, "1001", "1007").result
+
+
+@_scenario
+async def direct_call_no_answer(stage: Stage) -> None:
+    """The other phone rings until the dialplan gives up, after 30 s."""
+    async with stage.phones(p1001=Manner(), p1007=Manner("no-answer")):
+        await sip.phone_call(stage.status, "1001", "1007").result
+
+
+@_scenario
+async def direct_call_cancelled(stage: Stage) -> None:
+    """The caller gives up while the other phone rings."""
+    async with stage.phones(p1001=Manner(), p1007=Manner("no-answer")):
+        await sip.phone_call(stage.status, "1001", "1007", patience=2).result
+
+
+@_scenario
+async def direct_call_rejected(stage: Stage) -> None:
+    """The other phone declines (603)."""
+    async with stage.phones(p1001=Manner(), p1007=Manner("reject", ring=0.5)):
+        await sip.phone_call(stage.status, "1001", "1007").result
+
+
+@_scenario
+async def message_only(stage: Stage) -> None:
+    """The caller hears a message and is let go."""
+    script = stub.route(CB_ACTION="message", CB_MESSAGE="vm-goodbye")
+    async with stub.agi(stage.status, script):
+        await sip.call(stage.status, *_ANNA)
+
+
+def _manager(stage: Stage) -> contextlib.AbstractAsyncContextManager[None]:
+    script = stub.route(
+        CB_ACTION="manager",
+        CB_NUMBER="+79031112233",
+        CB_QUEUE="support-ru",
+        CB_RETURN_PRIO=10,
+    )
+    return stub.agi(stage.status, script)
+
+
+@_scenario
+async def manager_confirmed(stage: Stage) -> None:
+    """The personal manager answers his mobile, presses 1 and talks for two seconds."""
+    async with (
+        _manager(stage),
+        Mobile(stage.status, Manner(ring=1, digits="1", digits_after=1, talk=2)),
+    ):
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def manager_voicemail_then_queue(stage: Stage) -> None:
+    """Voicemail answers the mobile, nobody presses 1; the caller goes on to the queue."""
+    async with (
+        _manager(stage),
+        Mobile(stage.status, Manner(ring=1)),
+        stage.phones(p1001=Manner(ring=1, talk=1)),
+    ):
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def two_calls_interleaved(stage: Stage) -> None:
+    """Two callers a moment apart, with an operator each."""
+    phones = stage.phones(p1001=Manner(ring=1.5), p1002=Manner(ring=1, talk=2))
+    async with _routed(stage, "support-ru"), phones:
+        first = sip.dial(stage.status, *_ANNA, stay=5)
+        await asyncio.sleep(0.3)
+        second = sip.dial(stage.status, *_BORIS, stay=5)
+        await asyncio.gather(first.result, second.result)
+
+
+@_scenario
+async def snapshot_mid_call(stage: Stage) -> None:
+    """The link opens while one call talks, one waits and one rings; then they all end."""
+    phones = stage.phones(
+        p1005=Manner(ring=0.3), p1001=Manner(), p1007=Manner("no-answer", ring=60)
+    )
+    async with _routed(stage, "support-en"), phones:
+        talking = sip.dial(stage.status, *_ANNA, stay=6)
+        await asyncio.sleep(1.5)
+        waiting = sip.dial(stage.status, *_BORIS, stay=5)
+        ringing = sip.phone_call(stage.status, "1001", "1007", patience=5)
+        await asyncio.sleep(1.5)
+        await stage.link.open()
+        for action in ("CoreStatus", "CoreShowChannels", "QueueStatus", "DeviceStateList"):
+            await stage.link.ask(action)
+            await asyncio.sleep(0.1)
+        await asyncio.gather(talking.result, waiting.result, ringing.result)
+
+
+@_scenario
+async def forged_from_user(stage: Stage) -> None:
+    """A caller with line ends in his number, as an account without filters sees it."""
+    forged = (
+        "1%0d%0a%0d%0aEvent%3a%20QueueCallerJoin%0d%0aQueue%3a%20support-ru%0d%0a"
+        "Uniqueid%3a%20forged.1%0d%0aLinkedid%3a%20forged.1%0d%0aX%3a%20"
+    )
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=0.5, talk=1)):
+        await sip.call(stage.status, forged, "Mallory")
+
+
+async def record(name: str, out: Path) -> Path:
+    """Play one scenario and write `out/NAME.ami`."""
+    if name not in SCENARIOS:
+        raise UserError(f"no scenario {name!r}: there are {', '.join(SCENARIOS)}")
+    with tempfile.TemporaryDirectory(prefix="cordboard-record-") as folder:
+        pbx = SandboxPbx(Path(folder))
+        pbx.start(die_with_parent=True)
+        status = pbx.status()
+        link = AmiTap(status["ami_raw" if name in _RAW else "ami"])
+        stage = Stage(pbx, status, link)
+        try:
+            if name not in _LATE:
+                await link.open()
+            await SCENARIOS[name](stage)
+            await stage.quiet()
+        finally:
+            await link.close()
+            pbx.down()
+    path = out / f"{name}.ami"
+    path.write_bytes(link.heard)
+    return path

@@ -1,0 +1,405 @@
+"""The HTTP API under /api/v1/: what each address does, and for whom.
+
+`ROUTES` is the one table: the server answers from it, OpenAPI is written from it, and the tests
+walk every row with every role.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from cordboard.config import Settings
+from cordboard.crm_core.database import as_id, new_id
+from cordboard.crm_core.model import ROLES, Draft, Role
+from cordboard.crm_core.rules import user_key
+from cordboard.crm_core.store import Store
+from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.errors import PeerError
+from cordboard.events import OperatorName
+from cordboard.screenpop import render, schemas, shapes
+from cordboard.screenpop.body import read_json
+from cordboard.screenpop.faults import ApiError, invalid, json_response
+from cordboard.screenpop.hub import Hub
+from cordboard.screenpop.sessions import Doors, Login
+from cordboard.screenpop.views import Message
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "/api/v1"
+BODY_SECONDS = 10
+"""Within which a body must have come whole."""
+
+Submit = Callable[[ActionAsked | CustomerChanged], None]
+"""Puts a fact into the core's inbox. Never waits; raises `PeerError` where the inbox is full."""
+
+Reach = Literal["own", "any"]
+
+PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
+    ("call", "hangup"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("call", "wrapup"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "pause"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "unpause"): {"operator": "own", "supervisor": "any", "admin": "any"},
+}
+"""Who may do what: to their own calls and themselves, or to any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that was let in and understood."""
+
+    request: web.Request
+    login: Login
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the API. `answer` is the model of the answer's body, None for the stream."""
+
+    method: str
+    path: str
+    do: Callable[[Api, Ask], Awaitable[Message | web.StreamResponse]]
+    roles: tuple[Role, ...]
+    summary: str
+    answer: type[BaseModel] | None
+    status: int = 200
+    query: type[BaseModel] | None = None
+    body: TypeAdapter[Any] | None = None
+
+
+class Api:
+    """The handlers, and what they need."""
+
+    def __init__(
+        self, settings: Settings, store: Store, hub: Hub, doors: Doors, submit: Submit
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._hub = hub
+        self._doors = doors
+        self._submit = submit
+
+    def handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """What aiohttp calls for this row."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            login = await self._doors.admit(request, route.roles)
+            query = _query(request, route.query) if route.query else None
+            body = await _body(request, route.body, self._customer_faults) if route.body else None
+            given = await route.do(self, Ask(request, login, request.match_info, query, body))
+            if isinstance(given, web.StreamResponse):
+                return given
+            return json_response(given, route.status)
+
+        return answer
+
+    # -- customers
+
+    async def create_customer(self, ask: Ask) -> Message:
+        new: schemas.NewCustomer = ask.body
+        created = await self._store.create_customer(_draft(new.model_dump()))
+        await self._tell_of(created.customer.id)
+        return {
+            **self._customer(created.customer),
+            "duplicates": [self._customer(other) for other in created.duplicates],
+        }
+
+    async def find_customers(self, ask: Ask) -> Message:
+        query: schemas.CustomerQuery = ask.query
+        if query.phone is None and query.text is None:
+            raise invalid([("phone", "give phone or text to search by")])
+        phone = query.phone
+        if phone is not None and phone.startswith(" "):
+            phone = f"+{phone[1:]}"  # a plus that was not written as %2B
+        found = await self._store.find_customers(phone=phone, text=query.text, limit=query.limit)
+        return {"customers": [self._customer(each) for each in found]}
+
+    async def customer(self, ask: Ask) -> Message:
+        found = await self._store.customer(ask.path["id"])
+        if found is None:
+            raise _no("customer")
+        return self._customer(found)
+
+    async def change_customer(self, ask: Ask) -> Message:
+        body: schemas.CustomerChanges = ask.body
+        changes = body.model_dump(include=body.model_fields_set)
+        if "phones" in changes:
+            changes["phones"] = tuple(changes["phones"])
+        if "balance" in changes:
+            changes["balance_minor"] = _minor(changes.pop("balance"))
+        changed = await self._store.update_customer(ask.path["id"], changes)
+        if changed is None:
+            raise _no("customer")
+        await self._tell_of(changed.id)
+        return self._customer(changed)
+
+    async def interactions(self, ask: Ask) -> Message:
+        card = await self._store.card(ask.path["id"])
+        if card is None:
+            raise _no("customer")
+        return {"interactions": [render.interaction(each) for each in card.history]}
+
+    # -- calls, queues, operators
+
+    async def calls(self, ask: Ask) -> Message:
+        query: schemas.CallQuery = ask.query
+        viewer = ask.login.viewer
+        live = self._hub.picture.snapshot_for(viewer)["calls"]
+        # Of an operator's calls there may be few among the last, so more are looked through.
+        last = await self._store.recent_calls(500 if not viewer.sees_all else query.recent)
+        known = {call["id"] for call in live}
+        over = [
+            call
+            for call in last
+            if call.id not in known and (viewer.sees_all or call.operator == viewer.name)
+        ][: query.recent]
+        ids = {call.customer_id for call in over if call.customer_id is not None}
+        customers = {each: await self._store.customer(each) for each in sorted(ids)}
+        remembered = [
+            shapes.remembered_call(call, customers.get(call.customer_id or "")) for call in over
+        ]
+        return {"calls": live + remembered}
+
+    async def call(self, ask: Ask) -> Message:
+        call, own = await self._call(ask)
+        if not own and not ask.login.viewer.sees_all:
+            raise _not_yours("call")
+        return call
+
+    async def queues(self, ask: Ask) -> Message:
+        return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}
+
+    async def operators(self, ask: Ask) -> Message:
+        return {"operators": self._hub.picture.snapshot_for(ask.login.viewer)["operators"]}
+
+    async def me(self, ask: Ask) -> Message:
+        return shapes.user(ask.login.user)
+
+    # -- actions
+
+    async def call_action(self, ask: Ask) -> Message:
+        call, own = await self._call(ask)
+        if ask.body.action == "wrapup":
+            self._check_wrapup(ask.body.args)
+        return self._act(ask, "call", call["id"], own)
+
+    async def operator_action(self, ask: Ask) -> Message:
+        name = user_key(ask.path["name"])
+        own = name == ask.login.user.name
+        if ask.login.viewer.sees_all and name not in self._hub.picture.operators:
+            raise _no("operator")
+        return self._act(ask, "operator", name, own)
+
+    async def stream(self, ask: Ask) -> web.StreamResponse:
+        return await self._hub.connect(ask.request, ask.login.user, ask.login.credential)
+
+    # -- inside
+
+    def _act(self, ask: Ask, kind: Literal["call", "operator"], target: str, own: bool) -> Message:
+        action, user = ask.body, ask.login.user
+        if not own and PERMITTED[kind, action.action][user.role] == "own":
+            raise _not_yours(kind)
+        action_id = new_id(time.time())
+        asked = ActionAsked(
+            id=action_id,
+            actor=OperatorName(user.name),
+            role=user.role,
+            kind=kind,
+            target=target,
+            action=action.action,
+            args=action.args.model_dump(),
+            reason=action.reason,
+        )
+        try:
+            self._submit(asked)
+        except PeerError as error:
+            raise ApiError(503, "busy", str(error), headers={"Retry-After": "1"}) from error
+        return {"id": action_id}
+
+    async def _call(self, ask: Ask) -> tuple[Message, bool]:
+        """The call of the path, live or remembered, and whether it is the asker's own."""
+        call_id, name = as_id(ask.path["id"]), ask.login.user.name
+        picture = self._hub.picture
+        if call_id is not None and (live := picture.calls.get(call_id)):
+            return live, name in picture.owners(call_id)
+        record = await self._store.call(call_id) if call_id is not None else None
+        if record is None:
+            raise _no("call")
+        customer = await self._store.customer(record.customer_id) if record.customer_id else None
+        return shapes.remembered_call(record, customer), record.operator == name
+
+    def _check_wrapup(self, args: schemas.WrapupArgs) -> None:
+        faults = []
+        if args.result is not None and args.result not in self._settings.crm.results:
+            known = ", ".join(self._settings.crm.results)
+            faults.append(("args.result", f"must be one of {known}"))
+        if args.customer is not None and as_id(args.customer) is None:
+            faults.append(("args.customer", "is no customer's id"))
+        if faults:
+            raise invalid(faults)
+
+    async def _tell_of(self, customer_id: str) -> None:
+        """Lets open cards take on what was saved. It is saved all the same where the core is too
+        busy to hear of it: an error now would make somebody save it twice."""
+        card = await self._store.card(customer_id)
+        if card is not None:
+            try:
+                self._submit(CustomerChanged(card))
+            except PeerError:
+                log.warning("open cards were not told of a customer", customer=customer_id)
+
+    async def _customer_faults(self, raw: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What the rules of customers say of those fields whose types are right, where others'
+        are not: somebody who mends a form wants to mend it once."""
+        fields = {key: raw[key] for key in ("name", "kind", "status", "manager") if key in raw}
+        fields |= {"phones": tuple(raw.get("phones", ())), "language": raw.get("language")}
+        draft = Draft(**{"name": "-"} | fields)
+        return self._store.rules.check(draft, await self._store.managers())[1]
+
+    def _customer(self, customer: Any) -> Message:
+        return render.customer(customer, self._settings.crm.currency)
+
+
+def _draft(values: dict[str, Any]) -> Draft:
+    balance = values.pop("balance")
+    return Draft(**values | {"phones": tuple(values["phones"]), "balance_minor": _minor(balance)})
+
+
+def _minor(balance: Any) -> int | None:
+    return None if balance is None else int(balance * 100)
+
+
+def _no(noun: str) -> ApiError:
+    return ApiError(404, "not-found", f"there is no such {noun}")
+
+
+def _not_yours(noun: str) -> ApiError:
+    message = "this call is not yours" if noun == "call" else "you are not this operator"
+    return ApiError(403, "forbidden", message)
+
+
+def _query(request: web.Request, model: type[BaseModel]) -> BaseModel:
+    """Raises `ApiError` 422."""
+    values = dict(request.query)
+    if len(values) != len(request.query):
+        raise invalid([("", "the same parameter is given twice")])
+    if any("\0" in text for text in values.values()):
+        raise invalid([("", "a parameter has a NUL character")])
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(_faults(error)) from None
+
+
+async def _body(
+    request: web.Request,
+    model: TypeAdapter[Any],
+    more: Callable[[Mapping[str, Any]], Awaitable[list[tuple[str, str]]]],
+) -> Any:
+    """The checked body. Raises `ApiError` 400, 408, 413, 415 or 422 with all faults at once;
+    `more` finds those that only the rules of customers know."""
+    if request.content_type != "application/json" or (request.charset or "utf-8") != "utf-8":
+        raise ApiError(415, "unsupported-media-type", "send application/json in UTF-8")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise ApiError(415, "unsupported-media-type", "send the body uncompressed")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await request.read()
+    except TimeoutError:
+        raise ApiError(408, "too-slow", "the body did not come in time") from None
+    try:
+        value = read_json(data)
+    except ValueError as error:
+        raise ApiError(400, "bad-request", str(error)) from None
+    try:
+        return model.validate_python(value)
+    except ValidationError as error:
+        faults = _faults(error)
+        if model in (_NEW_CUSTOMER, _CUSTOMER_CHANGES) and isinstance(value, dict):
+            wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+            faults += await more({k: v for k, v in value.items() if k not in wrong})
+        raise invalid(faults) from None
+
+
+def _faults(error: ValidationError) -> list[tuple[str, str]]:
+    found = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        kind, where = fault["type"], list(fault["loc"])
+        if kind == "union_tag_invalid" or kind == "union_tag_not_found":
+            found.append(("action", "is needed, and must be one that this address knows"))
+            continue
+        if where and where[0] in _ACTIONS:
+            del where[0]  # pydantic's name for the chosen kind of action
+        words = {
+            "extra_forbidden": "there is no such field",
+            "missing": "is needed",
+            "model_type": "must be an object",
+            "dict_type": "must be an object",
+        }
+        found.append((_field(where), words.get(kind) or fault["msg"]))
+    return found
+
+
+def _field(where: list[int | str]) -> str:
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+_ACTIONS = frozenset(action for _, action in PERMITTED)
+_NEW_CUSTOMER: TypeAdapter[Any] = TypeAdapter(schemas.NewCustomer)
+_CUSTOMER_CHANGES: TypeAdapter[Any] = TypeAdapter(schemas.CustomerChanges)
+_CALL_ACTION: TypeAdapter[Any] = TypeAdapter(schemas.CallAction)
+_OPERATOR_ACTION: TypeAdapter[Any] = TypeAdapter(schemas.OperatorAction)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST", "/customers", Api.create_customer, ROLES, "Create a customer",
+        schemas.CreatedCustomer, status=201, body=_NEW_CUSTOMER,
+    ),
+    Route(
+        "GET", "/customers", Api.find_customers, ROLES, "Find customers by number or name",
+        schemas.Customers, query=schemas.CustomerQuery,
+    ),
+    Route("GET", "/customers/{id}", Api.customer, ROLES, "A customer", schemas.Customer),
+    Route(
+        "PATCH", "/customers/{id}", Api.change_customer, ROLES, "Change a customer",
+        schemas.Customer, body=_CUSTOMER_CHANGES,
+    ),
+    Route(
+        "GET", "/customers/{id}/interactions", Api.interactions, ROLES,
+        "A customer's last contacts, newest first", schemas.Interactions,
+    ),
+    Route(
+        "GET", "/calls", Api.calls, ROLES, "Live calls, then those that are over (operators: own)",
+        schemas.Calls, query=schemas.CallQuery,
+    ),
+    Route("GET", "/calls/{id}", Api.call, ROLES, "A call (operators: own)", schemas.Call),
+    Route(
+        "POST", "/calls/{id}/actions", Api.call_action, ROLES, "Act on a call (operators: own)",
+        schemas.Accepted, status=202, body=_CALL_ACTION,
+    ),
+    Route("GET", "/queues", Api.queues, ROLES, "All queues", schemas.Queues),
+    Route("GET", "/operators", Api.operators, ROLES, "All operators", schemas.Operators),
+    Route(
+        "POST", "/operators/{name}/actions", Api.operator_action, ROLES,
+        "Act on an operator (operators: on themselves)",
+        schemas.Accepted, status=202, body=_OPERATOR_ACTION,
+    ),
+    Route("GET", "/me", Api.me, ROLES, "The user who asks", schemas.Me),
+    Route(
+        "GET", "/stream", Api.stream, ROLES, "The live stream, a WebSocket: see docs/stream.md",
+        None, status=101, query=schemas.StreamQuery,
+    ),
+)  # fmt: skip

@@ -1,0 +1,224 @@
+"""From the board's commands to the messages of docs/stream.md. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cordboard.crm_core.model import Card, Case, Customer, Interaction
+from cordboard.desk import (
+    Call,
+    Command,
+    EndCall,
+    EndPop,
+    Link,
+    Pop,
+    ShowCall,
+    ShowLink,
+    ShowOperator,
+    ShowPop,
+    ShowQueue,
+    ShowWaiting,
+    Tell,
+)
+from cordboard.queue.lines import Entry, ServiceLevel
+from cordboard.queue.operators import Operator
+from cordboard.queue.routing import Reason
+from cordboard.screenpop.views import Message, moment
+
+Shown = (
+    ShowPop | EndPop | ShowCall | EndCall | ShowOperator | ShowQueue | ShowWaiting | ShowLink | Tell
+)
+
+
+def message(command: Shown, currency: str) -> Message:
+    """The message that shows what `command` says; money is in `currency`."""
+    match command:
+        case ShowPop(pop=pop):
+            return {"type": "screenpop", **screenpop(pop, currency)}
+        case EndPop(id=identity, reason=reason):
+            return {"type": "screenpop-end", "id": identity, "reason": reason}
+        case ShowCall(call=call):
+            return {"type": "call", "call": live_call(call)}
+        case EndCall(id=identity):
+            return {"type": "call-end", "id": identity}
+        case ShowOperator(operator=shown):
+            return {"type": "operators", "changed": [operator(shown)]}
+        case ShowQueue():
+            return {"type": "queues", "changed": [queue(command)]}
+        case ShowWaiting(queue=name, waiting=waiting):
+            entries = [entry(e, c, place) for place, (e, c) in enumerate(waiting, 1)]
+            return {"type": "waiting", "queue": name, "entries": entries}
+        case ShowLink(link=shown_link):
+            return {"type": "pbx", "pbx": link(shown_link)}
+        case Tell(id=identity, error=error):
+            return {"type": "result", "id": identity, "ok": error is None, "error": error}
+
+
+def is_shown(command: Command) -> bool:
+    return isinstance(command, Shown)
+
+
+def screenpop(pop: Pop, currency: str) -> Message:
+    call = pop.call
+    decision = call.decision
+    return {
+        "id": pop.id,
+        "operator": pop.operator,
+        "call": {
+            "id": call.id,
+            "linkedid": call.linkedid,
+            "from": call.number,
+            "name": call.name,
+            "to": call.dialled,
+            "queue": call.queue,
+            "state": call.state,
+        },
+        "customer": customer(call.card.customer, currency) if call.card else None,
+        "history": [interaction(item) for item in call.card.history] if call.card else [],
+        "cases": [case(item) for item in call.card.open_cases] if call.card else [],
+        "route": {
+            "queue": call.queue,
+            "priority": decision.priority if decision else 0,
+            "action": decision.action if decision else None,
+            "why": why(call),
+        },
+        "at": moment(pop.at),
+    }
+
+
+def customer(shown: Customer, currency: str) -> Message:
+    manager = shown.manager
+    minor = shown.balance_minor
+    return {
+        "id": shown.id,
+        "kind": shown.kind,
+        "name": shown.name,
+        "phones": list(shown.phones),
+        "status": shown.status,
+        "language": shown.language,
+        "manager": manager and {"name": manager.name, "display_name": manager.display_name},
+        "balance": None if minor is None else minor / 100,
+        "currency": currency,
+    }
+
+
+def interaction(shown: Interaction) -> Message:
+    return {
+        "id": shown.id,
+        "operator": shown.operator,
+        "queue": shown.queue,
+        "started_at": moment(shown.started_at),
+        "ended_at": _moment(shown.ended_at),
+        "outcome": shown.outcome,
+        "result": shown.result,
+        "note": shown.note,
+    }
+
+
+def case(shown: Case) -> Message:
+    return {
+        "id": shown.id,
+        "title": shown.title,
+        "state": shown.state,
+        "opened_at": moment(shown.opened_at),
+    }
+
+
+def live_call(call: Call) -> Message:
+    return {
+        "id": call.id,
+        "linkedid": call.linkedid,
+        "pbx": call.pbx,
+        "from": call.number,
+        "name": call.name,
+        "to": call.dialled,
+        "customer": _brief(call.card),
+        "queue": call.queue,
+        "operator": call.operator,
+        "state": call.state,
+        "cause": call.cause,
+        "started_at": moment(call.started),
+        "answered_at": _moment(call.answered),
+        "ended_at": _moment(call.ended),
+    }
+
+
+def why(call: Call) -> list[Message]:
+    """The reasons of the route; after a restart those that the store kept."""
+    if call.decision:
+        return [_reason(reason) for reason in call.decision.reasons]
+    kept: list[Any] = json.loads(call.why) if call.why else []
+    return kept or [_reason(Reason("no-decision", {}))]
+
+
+def operator(shown: Operator) -> Message:
+    return {
+        "name": shown.name,
+        "display_name": shown.display_name,
+        "state": shown.state,
+        "since": moment(shown.since),
+        "reason": shown.reason,
+        "call": shown.call,
+        "queues": list(shown.queues),
+    }
+
+
+def queue(shown: ShowQueue) -> Message:
+    return {
+        "name": shown.queue,
+        "waiting": shown.waiting,
+        "longest_since": _moment(shown.longest_since),
+        "service_level": level(shown.level),
+    }
+
+
+def level(shown: ServiceLevel) -> Message:
+    return {
+        "percent": None if shown.percent is None else round(shown.percent, 1),
+        "threshold": shown.threshold,
+        "short_abandon": shown.short,
+        "answered": shown.answered,
+        "answered_in_time": shown.answered_in_time,
+        "abandoned": shown.abandoned,
+        "short_abandoned": shown.short_abandoned,
+    }
+
+
+def entry(shown: Entry, call: Call, place: int) -> Message:
+    return {
+        "queue": shown.queue,
+        "call": shown.call,
+        "position": place,
+        "name": call.card.customer.name if call.card else call.name,
+        "from": call.number,
+        "status": call.card.customer.status if call.card else None,
+        "priority": shown.priority,
+        "since": moment(shown.entered),
+        "why": why(call),
+    }
+
+
+def link(shown: Link) -> Message:
+    return {
+        "name": shown.pbx,
+        "state": shown.state,
+        "since": moment(shown.since),
+        "stale_since": _moment(shown.stale_since),
+        "reason": shown.reason,
+    }
+
+
+def _brief(card: Card | None) -> Message | None:
+    if card is None:
+        return None
+    shown = card.customer
+    return {"id": shown.id, "name": shown.name, "status": shown.status}
+
+
+def _reason(reason: Reason) -> Message:
+    return {"code": reason.code, "args": reason.args, "text": reason.text}
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else moment(seconds)

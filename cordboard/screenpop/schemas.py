@@ -1,0 +1,273 @@
+"""What the API takes and gives, as pydantic models: they check what comes in and describe both in
+OpenAPI. What goes out is built in `views` and `shapes` and described here; a test holds them
+together.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from cordboard.crm_core.interactions import NOTE_AT_MOST
+from cordboard.crm_core.rules import KINDS, NAME_AT_MOST, PHONES_AT_MOST
+
+
+class Taken(BaseModel):
+    """What comes in: nothing converted, nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Given(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _amount(value: Any) -> Any:
+    """JSON has one kind of number; a bool is none, although Python thinks so."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    Field(max_digits=17, decimal_places=2, allow_inf_nan=False),
+    WithJsonSchema({"type": "number", "multipleOf": 0.01}),
+]
+OneLine = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# The rules of customers say what is wrong with a value in better words than a schema does, and
+# all at once. These bounds only keep out what is no attempt at one.
+Words = Annotated[str, Field(max_length=1000)]
+Kind = Annotated[str, Field(max_length=100, json_schema_extra={"enum": list(KINDS)})]
+Phones = Annotated[list[Words], Field(max_length=PHONES_AT_MOST * 5)]
+Name = Annotated[Words, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_AT_MOST})]
+
+
+class NewCustomer(Taken):
+    """`phones` may be written in any way; `manager` is a user's name; `balance` is in whole units
+    of the configured currency."""
+
+    name: Name
+    kind: Kind = "person"
+    phones: Phones = []
+    status: Words | None = None
+    language: Words | None = None
+    manager: Words | None = None
+    balance: Amount | None = None
+
+
+class CustomerChanges(Taken):
+    """What is left out stays as it is; `phones` replaces the whole list."""
+
+    name: Name = Field(default_factory=str)
+    kind: Kind = Field(default_factory=str)
+    phones: Phones = Field(default_factory=list)
+    status: Words = Field(default_factory=str)
+    language: Words | None = None
+    manager: Words | None = None
+    balance: Amount | None = None
+
+
+class Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CustomerQuery(Query):
+    """One of the two at least."""
+
+    phone: Annotated[str, Field(max_length=100)] | None = None
+    text: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class CallQuery(Query):
+    """How many of the calls that are over are given beside those that are live."""
+
+    recent: Annotated[int, Field(ge=0, le=200)] = 50
+
+
+class StreamQuery(Query):
+    """A session and the last number received resume that session's stream."""
+
+    session: str | None = None
+    after: str | None = None
+
+
+class NoArgs(Taken):
+    pass
+
+
+class WrapupArgs(Taken):
+    """`result` is one of the configured list, `customer` the id of whom the call was with."""
+
+    note: Annotated[str, Field(max_length=NOTE_AT_MOST)] = ""
+    result: Words | None = None
+    customer: Words | None = None
+
+
+class Hangup(Taken):
+    action: Literal["hangup"]
+    args: NoArgs = NoArgs()
+    reason: OneLine = ""
+
+
+class Wrapup(Taken):
+    action: Literal["wrapup"]
+    args: WrapupArgs = WrapupArgs()
+    reason: OneLine = ""
+
+
+class Pause(Taken):
+    action: Literal["pause"]
+    args: NoArgs = NoArgs()
+    reason: OneLine = ""
+
+
+class Unpause(Taken):
+    action: Literal["unpause"]
+    args: NoArgs = NoArgs()
+    reason: OneLine = ""
+
+
+CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
+OperatorAction = Annotated[Pause | Unpause, Field(discriminator="action")]
+
+
+class ManagerGiven(Given):
+    name: str
+    display_name: str
+
+
+class Customer(Given):
+    id: str
+    kind: Literal["person", "organisation"]
+    name: str
+    phones: list[str]
+    status: str
+    language: str | None
+    manager: ManagerGiven | None
+    balance: float | None
+    currency: str
+
+
+class CreatedCustomer(Customer):
+    """`duplicates` had one of the numbers before."""
+
+    duplicates: list[Customer]
+
+
+class Customers(Given):
+    customers: list[Customer]
+
+
+class Interaction(Given):
+    id: str
+    operator: str | None
+    queue: str | None
+    started_at: str
+    ended_at: str | None
+    outcome: str | None
+    result: str | None
+    note: str
+
+
+class Interactions(Given):
+    interactions: list[Interaction]
+
+
+class CallCustomer(Given):
+    id: str
+    name: str
+    status: str
+
+
+class Call(Given):
+    id: str
+    linkedid: str
+    pbx: str
+    from_: Annotated[str, Field(alias="from")]
+    name: str
+    to: str
+    customer: CallCustomer | None
+    queue: str | None
+    operator: str | None
+    state: str
+    cause: str | None
+    started_at: str
+    answered_at: str | None
+    ended_at: str | None
+
+
+class Calls(Given):
+    """The live ones first, then those that are over, newest first."""
+
+    calls: list[Call]
+
+
+class Level(Given):
+    """Answered within `threshold` seconds, of all but short abandons, today."""
+
+    percent: float | None
+    threshold: float
+    short_abandon: float
+    answered: int
+    answered_in_time: int
+    abandoned: int
+    short_abandoned: int
+
+
+class Queue(Given):
+    name: str
+    waiting: int
+    longest_since: str | None
+    service_level: Level
+
+
+class Queues(Given):
+    queues: list[Queue]
+
+
+class Operator(Given):
+    name: str
+    display_name: str
+    state: str
+    since: str
+    reason: str | None
+    call: str | None
+    queues: list[str]
+
+
+class Operators(Given):
+    operators: list[Operator]
+
+
+class Me(Given):
+    name: str
+    display_name: str
+    role: Literal["operator", "supervisor", "admin"]
+    phone: str | None
+    language: str | None
+
+
+class Accepted(Given):
+    """The outcome comes on the stream, as a `result` with this id."""
+
+    id: str
+
+
+class Fault(Given):
+    field: str
+    message: str
+
+
+class Reason(Given):
+    code: str
+    message: str
+    faults: list[Fault]
+
+
+class Error(Given):
+    error: Reason

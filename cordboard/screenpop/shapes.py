@@ -1,0 +1,38 @@
+"""What the store remembers beside the board's objects (`render`), in the stream's shapes. Pure."""
+
+from __future__ import annotations
+
+from cordboard.crm_core.model import CallRecord, Customer, User
+from cordboard.screenpop.views import Message, moment
+
+
+def remembered_call(call: CallRecord, customer: Customer | None) -> Message:
+    """A Call of docs/stream.md; `customer` is the one of its `customer_id`."""
+    return {
+        "id": call.id,
+        "linkedid": call.linkedid,
+        "pbx": call.pbx,
+        "from": call.number,
+        "name": call.name,
+        "to": call.dialled,
+        "customer": customer
+        and {"id": customer.id, "name": customer.name, "status": customer.status},
+        "queue": call.queue,
+        "operator": call.operator,
+        "state": call.state,
+        "cause": call.cause,
+        "started_at": moment(call.started_at),
+        "answered_at": None if call.answered_at is None else moment(call.answered_at),
+        "ended_at": None if call.ended_at is None else moment(call.ended_at),
+    }
+
+
+def user(shown: User) -> Message:
+    """The `user` of a snapshot."""
+    return {
+        "name": shown.name,
+        "display_name": shown.display_name,
+        "role": shown.role,
+        "phone": shown.phone,
+        "language": shown.language,
+    }

@@ -1,0 +1,328 @@
+/**
+ * The live stream of docs/stream.md: one snapshot, then numbered messages folded into it.
+ *
+ * A gap in the numbers or an unknown session loads a fresh snapshot; a broken connection is taken
+ * up where it stopped. While the server is away the picture stays as it was, with the time from
+ * which it is old.
+ */
+
+/** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
+/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
+/** @typedef {{id: string, kind: string, name: string, phones: string[], status: string, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string}} Customer */
+/** @typedef {{id: string, operator: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
+/** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
+/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
+/** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[]}} Operator */
+/** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
+/** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
+/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[]}} Waiting */
+/** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null}} Pbx */
+/** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
+/** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
+
+/**
+ * What is known now; every list of the snapshot by its key.
+ * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
+ *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
+ *   calls: Map<string, Call>, pops: Map<string, Pop>}} State
+ */
+
+/** A snapshot as a state. */
+export function begin(/** @type {any} */ snapshot) {
+  /** @type {State} */
+  const state = {
+    session: snapshot.session,
+    seq: snapshot.seq,
+    user: snapshot.user,
+    pbx: new Map(),
+    operators: new Map(),
+    queues: new Map(),
+    waiting: new Map(),
+    calls: new Map(),
+    pops: new Map(),
+  };
+  for (const pbx of snapshot.pbx) state.pbx.set(pbx.name, pbx);
+  for (const operator of snapshot.operators) state.operators.set(operator.name, operator);
+  for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
+  for (const call of snapshot.calls) state.calls.set(call.id, call);
+  for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
+  for (const entry of snapshot.waiting) {
+    const entries = state.waiting.get(entry.queue);
+    if (entries) entries.push(entry);
+    else state.waiting.set(entry.queue, [entry]);
+  }
+  return state;
+}
+
+/** Changes `state` by one message. An object that changes is replaced, never written into. */
+export function fold(/** @type {State} */ state, /** @type {any} */ message) {
+  state.seq = message.seq;
+  switch (message.type) {
+    case "screenpop": {
+      const { type, seq, ...pop } = message;
+      state.pops.set(pop.id, pop);
+      break;
+    }
+    case "screenpop-end":
+      state.pops.delete(message.id);
+      break;
+    case "call":
+      state.calls.set(message.call.id, message.call);
+      break;
+    case "call-end":
+      state.calls.delete(message.id);
+      break;
+    case "operators":
+      for (const operator of message.changed) state.operators.set(operator.name, operator);
+      break;
+    case "queues":
+      for (const queue of message.changed) state.queues.set(queue.name, queue);
+      break;
+    case "waiting":
+      if (message.entries.length) state.waiting.set(message.queue, message.entries);
+      else state.waiting.delete(message.queue);
+      break;
+    case "pbx":
+      state.pbx.set(message.pbx.name, message.pbx);
+      break;
+  }
+}
+
+const FIRST_RETRY = 500;
+const LAST_RETRY = 10_000;
+const PING_EVERY = 10_000;
+const SILENT_AFTER = 25_000;
+const OUTCOME_WITHIN = 15_000;
+const CLOCK_JUMP = 2_000;
+/** The server's close code for a login that has ended. */
+const SIGNED_OUT = 4001;
+
+/** @typedef {"connecting" | "live" | "away"} Link */
+
+export class Stream {
+  /** @param {string} [path] */
+  constructor(path = "/api/v1/stream") {
+    this.url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+    /** @type {State | null} */
+    this.state = null;
+    /** @type {Link} */
+    this.link = "connecting";
+    /** The moment from which the picture is old, in the server's milliseconds. @type {number | null} */
+    this.staleSince = null;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.offset = 0;
+    this.attempts = 0;
+    this.heardAt = Date.now();
+    this.drift = Date.now() - performance.now();
+    this.retry = 0;
+    /** @type {Map<string, Set<(message: any) => void>>} */
+    this.listeners = new Map();
+    /** @type {Set<string>} */
+    this.painted = new Set();
+    /** @type {Map<string, Outcome>} */
+    this.outcomes = new Map();
+    /** @type {Map<string, (outcome: Outcome) => void>} */
+    this.awaited = new Map();
+  }
+
+  start() {
+    this.#connect();
+    setInterval(() => this.#watch(), PING_EVERY / 2);
+    addEventListener("online", () => this.#retryNow());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#retryNow();
+    });
+  }
+
+  /** The server's clock, in milliseconds since the epoch. */
+  now() {
+    return Date.now() + this.offset;
+  }
+
+  /**
+   * Calls `listener` after each message of the given types; "snapshot" and "link" are among them.
+   * @param {string[]} types
+   * @param {(message: any) => void} listener
+   * @returns {() => void} takes it off again
+   */
+  on(types, listener) {
+    for (const type of types) {
+      const set = this.listeners.get(type) ?? new Set();
+      this.listeners.set(type, set.add(listener));
+    }
+    return () => types.forEach((type) => this.listeners.get(type)?.delete(listener));
+  }
+
+  /** Tells the server that the card of this pop has been painted. */
+  ack(/** @type {string} */ id) {
+    this.painted.add(id);
+    this.#send({ type: "ack", id });
+  }
+
+  /**
+   * What became of an action that the API accepted under this id.
+   * @param {string} id
+   * @returns {Promise<Outcome | null>} null where no word came in time
+   */
+  outcome(id) {
+    const known = this.outcomes.get(id);
+    if (known) return Promise.resolve(known);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.awaited.delete(id);
+        resolve(null);
+      }, OUTCOME_WITHIN);
+      this.awaited.set(id, (outcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      });
+    });
+  }
+
+  #connect() {
+    const { state } = this;
+    const resume = state && `?session=${encodeURIComponent(state.session)}&after=${state.seq}`;
+    const socket = new WebSocket(this.url + (resume ?? ""));
+    let opened = false;
+    this.socket = socket;
+    socket.onopen = () => {
+      opened = true;
+      this.heardAt = Date.now();
+      this.#send({ type: "ping" });
+      if (resume) this.#live();
+    };
+    socket.onmessage = (event) => {
+      if (socket === this.socket) this.#receive(JSON.parse(event.data));
+    };
+    socket.onclose = (event) => {
+      if (socket !== this.socket) return;
+      this.#lost(opened, this.now());
+      if (event.code === SIGNED_OUT) location.reload();
+    };
+  }
+
+  /** Leaves the socket that there is, whether it knows of its end or not. */
+  #drop(/** @type {number} */ since) {
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+    this.#lost(true, since);
+  }
+
+  #lost(/** @type {boolean} */ opened, /** @type {number} */ since) {
+    this.socket = null;
+    this.attempts += 1;
+    const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (this.attempts - 1));
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.#connect(), pause * (0.75 + Math.random() / 2));
+    if (!opened && this.attempts > 1) void this.#askForLogin();
+    this.staleSince ??= since;
+    this.#setLink("away");
+  }
+
+  #retryNow() {
+    if (this.socket) {
+      this.#send({ type: "ping" });
+      return;
+    }
+    clearTimeout(this.retry);
+    this.#connect();
+  }
+
+  #receive(/** @type {any} */ message) {
+    this.heardAt = Date.now();
+    this.attempts = 0;
+    if (message.type === "snapshot") {
+      this.state = begin(message);
+      this.offset = Date.parse(message.now) - Date.now();
+      this.drift = Date.now() - performance.now();
+      this.#live();
+      this.#tell(message);
+      return;
+    }
+    const { state } = this;
+    if (!state || typeof message.seq !== "number" || message.seq <= state.seq) return;
+    if (message.seq !== state.seq + 1) {
+      this.#reload();
+      return;
+    }
+    fold(state, message);
+    if (message.type === "result") this.#settle(message);
+    if (message.type === "screenpop-end") this.painted.delete(message.id);
+    this.#tell(message);
+  }
+
+  /** Asks for a fresh snapshot, keeping the old picture until it is here. */
+  #reload() {
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+    if (this.state) this.state.session = "";
+    this.#connect();
+  }
+
+  #live() {
+    this.staleSince = null;
+    for (const id of this.painted) {
+      if (this.state?.pops.has(id)) this.#send({ type: "ack", id });
+      else this.painted.delete(id);
+    }
+    this.#setLink("live");
+  }
+
+  #settle(/** @type {Outcome} */ outcome) {
+    this.awaited.get(outcome.id)?.(outcome);
+    this.awaited.delete(outcome.id);
+    this.outcomes.set(outcome.id, outcome);
+    if (this.outcomes.size > 50) this.outcomes.delete(this.outcomes.keys().next().value ?? "");
+  }
+
+  #watch() {
+    const drift = Date.now() - performance.now();
+    if (!this.socket) return;
+    if (Date.now() - this.heardAt > SILENT_AFTER) {
+      this.#drop(this.heardAt + this.offset);
+    } else if (this.link === "live" && Math.abs(drift - this.drift) > CLOCK_JUMP) {
+      this.#reload(); // the desk slept or its clock was set: the snapshot brings the time anew
+    } else {
+      this.#send({ type: "ping" });
+    }
+  }
+
+  async #askForLogin() {
+    const answer = await fetch("/api/v1/queues").catch(() => null);
+    if (answer?.status === 401) {
+      location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+    }
+  }
+
+  #send(/** @type {object} */ message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  #setLink(/** @type {Link} */ link) {
+    const changed = link !== this.link;
+    this.link = link;
+    if (changed) this.#tell({ type: "link" });
+  }
+
+  #tell(/** @type {any} */ message) {
+    for (const listener of this.listeners.get(message.type) ?? []) listener(message);
+  }
+}
+
+/**
+ * Runs `then` when the browser has painted what the page shows now.
+ * In a tab that nobody sees it waits until somebody does.
+ */
+export function afterPaint(/** @type {() => void} */ then) {
+  requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      channel.port1.close();
+      then();
+    };
+    channel.port2.postMessage(null);
+  });
+}

@@ -1,0 +1,301 @@
+/** What the console and the wallboard share: words, icons, timers, badges, the stale banner. */
+import { clock, duration, languageName } from "./format.js";
+import { _, language } from "./i18n.js";
+import { Component, html, useEffect, useLayoutEffect, useReducer, useState } from "./vendor/htm-preact.js";
+
+/** @typedef {import("./stream.js").Stream} Stream */
+/** @typedef {import("./stream.js").Reason} Reason */
+
+/* Words for the codes that come over the stream. Made on first use: the catalogue is there by then. */
+
+/** @type {Record<string, () => Record<string, string>>} */
+const WORDS = {
+  operator: () => ({
+    offline: _("Offline"),
+    ready: _("Ready"),
+    offered: _("Ringing"),
+    talking: _("Talking"),
+    "on-hold": _("On hold"),
+    "wrap-up": _("Wrap-up"),
+    paused: _("Paused"),
+  }),
+  phase: () => ({
+    ringing: _("Ringing"),
+    talking: _("Talking"),
+    "on-hold": _("On hold"),
+    "wrap-up": _("Wrap-up"),
+    missed: _("Call is gone"),
+  }),
+  status: () => ({
+    new: _("New"),
+    regular: _("Regular"),
+    vip: _("VIP"),
+    debtor: _("Debtor"),
+    blocked: _("Blocked"),
+  }),
+  result: () => ({
+    resolved: _("Resolved"),
+    callback: _("Call back"),
+    complaint: _("Complaint"),
+    order: _("Order"),
+    "wrong-number": _("Wrong number"),
+    other: _("Other"),
+  }),
+  outcome: () => ({
+    completed: _("Talked"),
+    abandoned: _("Caller gave up waiting"),
+    "no-answer": _("No answer"),
+    busy: _("Busy"),
+    rejected: _("Declined"),
+    cancelled: _("Cancelled"),
+    failed: _("Failed"),
+    lost: _("Connection lost"),
+    "timed-out": _("Waited too long"),
+  }),
+  missed: () => ({
+    "answered-elsewhere": _("A colleague answered"),
+    "no-answer": _("You did not answer"),
+    rejected: _("You declined"),
+    busy: _("Your phone was busy"),
+    "caller-left": _("The caller hung up"),
+    failed: _("Your phone could not be reached"),
+    lost: _("The call was lost from view"),
+    done: _("Not written up"),
+  }),
+  case: () => ({
+    open: _("Open"),
+    waiting: _("Waiting for the customer"),
+    escalated: _("Escalated"),
+    closed: _("Closed"),
+  }),
+};
+/** @type {Record<string, Record<string, string>>} */
+const made = {};
+
+/** The word for a code; a code of the administrator's own is shown as it is written. */
+export function word(/** @type {keyof typeof WORDS} */ group, /** @type {string} */ code) {
+  made[group] ??= WORDS[group]();
+  const own = code.replaceAll(/[-_]/g, " ");
+  return made[group][code] ?? own.charAt(0).toLocaleUpperCase(language) + own.slice(1);
+}
+
+/** In which language to talk to the customer. */
+export function speaks(/** @type {string} */ code) {
+  if (code === "ru") return _("Speaks Russian");
+  if (code === "bg") return _("Speaks Bulgarian");
+  if (code === "en") return _("Speaks English");
+  return _("Language: {language}", { language: languageName(code) });
+}
+
+/** A routing reason in words. */
+export function reasonText(/** @type {Reason} */ reason) {
+  const text = reason.text?.[language] ?? reason.text?.en ?? Object.values(reason.text ?? {})[0];
+  if (text) return text;
+  const args = reason.args ?? {};
+  switch (reason.code) {
+    case "customer-unknown":
+      return _("The number is not known");
+    case "customer-lookup-failed":
+      return _("The customer could not be looked up in time");
+    case "language":
+      return _("Caller's language: {language}", { language: languageName(String(args.language)) });
+    case "rule":
+      return _("Routing rule: {rule}", { rule: String(args.rule) });
+    case "back-from-manager":
+      return _("Came back from the personal manager");
+    case "no-decision":
+      return _("cordboard was away when the call came: the PBX's own queue took it");
+  }
+  const details = Object.entries(args).map(([name, value]) => `${name}: ${value}`);
+  return [reason.code, ...details].join(" · ");
+}
+
+/* Icons, 20 by 20, drawn with the colour of the text. */
+
+/** @type {Record<string, string>} */
+const PATHS = {
+  ringing: "M4 5c0 6 5 11 11 11l1-3-4-2-1.5 1.5c-1.5-.7-2.7-1.9-3.5-3.5L8.5 7.5 7 4zM13 3.5a4 4 0 0 1 3.5 3.5M12.7 6.2a1.7 1.7 0 0 1 1.2 1.2",
+  talking: "M4 5c0 6 5 11 11 11l1-3-4-2-1.5 1.5c-1.5-.7-2.7-1.9-3.5-3.5L8.5 7.5 7 4z",
+  "on-hold": "M7.5 5v10M12.5 5v10",
+  "wrap-up": "M4 16l.8-3.5L13 4.3a1.4 1.4 0 0 1 2 0l.7.7a1.4 1.4 0 0 1 0 2L7.5 15.2z",
+  paused: "M5 7h8v4.5a3.5 3.5 0 0 1-3.5 3.5h-1A3.5 3.5 0 0 1 5 11.5zM13 8h1.5a1.8 1.8 0 0 1 0 3.6H13M7.5 3v1.5M10.5 3v1.5",
+  ready: "M4.5 10.5l3.5 3.5 7.5-8",
+  offline: "M5 10h10",
+  missed: "M5.5 5.5l9 9M14.5 5.5l-9 9",
+  star: "M10 3l2.1 4.6 5 .5-3.8 3.3 1.1 4.9L10 13.7l-4.4 2.6 1.1-4.9L2.9 8.1l5-.5z",
+  debt: "M10 4.5v6.5M10 14.8v.4",
+  blocked: "M4.7 4.7l10.6 10.6M10 2.7a7.3 7.3 0 1 1 0 14.6 7.3 7.3 0 0 1 0-14.6z",
+  new: "M10 4.5v11M4.5 10h11",
+  speech: "M3.5 4.5h13v8.5H9l-3.5 3v-3h-2z",
+  clock: "M10 2.7a7.3 7.3 0 1 1 0 14.6 7.3 7.3 0 0 1 0-14.6zM10 6v4.2l2.8 1.7",
+  warning: "M10 3l7.5 13.5h-15zM10 8v4M10 14v.3",
+  people: "M7.5 9.5a2.7 2.7 0 1 0 0-5.4 2.7 2.7 0 0 0 0 5.4zM2.5 16c0-3 2-4.7 5-4.7s5 1.7 5 4.7M13 9.2a2.4 2.4 0 1 0-.8-4.6M14 11.4c2.2.3 3.5 1.9 3.5 4.2",
+  close: "M6 6l8 8M14 6l-8 8",
+  building: "M5 17V4h7v13M12 8h3.5v9M3.5 17h13M7.5 7h2M7.5 10h2M7.5 13h2",
+};
+
+export function Icon(/** @type {{name: string}} */ { name }) {
+  return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><path d=${PATHS[name] ?? PATHS.offline} /></svg>`;
+}
+
+/* Timers: one clock for the page, which writes only the texts that changed. */
+
+const timers = new Set();
+/** @type {() => number} */
+let now = Date.now;
+let frozen = false;
+
+/** Starts the page's clock, by which all timers go. */
+export function startClock(/** @type {() => number} */ source) {
+  now = source;
+  const beat = () => {
+    if (!frozen) for (const timer of timers) timer.paint();
+    setTimeout(beat, 1000 - (now() % 1000));
+  };
+  beat();
+}
+
+/** Stops the timers while the picture is old: a time that goes on would be a claim. */
+export function freezeClock(/** @type {boolean} */ stop) {
+  frozen = stop;
+}
+
+/**
+ * Time since `since` (the server's milliseconds or a time as text), running. From `warn` and from
+ * `alarm` milliseconds on it carries `data-level`, for the style.
+ * @typedef {{since: number | string, warn?: number, alarm?: number, testid?: string}} TimerProps
+ */
+export class Timer extends Component {
+  shouldComponentUpdate(/** @type {TimerProps} */ next) {
+    this.props = next;
+    this.paint();
+    return false;
+  }
+
+  componentDidMount() {
+    timers.add(this);
+    this.paint();
+  }
+
+  componentWillUnmount() {
+    timers.delete(this);
+  }
+
+  paint() {
+    const { since, warn, alarm } = /** @type {TimerProps} */ (this.props);
+    const element = /** @type {HTMLElement} */ (this.base);
+    const passed = now() - (typeof since === "number" ? since : Date.parse(since));
+    const text = duration(passed);
+    if (element.textContent !== text) element.textContent = text;
+    const level = alarm && passed >= alarm ? "alarm" : warn && passed >= warn ? "warn" : "";
+    if ((element.dataset.level ?? "") !== level) element.dataset.level = level;
+  }
+
+  render() {
+    const { testid } = /** @type {TimerProps} */ (this.props);
+    return html`<span class="timer" role="timer" data-testid=${testid}></span>`;
+  }
+}
+
+/* Badges. */
+
+/** @type {Record<string, string>} */
+const STATUS_ICONS = { vip: "star", debtor: "debt", blocked: "blocked", new: "new" };
+
+export function StatusBadge(/** @type {{status: string, testid?: string}} */ { status, testid }) {
+  const icon = STATUS_ICONS[status];
+  return html`<span class="badge" data-status=${status} data-testid=${testid}
+    >${icon && html`<${Icon} name=${icon} />`}${word("status", status)}</span
+  >`;
+}
+
+/**
+ * A state as a pill: icon, word, and the time in it. Never the colour alone.
+ * @param {{state: string, group: string, since?: number | string, testid?: string, warn?: number}} props
+ */
+export function StatePill({ state, group, since, testid, warn }) {
+  const shown = state === "offered" ? "ringing" : state;
+  return html`<span class="pill" data-state=${shown}>
+    <${Icon} name=${shown} />
+    <span data-testid=${testid && `${testid}-state`} data-value=${state}>${word(group, state)}</span>
+    ${since !== undefined &&
+    html`<${Timer} since=${since} warn=${warn} testid=${testid && `${testid}-timer`} />`}
+  </span>`;
+}
+
+/* Following the stream. */
+
+/**
+ * Renders the component again after each message of these types for which `wanted` says so.
+ * @param {Stream} stream
+ * @param {string[]} types
+ * @param {(message: any) => boolean} [wanted]
+ */
+export function useStream(stream, types, wanted) {
+  const [, again] = useReducer((/** @type {number} */ count) => count + 1, 0);
+  useLayoutEffect(
+    () => stream.on(types, (message) => (!wanted || wanted(message) ? again(null) : undefined)),
+    [],
+  );
+}
+
+const BLIP = 1000;
+
+/** Says from when the picture is old, while the server or a PBX is away. */
+export function StaleBanner(/** @type {{stream: Stream, freeze?: boolean}} */ { stream, freeze }) {
+  useStream(stream, ["snapshot", "pbx", "link"]);
+  const [late, setLate] = useState(false);
+  const away = stream.link === "away";
+  useEffect(() => {
+    if (!away) return setLate(false);
+    const timer = setTimeout(() => setLate(true), BLIP);
+    return () => clearTimeout(timer);
+  }, [away]);
+
+  const links = [...(stream.state?.pbx.values() ?? [])];
+  const stale = links.filter((pbx) => pbx.state !== "up" || pbx.stale_since);
+  const none = away || (links.length > 0 && stale.length === links.length);
+  useEffect(() => {
+    if (freeze) freezeClock(none);
+    document.documentElement.classList.toggle("is-stale", none && (late || !away));
+  }, [none, late, away]);
+
+  /** @type {string[]} */
+  const texts = [];
+  if (away && late && stream.state) {
+    texts.push(
+      _("Stale since {time}: the connection to the server is lost. Calls go on; reconnecting…", {
+        time: clock(stream.staleSince ?? stream.now()),
+      }),
+    );
+  } else if (away && late) {
+    texts.push(_("The server cannot be reached. Trying again…"));
+  } else {
+    for (const pbx of stale) {
+      const values = { time: clock(pbx.stale_since ?? pbx.since), pbx: pbx.name };
+      texts.push(
+        links.length > 1
+          ? _("Stale since {time}: no link to the PBX “{pbx}”. Calls go on; what you see may be old.", values)
+          : _("Stale since {time}: no link to the PBX. Calls go on; what you see may be old.", values),
+      );
+    }
+  }
+  if (!texts.length) return null;
+  return html`<div class="stale" role="status" data-testid="stale-banner">
+    <${Icon} name="warning" />
+    <div>${texts.map((text) => html`<p>${text}</p>`)}</div>
+  </div>`;
+}
+
+/** Whether the page hears from the server, small, for the bar. */
+export function LinkState(/** @type {{stream: Stream}} */ { stream }) {
+  useStream(stream, ["snapshot", "link"]);
+  const words = {
+    live: _("Live"),
+    connecting: _("Connecting…"),
+    away: _("Reconnecting…"),
+  };
+  return html`<span class="link" data-link=${stream.link} data-testid="link-state"
+    >${words[stream.link]}</span
+  >`;
+}

@@ -1,0 +1,258 @@
+/** The supervisor's wallboard: queues, who waits in them and why, and what the operators do. */
+import { percent, phone } from "./format.js";
+import { _, language, load, ngettext } from "./i18n.js";
+import { Stream } from "./stream.js";
+import {
+  Icon,
+  LinkState,
+  reasonText,
+  StaleBanner,
+  startClock,
+  StatePill,
+  StatusBadge,
+  Timer,
+  useStream,
+  word,
+} from "./ui.js";
+import { Component, html, render } from "./vendor/htm-preact.js";
+
+/** @typedef {import("./stream.js").Call} Call */
+/** @typedef {import("./stream.js").Level} Level */
+/** @typedef {import("./stream.js").Operator} Operator */
+/** @typedef {import("./stream.js").Queue} Queue */
+/** @typedef {import("./stream.js").Waiting} Waiting */
+
+export const stream = new Stream();
+
+const main = /** @type {HTMLElement} */ (document.getElementById("wallboard"));
+const ALARM_FACTOR = 3;
+const LONG_RING = 15_000;
+const LOW_PERCENT = 80;
+const WAITING_SHOWN = 12;
+
+function Wallboard() {
+  return html`
+    <${StaleBanner} stream=${stream} freeze=${true} />
+    <${Queues} />
+    <${Legend} />
+    <div class="board-grid">
+      <${WaitingCallers} />
+      <${Operators} />
+    </div>
+  `;
+}
+
+/* Queues. */
+
+function queuesNow() {
+  return [...(stream.state?.queues.values() ?? [])].sort(
+    (one, other) => trouble(other) - trouble(one) || one.name.localeCompare(other.name, language),
+  );
+}
+
+/** How bad it is, in steps: tiles must not trade places with every second. */
+function trouble(/** @type {Queue} */ queue) {
+  if (!queue.waiting || !queue.longest_since) return 0;
+  const waited = stream.now() - Date.parse(queue.longest_since);
+  const threshold = queue.service_level.threshold * 1000;
+  return waited > threshold * ALARM_FACTOR ? 3 : waited > threshold ? 2 : 1;
+}
+
+function Queues() {
+  useStream(stream, ["snapshot", "queues"]);
+  return html`<section class="tiles" aria-label=${_("Queues")}>
+    ${queuesNow().map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
+  </section>`;
+}
+
+class QueueTile extends Component {
+  shouldComponentUpdate(/** @type {{queue: Queue}} */ next) {
+    return next.queue !== this.props.queue;
+  }
+
+  render() {
+    const { queue } = /** @type {{queue: Queue}} */ (this.props);
+    const level = queue.service_level;
+    const waiting = ngettext("{n} caller is waiting", "{n} callers are waiting", queue.waiting);
+    const threshold = level.threshold * 1000;
+    const low = level.percent !== null && level.percent < LOW_PERCENT;
+    return html`<article class="tile-queue" data-testid=${`queue-${queue.name}`} data-waiting=${queue.waiting}>
+      <h2>${queue.name}</h2>
+      <div class="tile-figures">
+        <div class="tile-waiting">
+          <b aria-label=${waiting} data-testid="queue-waiting">${queue.waiting}</b>
+          <span>${_("waiting")}</span>
+        </div>
+        <div class="tile-longest">
+          ${queue.waiting > 0 && queue.longest_since
+            ? html`<${Timer} since=${queue.longest_since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} testid="queue-longest" />`
+            : html`<span class="timer none">–</span>`}
+          <span>${_("longest wait")}</span>
+        </div>
+      </div>
+      <div class="level" data-testid="service-level" data-low=${low} title=${sum(level)}>
+        <div class="level-words">
+          <span>${_("Service level")}</span>
+          <b>${low && html`<${Icon} name="warning" />`}${level.percent === null ? "—" : percent(level.percent)}</b>
+        </div>
+        <svg class="level-bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="level-back" width="100" height="4" />
+          <rect class="level-fill" width=${level.percent ?? 0} height="4" />
+        </svg>
+        <p class="level-counts">${counts(level)}</p>
+      </div>
+    </article>`;
+  }
+}
+
+function counts(/** @type {Level} */ level) {
+  if (level.percent === null) return _("No calls yet today");
+  const answered = ngettext("{n} answered", "{n} answered", level.answered);
+  const abandoned = ngettext("{n} abandoned", "{n} abandoned", level.abandoned);
+  return `${answered} · ${abandoned}`;
+}
+
+/** The service level as it was worked out, in figures. */
+function sum(/** @type {Level} */ level) {
+  if (level.percent === null) return _("No calls yet today");
+  const { answered, answered_in_time, abandoned, short_abandoned } = level;
+  return `${answered_in_time} ÷ (${answered} + ${abandoned} − ${short_abandoned}) = ${percent(level.percent)}`;
+}
+
+function Legend() {
+  useStream(stream, ["snapshot", "queues"]);
+  /** @type {Map<string, Level>} */
+  const kinds = new Map();
+  for (const { service_level } of stream.state?.queues.values() ?? []) {
+    kinds.set(`${service_level.threshold}/${service_level.short_abandon}`, service_level);
+  }
+  return html`<div class="legend">
+    ${[...kinds.values()].map(
+      (level) =>
+        html`<p>
+          ${_("Service level of the day = answered within {threshold} s ÷ (answered + abandoned − abandoned within {short} s)", {
+            threshold: level.threshold,
+            short: level.short_abandon,
+          })}
+        </p>`,
+    )}
+  </div>`;
+}
+
+/* Who waits. */
+
+function WaitingCallers() {
+  useStream(stream, ["snapshot", "waiting"]);
+  const { state } = stream;
+  if (!state) return html`<section class="panel"><p class="soft">${_("Connecting…")}</p></section>`;
+  const queues = queuesNow().filter((queue) => state.waiting.get(queue.name)?.length);
+  return html`<section class="panel waiting-panel">
+    <h2>${_("Waiting callers")}</h2>
+    ${queues.length
+      ? queues.map((queue) => html`<${WaitingQueue} key=${queue.name} queue=${queue} entries=${state.waiting.get(queue.name)} />`)
+      : html`<p class="calm" data-testid="nobody-waits"><${Icon} name="ready" />${_("Nobody is waiting.")}</p>`}
+  </section>`;
+}
+
+class WaitingQueue extends Component {
+  shouldComponentUpdate(/** @type {{queue: Queue, entries: Waiting[]}} */ next) {
+    const { queue, entries } = /** @type {any} */ (this.props);
+    return next.entries !== entries || next.queue.service_level.threshold !== queue.service_level.threshold;
+  }
+
+  render() {
+    const { queue, entries } = /** @type {{queue: Queue, entries: Waiting[]}} */ (this.props);
+    const threshold = queue.service_level.threshold * 1000;
+    const hidden = entries.length - WAITING_SHOWN;
+    return html`<div class="waiting-queue" data-testid=${`waiting-queue-${queue.name}`}>
+      <h3>${queue.name}</h3>
+      <ol>
+        ${entries.slice(0, WAITING_SHOWN).map(
+          (entry) => html`<li key=${entry.call} class="waiting" data-testid=${`waiting-${entry.call}`}>
+            <span class="position">${entry.position}</span>
+            <span class="waiting-who">
+              <span class="waiting-name">
+                <b>${entry.name || phone(entry.from)}</b>
+                ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
+              </span>
+              <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
+            </span>
+            <${Timer} since=${entry.since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} />
+          </li>`,
+        )}
+      </ol>
+      ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
+    </div>`;
+  }
+}
+
+/* Operators. */
+
+/** Trouble first, those who are away last; within a state the longest in it first. */
+const ORDER = ["on-hold", "wrap-up", "paused", "offered", "talking", "ready", "offline"];
+
+function Operators() {
+  useStream(stream, ["snapshot", "operators", "call", "call-end"]);
+  const { state } = stream;
+  const all = [...(state?.operators.values() ?? [])];
+  if (!state || !all.length) return html`<section class="panel"></section>`;
+  const groups = ORDER.map((name) => ({
+    name,
+    operators: all
+      .filter((operator) => operator.state === name)
+      .sort((one, other) => one.since.localeCompare(other.since)),
+  })).filter((group) => group.operators.length);
+  return html`<section class="panel operators-panel">
+    <h2>
+      ${_("Operators")}
+      <span class="counts">
+        ${groups.map(
+          (group) => html`<span class="count" data-state=${group.name === "offered" ? "ringing" : group.name}>
+            <${Icon} name=${group.name === "offered" ? "ringing" : group.name} /><b>${group.operators.length}</b>
+            ${word("operator", group.name)}
+          </span>`,
+        )}
+      </span>
+    </h2>
+    <ul class="operators">
+      ${groups
+        .flatMap((group) => group.operators)
+        .map(
+          (operator) =>
+            html`<${OperatorTile} key=${operator.name} operator=${operator} call=${operator.call ? state.calls.get(operator.call) : undefined} />`,
+        )}
+    </ul>
+  </section>`;
+}
+
+class OperatorTile extends Component {
+  shouldComponentUpdate(/** @type {{operator: Operator, call?: Call}} */ next) {
+    const { operator, call } = /** @type {any} */ (this.props);
+    return next.operator !== operator || next.call !== call;
+  }
+
+  render() {
+    const { operator, call } = /** @type {{operator: Operator, call?: Call}} */ (this.props);
+    const who = call && (call.customer?.name || call.name || phone(call.from));
+    const detail = operator.state === "paused" ? operator.reason : who;
+    return html`<li class="operator" data-testid=${`operator-${operator.name}`} data-state=${operator.state === "offered" ? "ringing" : operator.state}>
+      <b class="operator-name">${operator.display_name}</b>
+      <${StatePill}
+        state=${operator.state}
+        group="operator"
+        since=${operator.state === "offline" ? undefined : operator.since}
+        warn=${operator.state === "offered" ? LONG_RING : undefined}
+      />
+      <span class="operator-detail" title=${detail || ""}>${detail}</span>
+    </li>`;
+  }
+}
+
+await load();
+startClock(() => stream.now());
+render(
+  html`<${LinkState} stream=${stream} />`,
+  /** @type {HTMLElement} */ (document.getElementById("bar")),
+);
+render(html`<${Wallboard} />`, main);
+stream.start();

@@ -1,0 +1,161 @@
+"""A PostgreSQL server of the tests' own: in a temporary folder, reached by a Unix socket, one for
+each process of a test run, gone when that process ends however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from cordboard.crm_core.migrations import upgrade
+
+_TEMPLATE = "cordboard_template"
+_PR_SET_PDEATHSIG = 1
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "50",
+    "shared_buffers": "32MB",
+}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """`binaries` and `user` (None: our own) let a test stop and start it again."""
+
+    folder: Path
+    binaries: Path
+    user: str | None
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def execute(self, *statements: str) -> None:
+        asyncio.run(self._execute(statements))
+
+    async def _execute(self, statements: tuple[str, ...]) -> None:
+        connection = await asyncpg.connect(
+            host=str(self.folder), user="postgres", database="postgres"
+        )
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Returns when the server takes connections."""
+        options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        command = [self.binaries / "postgres", "-D", self.folder / "data", "-k", self.folder]
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, *options],
+                user=self.user,
+                group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
+                extra_groups=None if self.user is None else [],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+            )
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.execute("SELECT 1")
+            except (OSError, asyncpg.PostgresError) as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    stop(process)
+                    said = (self.folder / "log").read_text(errors="replace")
+                    raise RuntimeError(f"PostgreSQL does not start: {said}") from error
+                time.sleep(0.05)
+            else:
+                return process
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGQUIT)
+    process.wait(30)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _binaries() -> Path:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not installed:
+        pytest.skip("PostgreSQL is not installed")
+    return installed[-1].parent
+
+
+def _unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    folder = Path(tempfile.mkdtemp(prefix="cordboard-pg-"))
+    server = PostgresServer(folder, _binaries(), _unprivileged())
+    try:
+        if server.user is not None:
+            entry = pwd.getpwnam(server.user)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+        options = ["-U", "postgres", "-N", "-E", "UTF8", "--no-locale", "--auth=trust"]
+        subprocess.run(
+            [server.binaries / "initdb", "-D", folder / "data", *options],
+            user=server.user,
+            group=None if server.user is None else pwd.getpwnam(server.user).pw_gid,
+            extra_groups=None if server.user is None else [],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        process = server.start()
+        try:
+            server.execute(f"CREATE DATABASE {_TEMPLATE}")
+            asyncio.run(upgrade(server.url(_TEMPLATE)))
+            yield server
+        finally:
+            stop(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database with this release's tables."""
+    yield from _database(postgres_server, f"TEMPLATE {_TEMPLATE}")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    yield from _database(postgres_server, "")
+
+
+def _database(server: PostgresServer, options: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name} {options}")
+    yield server.url(name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")

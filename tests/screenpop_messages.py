@@ -1,0 +1,118 @@
+"""Messages of the stream as the board would publish them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cordboard.screenpop.views import Message, moment
+
+NOW = 1_790_000_000.0
+
+
+def call_id(number: int) -> str:
+    return f"01900000-0000-7000-8000-{number:012d}"
+
+
+def call(number: int, operator: str | None = None, state: str = "ringing", **more: Any) -> Message:
+    return {
+        "id": call_id(number),
+        "linkedid": f"1790000000.{number}",
+        "pbx": "pbx",
+        "from": "+79161234567",
+        "name": "Анна & <b>Co</b>",
+        "to": "8800",
+        "customer": {"id": call_id(99), "name": "Иван", "status": "vip"},
+        "queue": "sales",
+        "operator": operator,
+        "state": state,
+        "cause": None,
+        "started_at": moment(NOW + number),
+        "answered_at": None,
+        "ended_at": None,
+        **more,
+    }
+
+
+def call_message(number: int, operator: str | None = None, state: str = "ringing") -> Message:
+    return {"type": "call", "call": call(number, operator, state)}
+
+
+def pop(number: int, operator: str, of_call: int, **more: Any) -> Message:
+    shown = call(of_call, None)
+    keys = ("id", "linkedid", "from", "name", "to", "queue", "state")
+    return {
+        "type": "screenpop",
+        "id": f"pop-{number}",
+        "operator": operator,
+        "call": {key: shown[key] for key in keys},
+        "customer": None,
+        "history": [],
+        "cases": [],
+        "route": {"queue": "sales", "priority": 5, "action": "queue", "why": []},
+        "at": moment(NOW + number),
+        **more,
+    }
+
+
+def pop_end(number: int, reason: str = "answered-elsewhere") -> Message:
+    return {"type": "screenpop-end", "id": f"pop-{number}", "reason": reason}
+
+
+def operator(name: str, state: str = "ready") -> Message:
+    return {
+        "name": name,
+        "display_name": name.title(),
+        "state": state,
+        "since": moment(NOW),
+        "reason": None,
+        "call": None,
+        "queues": ["sales"],
+    }
+
+
+def operators(*changed: Message) -> Message:
+    return {"type": "operators", "changed": list(changed)}
+
+
+def queue(name: str, waiting: int = 0) -> Message:
+    return {
+        "name": name,
+        "waiting": waiting,
+        "longest_since": None,
+        "service_level": {
+            "percent": None,
+            "threshold": 20,
+            "short_abandon": 5,
+            "answered": 0,
+            "answered_in_time": 0,
+            "abandoned": 0,
+            "short_abandoned": 0,
+        },
+    }
+
+
+def queues(*changed: Message) -> Message:
+    return {"type": "queues", "changed": list(changed)}
+
+
+def waiting(queue_name: str, *calls: int) -> Message:
+    entries = [
+        {
+            "queue": queue_name,
+            "call": call_id(number),
+            "position": place,
+            "name": "",
+            "from": "+79161234567",
+            "status": None,
+            "priority": 0,
+            "since": moment(NOW),
+            "why": [],
+        }
+        for place, number in enumerate(calls, 1)
+    ]
+    return {"type": "waiting", "queue": queue_name, "entries": entries}
+
+
+def pbx(state: str, name: str = "pbx") -> Message:
+    link = {"name": name, "state": state, "since": moment(NOW), "stale_since": None, "reason": ""}
+    return {"type": "pbx", "pbx": link}

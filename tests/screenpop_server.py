@@ -1,0 +1,209 @@
+"""The real web application on a free loopback port, over a real SQLite store, and clients of it:
+aiohttp's for HTTP, and for the stream the independent `websockets`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from store_fixtures import CHEAP, sqlite_template, sqlite_url
+from websockets.asyncio.client import ClientConnection, connect
+
+from cordboard.config import Crm, Http, Pbx, Settings
+from cordboard.crm_core.model import User
+from cordboard.crm_core.store import Store
+from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.errors import PeerError
+from cordboard.screenpop.hub import Hub, Limits
+from cordboard.screenpop.sessions import csrf_of
+from cordboard.screenpop.web import make_app
+
+__all__ = ["desk", "sqlite_template", "sqlite_url"]
+
+PASSWORD = "correct horse"
+USERS = {"anna": "operator", "boris": "operator", "sveta": "supervisor", "root": "admin"}
+DEADLINE = 10
+
+
+class Clock:
+    """Monotonic seconds that stand still until a test moves them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Browser:
+    """A logged-in browser: cookie, Origin and CSRF token as a page would send them."""
+
+    def __init__(self, desk: Desk, opaque: str) -> None:
+        self.desk = desk
+        self.opaque = opaque
+        self.headers = {
+            "Cookie": f"cordboard_session={opaque}",
+            "Origin": desk.origin,
+            "X-CSRF-Token": csrf_of(opaque),
+        }
+
+
+class Socket:
+    """One live stream."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def next(self) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE):
+            message: dict[str, Any] = json.loads(await self.connection.recv())
+            return message
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while (message := await self.next())["type"] != kind:
+            pass
+        return message
+
+    async def send(self, message: Any) -> None:
+        text = message if isinstance(message, str | bytes) else json.dumps(message)
+        await self.connection.send(text)
+
+    async def echo(self) -> None:
+        """Returns when the server has handled everything that was sent before."""
+        await self.send({"type": "ping"})
+        await self.until("pong")
+
+    async def closed(self) -> int | None:
+        """The code with which the server closed, after whatever it still had to say."""
+        async with asyncio.timeout(DEADLINE):
+            await self.connection.wait_closed()
+        return self.connection.close_code
+
+
+class Desk:
+    def __init__(self, store: Store, limits: Limits, settings: Settings) -> None:
+        self.store = store
+        self.clock = Clock()
+        self.registry = CollectorRegistry()
+        self.hub = Hub(self.registry, limits, self.clock)
+        self.settings = settings
+        self.submitted: list[ActionAsked | CustomerChanged] = []
+        self.busy = False
+        self.tokens: dict[str, str] = {}
+        self.users: dict[str, User] = {}
+        self.port = 0
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def submit(self, fact: ActionAsked | CustomerChanged) -> None:
+        if self.busy:
+            raise PeerError("the desk is too busy; try again in a moment")
+        self.submitted.append(fact)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        app = make_app(self.settings, self.store, self.hub, self.submit, self.registry, self.clock)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        try:
+            yield
+        finally:
+            await self.http.close()
+            await runner.cleanup()
+
+    async def people(self) -> None:
+        for name, role in USERS.items():
+            user = await self.store.add_user(name, role, PASSWORD)
+            self.users[name] = user
+            self.tokens[name] = await self.store.issue_token(user)
+
+    async def browser(self, name: str) -> Browser:
+        return Browser(self, await self.store.open_session(self.users[name]))
+
+    def headers(self, name: str | None) -> dict[str, str]:
+        return {} if name is None else {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    async def ask(
+        self, method: str, path: str, name: str | None = None, **more: Any
+    ) -> tuple[int, Any, aiohttp.ClientResponse]:
+        """Status, JSON (or text) and the response, asked with the user's token."""
+        headers = {**self.headers(name), **more.pop("headers", {})}
+        async with (
+            asyncio.timeout(DEADLINE),
+            self.http.request(
+                method, self.origin + path, headers=headers, allow_redirects=False, **more
+            ) as response,
+        ):
+            text = await response.text()
+            is_json = response.content_type == "application/json"
+            return response.status, json.loads(text) if is_json else text, response
+
+    def dial(self, name: str, query: str = "", **more: Any) -> connect:
+        headers = more.pop("headers", self.headers(name))
+        return connect(
+            f"ws://127.0.0.1:{self.port}/api/v1/stream{query}",
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=DEADLINE,
+            close_timeout=1,
+            ping_interval=None,
+            **more,
+        )
+
+    @contextlib.asynccontextmanager
+    async def stream(self, name: str, query: str = "", **more: Any) -> AsyncIterator[Socket]:
+        async with self.dial(name, query, **more) as connection:
+            yield Socket(connection)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    async def settled(self, condition: Callable[[], bool]) -> None:
+        """Waits for the server to come to `condition`."""
+        async with asyncio.timeout(DEADLINE):
+            while not condition():  # noqa: ASYNC110 - it waits for sockets, not for us
+                await asyncio.sleep(0.005)
+
+
+def settings(**http: Any) -> Settings:
+    return Settings(
+        pbx=[Pbx(secret_file=Path("/nowhere"))],
+        http=Http(**http),
+        crm=Crm(statuses=["new", "vip"], languages=["ru", "bg"], currency="RUB"),
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_desk(url: str, limits: Limits | None = None, **http: Any) -> AsyncIterator[Desk]:
+    chosen = settings(**http)
+    store = Store(url, "RU", chosen.crm.statuses, chosen.crm.languages, hasher=CHEAP)
+    await store.open()
+    try:
+        quick = replace(limits or Limits(), closing=0.5)
+        made = Desk(store, quick, chosen)
+        await made.people()
+        async with made.running():
+            yield made
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def desk(sqlite_url: str) -> AsyncIterator[Desk]:
+    async with open_desk(sqlite_url) as made:
+        yield made

@@ -1,0 +1,542 @@
+"""The pages in a real browser, before a desk whose calls are scripted."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fake_desk import (
+    CHROMIUM_FLAGS,
+    PASSWORD,
+    FakeDesk,
+    chromium,
+    customer,
+    history,
+    identity,
+    office,
+    reason,
+    vip,
+)
+from playwright.async_api import Page, async_playwright, expect
+
+from cordboard.crm_core.model import Role
+from cordboard.screenpop.views import Viewer
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
+]
+
+DATABASE: ContextVar[str | None] = ContextVar("DATABASE", default=None)
+BOLD = "<img src=x onerror=document.title='owned'> <b>Ivan</b>"
+
+
+@pytest.fixture(autouse=True)
+def _database(sqlite_url: str) -> Iterator[None]:
+    """An empty database for the desk of each test."""
+    token = DATABASE.set(sqlite_url)
+    yield
+    DATABASE.reset(token)
+
+
+@contextlib.asynccontextmanager
+async def at_desk(
+    path: str = "/",
+    *,
+    language: str | None = "en",
+    role: Role = "operator",
+    width: int = 1280,
+    logged_in: bool = True,
+) -> AsyncIterator[tuple[FakeDesk, Page]]:
+    """A desk and a browser in front of it. Any error on the page fails the test."""
+    desk = FakeDesk(language, role)
+    office(desk, "en")
+    faults: list[str] = []
+    async with desk.serve(database=DATABASE.get()), async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(), args=CHROMIUM_FLAGS
+        )
+        context = await browser.new_context(
+            viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
+        )
+        context.set_default_timeout(10_000)
+        if logged_in:
+            await context.add_cookies([desk.cookie])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        await page.goto(desk.url + path)
+        if logged_in:
+            await expect(page.get_by_test_id("link-state")).to_have_attribute("data-link", "live")
+        try:
+            yield desk, page
+        finally:
+            await browser.close()
+    expected = ("net::ERR_", "Failed to load resource", "WebSocket connection to")
+    assert [fault for fault in faults if not any(part in fault for part in expected)] == []
+
+
+# -- the card
+
+
+async def test_card_is_painted_and_acknowledged_while_the_phone_rings() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring(
+            "p1",
+            "+359888123456",
+            vip("en"),
+            why=[reason("language", language="bg"), reason("rule", {"en": "VIP first"}, rule="v")],
+            history=history("en"),
+        )
+        await expect(page.get_by_test_id("pop-card")).to_have_attribute("data-pop-id", "p1")
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Catherine Montgomery")
+        await expect(page.get_by_test_id("customer-status")).to_have_text("VIP")
+        await expect(page.get_by_test_id("customer-language")).to_have_text("Speaks English")
+        await expect(page.get_by_test_id("call-from")).to_have_text("+359 88 812 3456")
+        await expect(page.get_by_test_id("customer-balance")).to_have_text("₽18,400")
+        await expect(page.get_by_test_id("customer-manager")).to_contain_text("Elena Petrova")
+        await expect(page.get_by_test_id("cases")).to_have_text("None.")
+        await expect(page.get_by_test_id("interaction")).to_have_count(3)
+        await expect(page.get_by_test_id("history")).to_contain_text("Invoice sent again")
+        why = page.get_by_test_id("route-why").get_by_role("listitem")
+        await expect(why).to_have_text(
+            ["Queue: sales", "Caller's language: Bulgarian", "VIP first"]
+        )
+        await expect(page.get_by_test_id("call-state")).to_have_attribute("data-value", "ringing")
+        await expect(page).to_have_title("☎ Catherine Montgomery")
+        await page.wait_for_function("performance.getEntriesByName('pop-painted:p1').length === 1")
+        await until(page, lambda: desk.acked == 1)
+
+
+async def until(page: Page, holds: Any) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        await page.wait_for_timeout(25)
+    raise AssertionError("did not come true within 5 seconds")
+
+
+async def test_state_and_timer_follow_the_phone() -> None:
+    async with at_desk() as (desk, page):
+        state, timer = page.get_by_test_id("call-state"), page.get_by_test_id("call-timer")
+        desk.ring("p1", "+79123456789", customer("Ivan"), seconds=7)
+        await expect(state).to_have_attribute("data-value", "ringing")
+        await expect(timer).to_have_text(re.compile("0:0[78]"))
+        desk.answer("p1", seconds=5)
+        await expect(state).to_have_attribute("data-value", "talking")
+        await expect(timer).to_have_text(re.compile("0:0[567]"))
+        desk.me("on-hold", call=identity("p1"))
+        await expect(state).to_have_attribute("data-value", "on-hold")
+        desk.me("talking", call=identity("p1"))
+        await expect(state).to_have_attribute("data-value", "talking")
+        desk.hang_up("p1", seconds=2)
+        await expect(state).to_have_attribute("data-value", "wrap-up")
+        await expect(timer).to_have_text(re.compile("0:0[2345]"))
+        await expect(page).to_have_title(re.compile("^Console"))
+
+
+async def test_names_and_notes_are_text_whatever_they_look_like() -> None:
+    async with at_desk() as (desk, page):
+        past = history("en")
+        past[0] |= {"note": "<script>document.title='owned'</script>", "operator": "<i>x</i>"}
+        desk.ring(
+            "p1",
+            "+79123456789",
+            customer(BOLD, "<u>vip</u>"),
+            why=[reason("rule", {"en": "<a href=javascript:1>why</a>"}, rule="r")],
+            history=past,
+        )
+        await expect(page.get_by_test_id("customer-name")).to_have_text(BOLD)
+        await expect(page.get_by_test_id("history")).to_contain_text("<script>document.title")
+        await expect(page.get_by_test_id("route-why")).to_contain_text("<a href=javascript:1>")
+        assert await page.locator("main").locator("script, b b, u, a, img").count() == 0
+        await expect(page).to_have_title(f"☎ {BOLD}")
+
+
+async def test_pop_of_somebody_else_is_not_shown_to_a_supervisor() -> None:
+    async with at_desk(role="supervisor") as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
+        desk.ring("p2", "+79123456780", customer("Olga"))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Olga")
+        await expect(page.get_by_test_id("tab")).to_have_count(1)
+
+
+async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        await expect(page.get_by_test_id("pop-card")).to_be_visible()
+        desk.end("p1", "answered-elsewhere")
+        await expect(page.get_by_test_id("pop-card")).to_have_count(0)
+        await expect(page.get_by_test_id("recent-call")).to_contain_text("A colleague answered")
+
+
+# -- the wrap-up
+
+
+async def test_wrapup_by_keyboard_alone() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        await expect(page.get_by_test_id("wrapup-save")).to_be_disabled()
+        desk.hang_up("p1")
+        await expect(page.get_by_test_id("wrapup-save")).to_be_enabled()
+        await page.keyboard.press("3")
+        await page.keyboard.type("Wants 2 calls on Monday")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_test_id("pop-card")).to_have_count(0)
+        assert [(one.action, one.target, one.args) for one in desk.asked] == [
+            (
+                "wrapup",
+                identity("p1"),
+                {
+                    "note": "Wants 2 calls on Monday",
+                    "result": "complaint",
+                    "customer": identity("Ivan"),
+                },
+            )
+        ]
+        await expect(page.get_by_test_id("recent-call")).to_contain_text("Complaint")
+        assert await page.evaluate("Object.keys(sessionStorage).filter(k => k.includes('card:'))") == []
+
+
+async def test_arrows_choose_and_f2_goes_between_result_and_note() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        desk.hang_up("p1")
+        await expect(page.get_by_role("radio", name="Resolved")).to_be_focused()
+        await page.keyboard.press("ArrowDown")
+        await expect(page.get_by_role("radio", name="Call back")).to_be_checked()
+        await page.keyboard.press("F2")
+        await expect(page.get_by_test_id("wrapup-note")).to_be_focused()
+        await page.keyboard.type("1 more")
+        await expect(page.get_by_test_id("wrapup-note")).to_have_value("1 more")
+        await page.keyboard.press("F2")
+        await expect(page.get_by_role("radio", name="Call back")).to_be_focused()
+
+
+async def test_note_typed_while_talking_is_kept_and_keeps_the_focus() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        note = page.get_by_test_id("wrapup-note")
+        await note.click()
+        await page.keyboard.type("half a sen")
+        desk.hang_up("p1")
+        await expect(page.get_by_test_id("call-state")).to_have_attribute("data-value", "wrap-up")
+        await page.keyboard.type("tence")
+        await expect(note).to_have_value("half a sentence")
+        await expect(note).to_be_focused()
+
+
+@pytest.mark.parametrize("how", ["refused", "unreachable"])
+async def test_text_stays_when_saving_fails(how: str) -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        desk.hang_up("p1")
+        await page.get_by_test_id("wrapup-result-order").click()
+        await page.get_by_test_id("wrapup-note").fill("two tables")
+        if how == "refused":
+            desk.refuse = "the store is away"
+            said = "Not saved: the store is away"
+        else:
+            await page.route("**/actions", lambda route: route.abort())
+            said = "The server cannot be reached."
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_test_id("wrapup-error")).to_have_text(said)
+        await expect(page.get_by_test_id("wrapup-note")).to_have_value("two tables")
+        await page.unroute("**/actions")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_test_id("pop-card")).to_have_count(0)
+
+
+async def test_result_is_asked_for() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        desk.hang_up("p1")
+        await page.get_by_test_id("wrapup-save").click()
+        await expect(page.get_by_test_id("wrapup-error")).to_have_text("Choose a result first.")
+        assert desk.asked == []
+
+
+async def test_wrapup_can_be_saved_after_its_time_is_over() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        desk.hang_up("p1")
+        await page.get_by_test_id("wrapup-note").fill("slow but sure")
+        desk.end("p1", "done")
+        await expect(page.get_by_test_id("card-closed")).to_contain_text("time is over")
+        await page.get_by_test_id("wrapup-result-other").click()
+        await page.get_by_test_id("wrapup-save").click()
+        await expect(page.get_by_test_id("pop-card")).to_have_count(0)
+        assert desk.asked[0].args["note"] == "slow but sure"
+
+
+# -- an unknown number
+
+
+async def test_unknown_number_becomes_a_customer() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79265550147")
+        await expect(page.get_by_test_id("customer-name")).to_have_text("+7 926 555-01-47")
+        await expect(page.get_by_test_id("new-customer-phone")).to_have_value("+79265550147")
+        await expect(page.get_by_test_id("new-customer-name")).to_be_focused()
+        await page.keyboard.type("Mila Georgieva")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Mila Georgieva")
+        await expect(page.get_by_test_id("new-customer-form")).to_have_count(0)
+        await expect(page.get_by_test_id("customer-status")).to_have_text("New")
+
+
+async def test_refused_customer_says_why_and_keeps_the_name() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "1001")
+        await page.get_by_test_id("new-customer-name").fill("Mila")
+        await page.get_by_test_id("new-customer-save").click()
+        await expect(page.get_by_test_id("new-customer-error")).to_contain_text("phones")
+        await expect(page.get_by_test_id("new-customer-name")).to_have_value("Mila")
+
+
+# -- two cards
+
+
+async def test_ringing_call_does_not_disturb_an_operator_who_types() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        desk.hang_up("p1")
+        note = page.get_by_test_id("wrapup-note")
+        await note.click()
+        await page.keyboard.type("about ")
+        desk.end("p1", "done")
+        desk.ring("p2", "+79123456780", customer("Olga"))
+        banner = page.get_by_test_id("incoming-banner")
+        await expect(banner).to_contain_text("Olga")
+        await until(page, lambda: desk.acked == 2)
+        await page.keyboard.type("Monday")
+        await expect(note).to_have_value("about Monday")
+        await page.keyboard.press("F8")
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Olga")
+        await expect(banner).to_have_count(0)
+        await expect(note).to_have_value("")
+        await page.get_by_role("tab", name="Ivan").click()
+        await expect(note).to_have_value("about Monday")
+
+
+async def test_ringing_call_comes_to_the_front_when_nobody_types() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        await page.get_by_test_id("wrapup-note").fill("kept")
+        desk.hang_up("p1")
+        await page.get_by_test_id("wrapup-note").blur()
+        desk.ring("p2", "+79123456780", customer("Olga"))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Olga")
+        await expect(page.get_by_test_id("tab")).to_have_count(2)
+        desk.end("p2", "no-answer")
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        await expect(page.get_by_test_id("wrapup-note")).to_have_value("kept")
+
+
+async def test_draft_survives_a_reload_even_when_its_pop_does_not() -> None:
+    async with at_desk() as (desk, page):
+        for pop, name in (("p1", "Ivan"), ("p2", "Olga")):
+            desk.ring(pop, f"+7912345678{pop[1]}", customer(name))
+            desk.answer(pop)
+            await page.get_by_test_id("wrapup-note").fill(f"of {name}")
+            await page.get_by_test_id("wrapup-note").blur()
+            desk.hang_up(pop)
+        await expect(page.get_by_test_id("tab")).to_have_count(2)
+        desk.end("p1", "done")
+        await page.reload()
+        for name in ("Ivan", "Olga"):
+            await page.get_by_role("tab", name=name).click()
+            await expect(page.get_by_test_id("customer-name")).to_have_text(name)
+            await expect(page.get_by_test_id("wrapup-note")).to_have_value(f"of {name}")
+            await expect(page.get_by_test_id("wrapup-save")).to_be_enabled()
+
+
+# -- the stream
+
+
+async def test_pbx_away_is_said_with_the_time_and_keeps_the_picture() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.pbx("down", stale=120)
+        await expect(page.get_by_test_id("stale-banner")).to_have_text(
+            re.compile(r"Stale since \d\d:\d\d: no link to the PBX")
+        )
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        desk.pbx("up")
+        await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
+
+
+async def test_lost_connection_is_said_and_taken_up_where_it_stopped() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        await expect(page.get_by_test_id("pop-card")).to_be_visible()
+        session = await page.evaluate(
+            "import('/static/console.js').then(m => m.stream.state.session)"
+        )
+        desk.cut()
+        await expect(page.get_by_test_id("stale-banner")).to_have_text(
+            re.compile(r"Stale since \d\d:\d\d: the connection to the server is lost")
+        )
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        desk.answer("p1")
+        desk.ring("p2", "+79123456780", customer("Olga"))
+        desk.mend()
+        await expect(page.get_by_test_id("link-state")).to_have_attribute("data-link", "live")
+        await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
+        await expect(page.get_by_test_id("tab")).to_have_count(2)
+        resumed = await page.evaluate(
+            "import('/static/console.js').then(m => m.stream.state.session)"
+        )
+        assert resumed == session
+        await until(page, lambda: desk.acked == 2)
+
+
+STATE = """import('/static/wallboard.js').then(({stream: {state}}) => ({
+    pbx: [...state.pbx.values()],
+    operators: [...state.operators.values()],
+    queues: [...state.queues.values()],
+    waiting: [...state.waiting.values()].flat(),
+    calls: [...state.calls.values()],
+    pops: [...state.pops.values()].map(({seq, ...pop}) => pop),
+}))"""
+
+
+def ordered(picture: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, sorted_keys(items))) for name, items in picture.items()}
+
+
+def sorted_keys(items: list[dict[str, Any]]) -> list[Any]:
+    return [sorted(item.items(), key=lambda pair: pair[0]) for item in items]
+
+
+async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one() -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.ring("p2", "+79123456780", customer("Olga"), operator="boris")
+        desk.waiting("sales", [{"call": "w1", "name": "A", "from": "1", "status": None, "since": "2026-01-01T00:00:00.000000Z"}])
+        desk.waiting("support", [{"call": "w2", "name": "B", "from": "2", "status": "vip", "since": "2026-01-01T00:00:00.000000Z"}])
+        desk.answer("p1")
+        desk.waiting("sales", [])
+        desk.queue("sales", waiting=0)
+        desk.me("talking", call=identity("p1"))
+        desk.end("p2", "no-answer")
+        desk.pbx("connecting", stale=1)
+        desk.hub.flush()
+
+        async def agrees() -> None:
+            held = ordered(await page.evaluate(STATE))
+            fresh = desk.hub.picture.snapshot_for(Viewer("anna", "supervisor"))
+            assert held == ordered(fresh)
+
+        await expect(page.get_by_test_id("waiting-w2")).to_be_visible()
+        await expect(page.get_by_test_id("stale-banner")).to_be_visible()
+        await agrees()
+        await page.evaluate("import('/static/wallboard.js').then(m => { m.stream.state.seq -= 5; })")
+        desk.waiting("support", [])
+        desk.hub.flush()
+        await expect(page.get_by_test_id("waiting-w2")).to_have_count(0)
+        await agrees()
+
+
+async def test_presence_of_hundreds_leaves_the_console_alone() -> None:
+    async with at_desk() as (desk, page):
+        for number in range(300):
+            desk.operator(f"o{number}", f"Operator {number}", "ready")
+        desk.hub.flush()
+        await expect(page.get_by_test_id("colleagues")).to_contain_text("302 ready")
+        assert await page.get_by_test_id("colleagues").get_by_role("listitem").count() == 0
+        await page.get_by_test_id("colleagues").locator("summary").click()
+        await expect(page.get_by_test_id("colleagues").get_by_role("listitem")).to_have_count(307)
+
+
+# -- the wallboard
+
+
+async def test_wallboard_shows_who_waits_why_and_what_operators_do() -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=2, longest=70, answered=40, in_time=30, abandoned=6, short=2)
+        desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
+        desk.answer("p1", operator="boris")
+        desk.operator("boris", "Boris Ivanov", "talking", 65, call=identity("p1"))
+        desk.waiting(
+            "sales",
+            [
+                {"call": "w1", "name": "Olga", "from": "+79123456780", "status": "vip",
+                 "since": "2026-01-01T00:00:00.000000Z",
+                 "why": [reason("rule", {"en": "VIP first"}, rule="vip")]},
+                {"call": "w2", "name": "", "from": "+359888123456", "status": None,
+                 "since": "2026-01-01T00:00:00.000000Z", "why": [reason("customer-unknown")]},
+            ],
+        )
+        tile = page.get_by_test_id("queue-sales")
+        await expect(tile.get_by_test_id("queue-waiting")).to_have_text("2")
+        await expect(tile.get_by_test_id("queue-longest")).to_have_attribute("data-level", "alarm")
+        await expect(tile.get_by_test_id("service-level")).to_contain_text("68%")
+        await expect(tile.get_by_test_id("service-level")).to_have_attribute(
+            "title", "30 ÷ (40 + 6 − 2) = 68%"
+        )
+        await expect(page.locator(".legend")).to_contain_text("answered within 20 s")
+        waiting = page.get_by_test_id("waiting-queue-sales").get_by_role("listitem")
+        await expect(waiting).to_have_text(
+            [re.compile("1.*Olga.*VIP.*VIP first", re.S),
+             re.compile("2.*359 88 812 3456.*not known", re.S)]
+        )
+        await expect(page.get_by_test_id("operator-boris")).to_have_text(
+            re.compile(r"Boris Ivanov.*Talking.*1:0\d.*Ivan", re.S)
+        )
+        await expect(page.locator("article").first).to_have_attribute("data-testid", "queue-sales")
+
+
+# -- languages, widths
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "five"),
+    [
+        ("ru", "Ждёт 1 звонящий", "Ждут 5 звонящих"),
+        ("bg", "Чака 1 обаждащ се", "Чакат 5 обаждащи се"),
+    ],
+)
+async def test_plurals_on_the_page(language: str, one: str, five: str) -> None:
+    async with at_desk(language=language) as (desk, page):
+        desk.queue("sales", waiting=1, longest=2)
+        await expect(page.get_by_label(one)).to_have_text("1")
+        desk.queue("sales", waiting=5, longest=2)
+        await expect(page.get_by_label(five)).to_have_text("5")
+
+
+async def test_language_is_switched_on_the_page_and_the_draft_stays() -> None:
+    async with at_desk() as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        desk.answer("p1")
+        await page.get_by_test_id("wrapup-note").fill("kept")
+        await page.get_by_role("button", name="Български").click()
+        await expect(page.get_by_test_id("call-state")).to_have_text("Разговор")
+        await expect(page.get_by_test_id("wrapup-note")).to_have_value("kept")
+        assert await page.evaluate("document.documentElement.lang") == "bg"
+
+
+@pytest.mark.parametrize("width", [768, 1024, 1280, 1920])
+async def test_nothing_sticks_out_sideways(width: int) -> None:
+    async with at_desk(language="bg", width=width) as (desk, page):
+        longest = "Александра Константинова-Хаджигеоргиева-Стоянова " * 2
+        desk.ring("p1", "+359888123456", customer(longest + "Ъ" * 60, "vip", balance=-1e9))
+        desk.answer("p1")
+        await page.get_by_test_id("wrapup-note").fill("x")
+        await page.get_by_test_id("wrapup-note").focus()
+        desk.ring("p2", "+359888123457", customer(longest))
+        await expect(page.get_by_test_id("incoming-banner")).to_be_visible()
+        assert await page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
