@@ -1,0 +1,88 @@
+"""A real Asterisk of the tests' own, with SIPp for phones and callers: one for each process of a
+test run, gone when that process ends however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.record import AmiTap
+
+__all__ = ["Heard", "ami", "ami_raw", "pbx", "sandbox", "shared_pbx"]
+
+
+@functools.cache
+def shared_pbx() -> SandboxPbx:
+    folder = tempfile.mkdtemp(prefix="cordboard-test-")
+    started = SandboxPbx(Path(folder))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(started.down)
+    started.start(die_with_parent=True)
+    return started
+
+
+@pytest.fixture
+def pbx() -> Iterator[SandboxPbx]:
+    """The process's Asterisk, running and without calls; for tests that talk to it as a process."""
+    shared = shared_pbx()
+    shared.start(die_with_parent=True)  # a test before may have killed it
+    yield shared
+    if shared.pid() is not None:
+        shared.hang_up_all()
+
+
+@pytest.fixture
+def sandbox(pbx: SandboxPbx) -> dict[str, Any]:
+    """Its `status`, for phones, callers and connections."""
+    return pbx.status()
+
+
+class Heard(AmiTap):
+    """An AMI connection that keeps what it hears, cut into messages."""
+
+    def frames(self) -> list[dict[str, str]]:
+        text = self.heard.decode(errors="replace").partition("\r\n")[2]
+        return [
+            dict(line.split(": ", 1) for line in frame.split("\r\n") if ": " in line)
+            for frame in text.split("\r\n\r\n")
+        ]
+
+    def events(self, *names: str) -> list[dict[str, str]]:
+        return [frame for frame in self.frames() if frame.get("Event") in names]
+
+    async def until_event(self, name: str, seconds: float = 10, **fields: str) -> dict[str, str]:
+        """Wait for an event with these values; fails the test after `seconds`."""
+        for _ in range(round(seconds / 0.02)):
+            for frame in self.events(name):
+                if fields.items() <= frame.items():
+                    return frame
+            await asyncio.sleep(0.02)
+        seen = [frame.get("Event", "") for frame in self.frames()]
+        raise AssertionError(f"no {name} with {fields} in {seconds} s; heard: {', '.join(seen)}")
+
+
+@pytest.fixture
+async def ami(sandbox: dict[str, Any]) -> AsyncIterator[Heard]:
+    """A connection with cordboard's own account and filters."""
+    heard = Heard(sandbox["ami"])
+    await heard.open()
+    yield heard
+    await heard.close()
+
+
+@pytest.fixture
+async def ami_raw(sandbox: dict[str, Any]) -> AsyncIterator[Heard]:
+    """A connection that is spared nothing."""
+    heard = Heard(sandbox["ami_raw"])
+    await heard.open()
+    yield heard
+    await heard.close()
