@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -72,10 +72,21 @@ async def agi(status: Mapping[str, Any], script: Script) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def deaf(status: Mapping[str, Any]) -> Any:
+def deaf(status: Mapping[str, Any], backlog: int = 100) -> Iterator[None]:
     """A listener that never accepts: the kernel completes the connections all the same."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((status["agi"]["host"], status["agi"]["port"]))
-        listener.listen(100)
+        listener.listen(backlog)
+        yield
+
+
+@contextlib.contextmanager
+def clogged(status: Mapping[str, Any]) -> Iterator[None]:
+    """A listener whose backlog is full: further connections get no answer, as in a black hole."""
+    with deaf(status, backlog=0), contextlib.ExitStack() as held:
+        for _ in range(4):
+            client = held.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((status["agi"]["host"], status["agi"]["port"]))
         yield
