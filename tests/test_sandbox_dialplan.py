@@ -1,0 +1,328 @@
+"""The shipped dialplan on a real Asterisk: whatever cordboard does, the caller is served."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from pbx_fixtures import *  # noqa: F403
+from pbx_fixtures import Heard
+
+from cordboard.sandbox import sip, stub
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec
+
+pytestmark = [pytest.mark.pbx]
+Status = dict[str, Any]
+ANNA = ("79161234567", "Анна Ким")
+
+
+def routed(sandbox: Status, **variables: object) -> AbstractAsyncContextManager[None]:
+    return stub.agi(sandbox, stub.route(**variables))
+
+
+async def joined(ami: Heard, sandbox: Status, seconds: float) -> tuple[dict[str, str], float]:
+    """Call, and tell the queue that the caller joined and how long it took."""
+    began = asyncio.get_running_loop().time()
+    caller = sip.dial(sandbox, *ANNA)
+    event = await ami.until_event("QueueCallerJoin", seconds)
+    took = asyncio.get_running_loop().time() - began
+    await caller.drop()
+    return event, took
+
+
+# ---- fail-open ------------------------------------------------------------------------------
+
+
+async def test_cordboard_down_default_queue_at_once(ami: Heard, sandbox: Status) -> None:
+    event, took = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+    assert took < 1.0
+    assert (await ami.until_event("UserEvent"))["UserEvent"] == "CordboardFallback"
+
+
+async def test_cordboard_accepts_and_hangs_default_queue_when_the_lease_ends(
+    ami: Heard, sandbox: Status
+) -> None:
+    async with stub.agi(sandbox, stub.silence):
+        event, took = await joined(ami, sandbox, 8)
+    assert event["Queue"] == "support"
+    assert 4.5 < took < 6.0
+
+
+async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
+    ami: Heard, sandbox: Status
+) -> None:
+    with stub.deaf(sandbox):
+        event, took = await joined(ami, sandbox, 8)
+    assert event["Queue"] == "support"
+    assert 4.5 < took < 6.0
+
+
+async def test_connection_never_completes_default_queue_in_two_seconds(
+    ami: Heard, sandbox: Status
+) -> None:
+    with stub.clogged(sandbox):
+        event, took = await joined(ami, sandbox, 6)
+    assert event["Queue"] == "support"
+    assert took < 3.5
+
+
+async def test_caller_hangs_up_while_cordboard_hangs_leaves_no_channel(
+    pbx: SandboxPbx, sandbox: Status
+) -> None:
+    async with stub.agi(sandbox, stub.silence):
+        await sip.call(sandbox, *ANNA, patience=1)
+        await asyncio.sleep(0.5)
+        assert pbx.cli("core show channels count").startswith("0 active channels")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"CB_LANG": "ru"},
+        {"CB_LANG": "ru", "CB_ACTION": "queue"},
+        {"CB_LANG": "ru", "CB_ACTION": "queue", "CB_QUEUE": "support-ru"},
+        {"CB_ACTION": "message", "CB_MESSAGE": "vm-goodbye"},
+    ],
+)
+async def test_cordboard_dies_half_way_default_queue(
+    ami: Heard, sandbox: Status, variables: dict[str, str]
+) -> None:
+    async with stub.agi(sandbox, stub.die_after(**variables)):
+        event, took = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+    assert took < 1.0
+
+
+async def test_answer_that_makes_no_sense_default_queue(ami: Heard, sandbox: Status) -> None:
+    async with routed(sandbox, CB_ACTION="dance"):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+
+
+async def test_unknown_queue_default_queue(ami: Heard, sandbox: Status) -> None:
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="no-such"):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+    told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
+    assert (told["Queue"], told["Status"]) == ("no-such", "UNKNOWN")
+
+
+async def test_queue_without_reachable_phones_default_queue(ami: Heard, sandbox: Status) -> None:
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru"):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+    told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
+    assert (told["Queue"], told["Status"]) == ("support-ru", "JOINEMPTY")
+
+
+# ---- queue ----------------------------------------------------------------------------------
+
+
+async def test_route_to_a_queue_reaches_an_operator(ami: Heard, sandbox: Status) -> None:
+    async with (
+        routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru"),
+        Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.3, talk=0.5),))]),
+    ):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    connect = await ami.until_event("AgentConnect")
+    assert (connect["Queue"], connect["DestChannel"].split("-")[0]) == ("support-ru", "PJSIP/1001")
+    assert connect["CallerIDName"] == "Анна Ким"
+    assert connect["MemberName"] == "Мария Иванова"
+    assert not ami.events("UserEvent")
+
+
+async def test_higher_priority_stands_nearer_the_head(ami: Heard, sandbox: Status) -> None:
+    callers = []
+    for number, priority in (("79160000001", 0), ("79160000002", 5), ("79160000003", 10)):
+        async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support", CB_PRIO=priority):
+            callers.append(sip.dial(sandbox, number))
+            await ami.until_event("QueueCallerJoin", CallerIDNum=number)
+    places = {
+        event["CallerIDNum"][-1]: event["Position"] for event in ami.events("QueueCallerJoin")
+    }
+    assert places == {"1": "1", "2": "1", "3": "1"}  # each of them joined at the head
+    for caller in callers:
+        await caller.drop()
+
+
+async def test_waiting_too_long_ends_with_a_word(ami: Heard, sandbox: Status) -> None:
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support", CB_WAIT=1):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert result.duration > 3  # the prompt was heard out
+    told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
+    assert told["Status"] == "TIMEOUT"
+
+
+async def test_withdrawn_caller_moves_to_the_queue_named(ami: Heard, sandbox: Status) -> None:
+    phones = Phones(sandbox, [PhoneSpec("1006", (Manner("no-answer"),))])
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support"), phones:
+        caller = sip.dial(sandbox, *ANNA)
+        event = await ami.until_event("QueueCallerJoin", Queue="support")
+        ringing = await ami.until_event("AgentCalled")
+        await ami.ask("Hangup", Channel=ringing["DestChannel"])
+        await ami.until_event("AgentRingNoAnswer")
+        await ami.ask(
+            "QueueWithdrawCaller",
+            Queue="support",
+            Caller=event["Channel"],
+            WithdrawInfo="support-en",
+        )
+        await ami.until_event("QueueCallerJoin", Queue="support-en")
+        await caller.drop()
+    told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
+    assert told["Status"] == "WITHDRAW"
+
+
+async def test_ringing_caller_is_redirected_to_another_queue(ami: Heard, sandbox: Status) -> None:
+    phones = Phones(sandbox, [PhoneSpec("1006", (Manner("no-answer"),))])
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support"), phones:
+        caller = sip.dial(sandbox, *ANNA)
+        ringing = await ami.until_event("AgentCalled")
+        channel = ringing["Channel"]
+        await ami.ask("Setvar", Channel=channel, Variable="CB_QUEUE", Value="support-en")
+        await ami.ask(
+            "Redirect", Channel=channel, Context="cordboard-queue", Exten="s", Priority="1"
+        )
+        await ami.until_event("QueueCallerJoin", 2, Queue="support-en")
+        await caller.drop()
+
+
+async def test_survey_after_the_operator_hung_up(ami: Heard, sandbox: Status) -> None:
+    asked: list[str] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = await stub.environment(reader)
+        asked.append(told["agi_network_script"])
+        lines = ["SET VARIABLE CB_ACTION queue", "SET VARIABLE CB_QUEUE support-ru"]
+        lines += ["SET VARIABLE CB_SURVEY 1", "SET VARIABLE CB_DONE 1"]
+        for line in lines if asked == ["route"] else ["GET DATA beep 2000 1"]:
+            writer.write(f"{line}\n".encode())
+            asked.append((await reader.readline()).decode().strip())
+
+    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.2, talk=0.3),))])
+    async with stub.agi(sandbox, script), phones:
+        result = await sip.call(sandbox, *ANNA, digits="5", digits_after=1.5)
+    assert result.outcome == "completed"
+    assert asked[0] == "route"
+    assert asked[-2:] == ["survey", "200 result=5"]
+
+
+async def test_recording_when_asked_for(pbx: SandboxPbx, sandbox: Status) -> None:
+    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.2, talk=1),))], audio=True)
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru", CB_RECORD=1), phones:
+        await sip.call(sandbox, *ANNA, audio=True)
+    files = list((pbx.directory / "spool/monitor/cordboard").glob("*.wav"))
+    assert [file.stat().st_size > 5_000 for file in files] == [True]
+
+
+# ---- manager --------------------------------------------------------------------------------
+
+
+def managed(sandbox: Status, number: str = "+79031112233") -> AbstractAsyncContextManager[None]:
+    return routed(
+        sandbox, CB_ACTION="manager", CB_NUMBER=number, CB_QUEUE="support", CB_RETURN_PRIO=10
+    )
+
+
+async def test_manager_takes_the_call_by_a_digit(ami: Heard, sandbox: Status) -> None:
+    async with managed(sandbox), Mobile(sandbox, Manner(ring=0.3, digits="1", talk=1)):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert not ami.events("QueueCallerJoin", "UserEvent")
+    bridged = {event["Channel"].split("-")[0] for event in ami.events("BridgeEnter")}
+    assert {"PJSIP/inbound", "PJSIP/trunk"} <= bridged
+
+
+async def test_manager_at_his_desk_needs_no_digit(ami: Heard, sandbox: Status) -> None:
+    desk = Phones(sandbox, [PhoneSpec("1007", (Manner(ring=0.3, talk=0.5),))])
+    async with managed(sandbox, "1007"), desk:
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert not ami.events("QueueCallerJoin")
+
+
+@pytest.mark.parametrize(
+    ("manner", "seconds"),
+    [
+        (Manner("busy", ring=0.2), 3),
+        (Manner("reject", ring=0.2), 3),
+        (Manner(ring=0.2), 16),  # voicemail: answers, presses nothing
+        (Manner(ring=0.2, digits="2"), 16),
+        pytest.param(Manner("no-answer"), 30, marks=pytest.mark.faults),
+    ],
+    ids=["busy", "reject", "voicemail", "wrong digit", "no answer"],
+)
+async def test_manager_does_not_take_the_call_back_to_the_head_of_the_queue(
+    ami: Heard, sandbox: Status, manner: Manner, seconds: float
+) -> None:
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support"):
+        first = sip.dial(sandbox, "79160000001")
+        await ami.until_event("QueueCallerJoin")
+    async with managed(sandbox), Mobile(sandbox, manner):
+        second = sip.dial(sandbox, *ANNA)
+        event = await ami.until_event("QueueCallerJoin", seconds, CallerIDNum=ANNA[0])
+    assert event["Position"] == "1"
+    await ami.until_event("UserEvent", UserEvent="CordboardManager")
+    await second.drop()
+    await first.drop()
+
+
+@pytest.mark.parametrize("number", ["", "no digits", "${SHELL(id)}"])
+async def test_manager_without_a_number_queue(ami: Heard, sandbox: Status, number: str) -> None:
+    async with managed(sandbox, number):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+
+
+# ---- message, phones ------------------------------------------------------------------------
+
+
+async def test_message_is_played_and_the_call_ended(ami: Heard, sandbox: Status) -> None:
+    async with routed(sandbox, CB_ACTION="message", CB_MESSAGE="vm-goodbye"):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert not ami.events("QueueCallerJoin")
+
+
+@pytest.mark.parametrize("language", ["ru", "en", "bg"])
+async def test_prompts_in_each_language(pbx: SandboxPbx, sandbox: Status, language: str) -> None:
+    log = pbx.directory / "log/messages"
+    before = log.read_text()
+    script = stub.die_after(
+        CB_LANG=language, CB_ACTION="message", CB_MESSAGE="vm-goodbye", CB_DONE=1
+    )
+    async with stub.agi(sandbox, script):
+        await sip.call(sandbox, *ANNA)
+    assert "does not exist" not in log.read_text()[len(before) :]
+
+
+async def test_phones_call_each_other_and_the_outer_world(ami: Heard, sandbox: Status) -> None:
+    specs = [PhoneSpec("1007"), PhoneSpec("1008", (Manner(ring=0.2, talk=0.3),))]
+    async with Phones(sandbox, specs), Mobile(sandbox, Manner(ring=0.2, talk=0.3)):
+        inside = await sip.phone_call(sandbox, "1007", "1008").result
+        outside = await sip.phone_call(sandbox, "1007", "+79031112233").result
+    assert (inside.outcome, outside.outcome) == ("completed", "completed")
+    assert {event["CallerIDNum"] for event in ami.events("DialBegin")} == {"1007"}
+
+
+@pytest.mark.parametrize("extension", ["h", "T", "i", "t", "fallback", "s", "sorry"])
+async def test_special_extensions_cannot_be_dialled(sandbox: Status, extension: str) -> None:
+    result = await sip.call(sandbox, *ANNA, extension)
+    assert (result.outcome, result.status) == ("refused", 404)
+
+
+async def test_number_with_line_ends_is_cleaned(ami: Heard, sandbox: Status) -> None:
+    await_join = asyncio.ensure_future(ami.until_event("QueueCallerJoin", 5))
+    caller = sip.dial(sandbox, "100%0d%0aUniqueid%3a%20forged,7", "Mallory", "7495%0d%0a123,4567")
+    event = await await_join
+    assert event["CallerIDNum"] == "1007"
+    assert "forged" not in event["Uniqueid"]
+    await caller.drop()
