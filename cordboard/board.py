@@ -9,12 +9,11 @@ join them, such as "call ended and operator was talking: wrap-up".
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, User
+from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
@@ -52,17 +51,11 @@ from cordboard.desk import (
     WrapUpSaved,
 )
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, derived_id
-from cordboard.queue.lines import Entry, Line, ServiceLevel
-from cordboard.queue.operators import (
-    Membership,
-    Operator,
-    Surprise,
-    WorkEvent,
-    advance,
-    with_membership,
-    without_membership,
-)
-from cordboard.queue.routing import Caller, Decision, Policy, Reason, decide
+from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
+from cordboard.queue.operators import Surprise, WorkEvent
+from cordboard.queue.routing import Caller, Decision, Policy, decide
+from cordboard.records import call_record, contact, entry_record, fact_record
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -105,15 +98,15 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._floor = Floor(rules.threshold, rules.short_abandon)
         self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
         self._calls: dict[CallId, Call] = {}
-        self._pops: dict[str, Pop] = {}
+        self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
+        self._pops: dict[CallId, dict[str, Pop]] = {}
+        self._wrapups: dict[str, CallId] = {}
+        self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
-        self._operators: dict[OperatorName, Operator] = {}
-        self._phones: dict[str, OperatorName] = {}
-        self._lines: dict[QueueName, Line] = {}
-        self._levels: dict[QueueName, ServiceLevel] = {}
         self._links: dict[PbxName, Link] = {}
         self._day = ""
         self._now = 0.0
@@ -148,11 +141,11 @@ class Board:
             case cti.Cleared():
                 self._cleared(fact)
             case cti.MemberSeen():
-                self._member_seen(fact)
+                self._floor.member_seen(fact, now)
             case cti.MemberGone():
-                self._member_gone(fact)
+                self._floor.member_gone(fact, now)
             case cti.QueueSeen():
-                self._line(fact.queue)
+                self._floor.line(fact.queue)
             case cti.LinkUp():
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
@@ -168,7 +161,7 @@ class Board:
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
-                self._users_changed(fact.users)
+                self._floor.employ(fact.users, now)
             case PolicyChanged():
                 self._rules = replace(self._rules, policy=fact.policy)
             case ActionAsked():
@@ -182,9 +175,8 @@ class Board:
             case cti.Abandoned() | cti.SnapshotBegan():
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
-            data = json.dumps(asdict(fact), ensure_ascii=False)
-            kind = cti.CSTA.get(type(fact)) or type(fact).__name__.lower()
-            self._out.insert(0, Save(FactRecord(fact.call, now, kind, data)))
+            self._out.insert(0, Save(fact_record(fact, now)))
+        self._show_floor()
         return self._out
 
     # Who is calling, and where the call goes
@@ -226,10 +218,9 @@ class Board:
 
     def _take_on(self, pbx: PbxName, linkedid: Linkedid, arrival: Arrival) -> None:
         """The call, if it is there, takes on what its arrival has learnt."""
-        for call in self._calls.values():
-            if (call.pbx, call.linkedid) == (pbx, linkedid):
-                self._change(self._with_arrival(call, arrival))
-                return
+        call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
+        if call is not None:
+            self._change(self._with_arrival(call, arrival))
 
     def _with_arrival(self, call: Call, arrival: Arrival) -> Call:
         found = arrival.found
@@ -247,7 +238,7 @@ class Board:
             if same or (call.card is None and call.number in card.customer.phones):
                 self._change(replace(call, card=card))
                 if call.operator and call.answered is not None:
-                    self._save_contact(self._calls[call.id], call.operator)
+                    self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
     # The life of a call
 
@@ -281,28 +272,26 @@ class Board:
                 queue=QueueName(record.queue) if record.queue else None,
             )
         self._calls[call.id] = call
+        self._linked[call.pbx, call.linkedid] = call.id
         self._change(self._with_arrival(call, arrival), force=True)
-        self._operator_of(fact.channel, "answer", fact.call)
+        self._step(fact.channel, "answer", fact.call)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        line = self._line(fact.queue)
-        known = line.find(fact.uniqueid)
-        entry = known or self._entry(call, fact)
-        line.join(entry, fact.position)
-        if not known:
-            self._out.append(Save(_entry_record(entry, call, None)))
+        entry = self._floor.line(fact.queue).find(fact.uniqueid)
+        if entry is None:
+            entry = self._entry(call, fact)
+            self._out.append(Save(entry_record(entry, call, None)))
+        self._floor.join(entry, fact.position)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
-        self._show_line(fact.queue)
 
     def _placed(self, fact: cti.Placed) -> None:
-        entry = self._line(fact.queue).find(fact.uniqueid)
-        if entry:
-            self._lines[fact.queue].join(entry, fact.position)
-            self._show_line(fact.queue)
+        entry = self._floor.line(fact.queue).find(fact.uniqueid)
+        if entry is not None:
+            self._floor.join(entry, fact.position)
 
     def _entry(self, call: Call, fact: cti.Queued) -> Entry:
         record = self._open_entries.pop((call.id, fact.queue), None)
@@ -316,38 +305,36 @@ class Board:
         return Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
-        line = self._line(fact.queue)
-        entry = line.leave(fact.uniqueid, fact.outcome, self._now)
+        entry = self._floor.leave(fact.queue, fact.uniqueid, fact.outcome, self._now)
         call = self._calls.get(fact.call)
         if entry is None or call is None:
             return
-        level = self._levels[fact.queue]
-        self._levels[fact.queue] = level.counting(fact.outcome, self._now - entry.entered)
-        self._out.append(Save(_entry_record(entry, call, call.operator)))
+        self._out.append(Save(entry_record(entry, call, call.operator)))
+        if fact.outcome == "connected":
+            self._answered_entries[call.id] = entry
         if call.state == "waiting":
             self._change(replace(call, state="routing"))
-        self._show_line(fact.queue)
 
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
-        name = self._operator_of(fact.peer, "offer", fact.call)
+        name = self._step(fact.peer, "offer", fact.call)
         if call is None or name is None:
             return
         millis = int(call.started * 1000)
         identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
-        self._pops[identity] = pop
+        self._put(pop)
         self._out.append(ShowPop(pop, first=True))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
-        self._operator_of(fact.peer, "release", fact.call)
+        self._step(fact.peer, "release", fact.call)
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
                 self._end_pop(pop, self._pop_end(fact))
         call = self._calls.get(fact.call)
         if call and call.state == "ringing" and not self._pops_of(fact.call):
-            waiting = call.queue and self._line(call.queue).find(call.uniqueid)
+            waiting = call.queue and self._floor.line(call.queue).find(call.uniqueid)
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
     def _pop_end(self, fact: cti.Undelivered) -> PopEnd:
@@ -360,7 +347,7 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        name = self._operator_of(fact.peer, "answer", fact.call)
+        name = self._step(fact.peer, "answer", fact.call)
         call = replace(
             call,
             state="talking",
@@ -369,43 +356,45 @@ class Board:
         )
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid:
-                self._pops[pop.id] = replace(pop, talked=True)
+                self._put(replace(pop, talked=True))
         self._change(call)
         if name:
-            self._save_contact(call, name)
+            self._out.append(Save(contact(call, name)))
+            if entry := self._answered_entries.pop(call.id, None):
+                self._out.append(Save(entry_record(entry, call, name)))
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
-        name = self._operator_of(fact.peer, "hang-up", fact.call)
+        name = self._step(fact.peer, "hang-up", fact.call)
         if name is None:
             return
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid:
-                self._pops[pop.id] = replace(pop, wrapup_until=self._now + self._rules.wrapup)
+                self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
+                self._wrapups[pop.id] = pop.call.id
 
     def _cleared(self, fact: cti.Cleared) -> None:
-        self._operator_of(fact.channel, "hang-up", fact.call)
+        self._step(fact.channel, "hang-up", fact.call)
         call = self._calls.get(fact.call)
         if call is None:
             return
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
         self._change(call)
-        if call.operator and call.answered is not None:
-            self._save_contact(call, call.operator)
-        elif call.card:
-            self._save_contact(call, None)
+        if call.answered is not None or call.card:
+            self._out.append(Save(contact(call, call.operator)))
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
         self._arrivals.pop((call.pbx, call.linkedid), None)
+        self._linked.pop((call.pbx, call.linkedid), None)
+        self._answered_entries.pop(call.id, None)
         self._forget_if_over(call.id)
 
     # Wrap-up
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
         self._out.append(Tell(fact.id, fact.actor, None))
-        operator = self._operators.get(fact.actor)
-        if operator and operator.call in (fact.call, None):
-            self._advance(operator, "done", fact.call)
+        if self._floor.operator(fact.actor):
+            self._advance(fact.actor, "done", fact.call)
         for pop in self._pops_of(fact.call):
             if pop.operator == fact.actor and pop.wrapup_until is not None:
                 self._end_pop(pop, "done")
@@ -414,138 +403,52 @@ class Board:
     def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
         """The next call rings: the wrap-up before it is no state of the operator any more. What
         was typed stays in the browser and may still be saved."""
-        for pop in list(self._pops.values()):
-            if pop.operator == name and pop.wrapup_until is not None and pop.call.id != but:
+        for identity, call in list(self._wrapups.items()):
+            pop = self._pops[call][identity]
+            if pop.operator == name and call != but:
                 self._end_pop(pop, "done")
-                self._forget_if_over(pop.call.id)
+                self._forget_if_over(call)
 
     def _tick(self) -> None:
-        for pop in list(self._pops.values()):
+        for identity, call in list(self._wrapups.items()):
+            pop = self._pops[call][identity]
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
-                operator = self._operators.get(pop.operator)
-                if operator and operator.work == "wrap-up" and operator.call == pop.call.id:
-                    self._advance(operator, "done", pop.call.id)
+                self._advance(pop.operator, "done", call)
                 self._end_pop(pop, "done")
-                self._forget_if_over(pop.call.id)
+                self._forget_if_over(call)
         for key, arrival in list(self._arrivals.items()):
-            if self._now - arrival.at > ARRIVAL_KEPT and not any(
-                (call.pbx, call.linkedid) == key for call in self._calls.values()
-            ):
+            if self._now - arrival.at > ARRIVAL_KEPT and key not in self._linked:
                 del self._arrivals[key]
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
-            begun, self._day = bool(self._day), day
-            for queue in self._lines if begun else ():
-                self._levels[queue] = self._fresh_level()
-                self._show_line(queue)
-
-    def _save_contact(self, call: Call, operator: OperatorName | None) -> None:
-        self._out.append(
-            Save(
-                Interaction(
-                    id=derived_id(int(call.started * 1000), call.id, "contact", operator or ""),
-                    customer_id=call.card.customer.id if call.card else None,
-                    call_id=call.id,
-                    operator=operator,
-                    queue=call.queue,
-                    started_at=call.answered if call.answered is not None else call.started,
-                    ended_at=call.ended,
-                    outcome=call.cause,
-                    result=None,
-                    note="",
-                )
-            )
-        )
+            if self._day:
+                self._floor.new_day()
+            self._day = day
 
     # Operators and queues
 
-    def _users_changed(self, users: tuple[User, ...]) -> None:
-        for user in users:
-            if user.phone is None or not user.active:
-                continue
-            name = OperatorName(user.name)
-            before = self._operators.get(name)
-            stranger = self._operators.pop(self._phones.get(user.phone, name), None)
-            base = before or stranger
-            operator = Operator(
-                name,
-                user.display_name,
-                user.phone,
-                memberships=base.memberships if base else (),
-                work=base.work if base else "idle",
-                call=base.call if base else None,
-                since=base.since if base else self._now,
-            )
-            self._phones[user.phone] = name
-            self._put(operator)
-
-    def _member_seen(self, fact: cti.MemberSeen) -> None:
-        self._line(fact.queue)
-        phone = fact.state_interface if fact.state_interface in self._phones else fact.interface
-        name = self._phones.get(phone)
-        if name is None:
-            # A member without a login still works here, under the name that the queue gives.
-            name = self._phones[phone] = OperatorName(phone)
-            self._operators[name] = Operator(name, fact.name or phone, phone, since=self._now)
-        seen = Membership(
-            fact.pbx,
-            fact.queue,
-            fact.interface,
-            fact.status,
-            fact.paused,
-            fact.reason,
-            fact.in_call,
-        )
-        self._put(with_membership(self._operators[name], seen, self._now))
-
-    def _member_gone(self, fact: cti.MemberGone) -> None:
-        for operator in list(self._operators.values()):
-            if any(
-                (m.pbx, m.queue, m.interface) == (fact.pbx, fact.queue, fact.interface)
-                for m in operator.memberships
-            ):
-                self._put(without_membership(operator, fact.pbx, fact.queue, self._now))
-
-    def _operator_of(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
-        """Takes a step of work of the operator whose phone `channel` is, if it is one's."""
-        name = self._phones.get(channel.rpartition("-")[0])
-        if name is None:
-            return None
-        operator = self._operators[name]
-        if event in ("release", "hang-up") and operator.call not in (call, None):
-            return name  # it has gone on to another call already
-        self._advance(operator, event, call)
+    def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
+        """A step of work of the operator whose phone `channel` is, if it is one's."""
+        name = self._floor.at_phone(channel)
+        if name is not None:
+            self._advance(name, event, call)
         return name
 
-    def _advance(self, operator: Operator, event: WorkEvent, call: CallId) -> None:
+    def _advance(self, name: OperatorName, event: WorkEvent, call: CallId) -> None:
         try:
-            self._put(advance(operator, event, call, self._now))
+            self._floor.step(name, event, call, self._now)
         except Surprise as surprise:
             self._out.append(Remark(str(surprise)))
 
-    def _put(self, operator: Operator) -> None:
-        before = self._operators.get(operator.name)
-        self._operators[operator.name] = operator
-        if before != operator:
-            self._out.append(ShowOperator(operator))
-
-    def _line(self, queue: QueueName) -> Line:
-        line = self._lines.get(queue)
-        if line is None:
-            line = self._lines[queue] = Line(queue)
-            self._levels.setdefault(queue, self._fresh_level())
-            self._show_line(queue)
-        return line
-
-    def _fresh_level(self) -> ServiceLevel:
-        return ServiceLevel(self._rules.threshold, self._rules.short_abandon)
-
-    def _show_line(self, queue: QueueName) -> None:
-        line = self._lines[queue]
-        level = self._levels[queue]
-        self._out.append(ShowQueue(queue, len(line), line.longest_since, level))
-        waiting = tuple((e, self._calls[e.call]) for e in line.entries if e.call in self._calls)
-        self._out.append(ShowWaiting(queue, waiting))
+    def _show_floor(self) -> None:
+        operators, queues = self._floor.changes()
+        self._out += [ShowOperator(operator) for operator in operators]
+        for queue in queues:
+            entries = self._floor.line(queue).entries
+            longest = self._floor.line(queue).longest_since
+            self._out.append(ShowQueue(queue, len(entries), longest, self._floor.level(queue)))
+            waiting = tuple((e, self._calls[e.call]) for e in entries if e.call in self._calls)
+            self._out.append(ShowWaiting(queue, waiting))
 
     # The link and the memory
 
@@ -568,15 +471,10 @@ class Board:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
         for entry in fact.entries:
-            queue = QueueName(entry.queue)
-            self._line(queue)
-            if entry.outcome is None or entry.left_at is None:
-                self._open_entries[CallId(entry.call_id), queue] = entry
+            if entry.left_at is None:
+                self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
             else:
-                wait = entry.left_at - entry.entered_at
-                self._levels[queue] = self._levels[queue].counting(entry.outcome, wait)
-        for queue in self._lines:
-            self._show_line(queue)
+                self._floor.recall(entry)
 
     def _snapshot_done(self, pbx: PbxName) -> None:
         """What the store held open and the PBX does not have any more ended unseen."""
@@ -614,7 +512,7 @@ class Board:
                         HangUp(fact.id, fact.actor, call.pbx, call.channel, call.uniqueid)
                     )
             case "operator", ("pause" | "unpause") as action:
-                operator = self._operators.get(OperatorName(fact.target))
+                operator = self._floor.operator(OperatorName(fact.target))
                 member = operator.memberships[0] if operator and operator.memberships else None
                 if member is None:
                     self._out.append(Tell(fact.id, fact.actor, "this operator serves no queue"))
@@ -636,10 +534,17 @@ class Board:
     # Showing and keeping
 
     def _pops_of(self, call: CallId) -> list[Pop]:
-        return [pop for pop in self._pops.values() if pop.call.id == call]
+        return list(self._pops.get(call, {}).values())
+
+    def _put(self, pop: Pop) -> None:
+        self._pops.setdefault(pop.call.id, {})[pop.id] = pop
 
     def _end_pop(self, pop: Pop, reason: PopEnd) -> None:
-        del self._pops[pop.id]
+        pops = self._pops[pop.call.id]
+        del pops[pop.id]
+        if not pops:
+            del self._pops[pop.call.id]
+        self._wrapups.pop(pop.id, None)
         self._out.append(EndPop(pop.id, pop.operator, reason))
 
     def _set_state(self, call: CallId, state: CallState) -> None:
@@ -653,7 +558,7 @@ class Board:
         if before == call and not force:
             return
         self._calls[call.id] = call
-        self._out.append(Save(_call_record(call)))
+        self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
         fresh_card = before is not None and (before.card, before.decision, before.number) != (
@@ -662,11 +567,12 @@ class Board:
             call.number,
         )
         for pop in pops:
-            self._pops[pop.id] = shown = replace(self._pops[pop.id], call=call)
+            shown = replace(pop, call=call)
+            self._put(shown)
             if fresh_card:
                 self._out.append(ShowPop(shown, first=False))
-        if fresh_card and call.queue and self._lines[call.queue].find(call.uniqueid):
-            self._show_line(call.queue)
+        if fresh_card and call.queue:
+            self._floor.touch(call.queue)
 
     def _forget_if_over(self, identity: CallId) -> None:
         call = self._calls.get(identity)
@@ -674,44 +580,3 @@ class Board:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))
-
-
-def reasons_json(reasons: tuple[Reason, ...]) -> str:
-    return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False)
-
-
-def _call_record(call: Call) -> CallRecord:
-    return CallRecord(
-        id=call.id,
-        pbx=call.pbx,
-        boot=call.boot,
-        linkedid=call.linkedid,
-        number=call.number,
-        name=call.name,
-        dialled=call.dialled,
-        customer_id=call.card.customer.id if call.card else None,
-        queue=call.queue,
-        operator=call.operator,
-        state=call.state,
-        cause=call.cause,
-        why=reasons_json(call.decision.reasons) if call.decision else call.why,
-        started_at=call.started,
-        answered_at=call.answered,
-        ended_at=call.ended,
-    )
-
-
-def _entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> EntryRecord:
-    return EntryRecord(
-        id=entry.id,
-        call_id=entry.call,
-        pbx=call.pbx,
-        boot=call.boot,
-        uniqueid=entry.uniqueid,
-        queue=entry.queue,
-        priority=entry.priority,
-        entered_at=entry.entered,
-        outcome=entry.outcome,
-        operator=operator,
-        left_at=entry.left,
-    )

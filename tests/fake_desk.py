@@ -194,9 +194,12 @@ class FakeDesk:
         self.call(pop, state="ended", cause="completed", ended_at=ago(seconds))
 
     def end(self, pop: str, reason: str) -> None:
+        """The pop ends; the call with it, but for one whose wrap-up may still be saved: there is
+        no call in the store, to which the API would turn."""
         call = self._pops.pop(pop)["call"]["id"]
         self.hub.publish({"type": "screenpop-end", "id": pop, "reason": reason})
-        self.hub.publish({"type": "call-end", "id": call})
+        if reason != "done":
+            self.hub.publish({"type": "call-end", "id": call})
 
     @property
     def cookie(self) -> Any:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from store_fixtures import CHEAP, sqlite_template, sqlite_url
+from store_fixtures import CHEAP, sqlite_template
 from websockets.asyncio.client import ClientConnection, connect
 
 from cordboard.config import Crm, Http, Pbx, Settings
@@ -27,7 +28,7 @@ from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import csrf_of
 from cordboard.screenpop.web import make_app
 
-__all__ = ["desk", "sqlite_template", "sqlite_url"]
+__all__ = ["desk", "peopled", "place", "sqlite_template"]
 
 PASSWORD = "correct horse"
 USERS = {"anna": "operator", "boris": "operator", "sveta": "supervisor", "root": "admin"}
@@ -126,12 +127,6 @@ class Desk:
             await self.http.close()
             await runner.cleanup()
 
-    async def people(self) -> None:
-        for name, role in USERS.items():
-            user = await self.store.add_user(name, role, PASSWORD)
-            self.users[name] = user
-            self.tokens[name] = await self.store.issue_token(user)
-
     async def browser(self, name: str) -> Browser:
         return Browser(self, await self.store.open_session(self.users[name]))
 
@@ -188,15 +183,46 @@ def settings(**http: Any) -> Settings:
     )
 
 
+@dataclass(frozen=True)
+class Place:
+    """A database with the people of `USERS` in it, and their tokens."""
+
+    url: str
+    tokens: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def peopled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Place]:
+    path = tmp_path_factory.mktemp("peopled") / "cordboard.db"
+    url = f"sqlite:///{shutil.copy(sqlite_template, path)}"
+
+    async def fill() -> dict[str, str]:
+        store = Store(url, hasher=CHEAP)
+        await store.open()
+        tokens = {}
+        for name, role in USERS.items():
+            tokens[name] = await store.issue_token(await store.add_user(name, role, PASSWORD))
+        await store.close()
+        return tokens
+
+    return path, Place(url, asyncio.run(fill()))
+
+
+@pytest.fixture
+def place(peopled: tuple[Path, Place], tmp_path: Path) -> Place:
+    path, made = peopled
+    return Place(f"sqlite:///{shutil.copy(path, tmp_path / 'cordboard.db')}", made.tokens)
+
+
 @contextlib.asynccontextmanager
-async def open_desk(url: str, limits: Limits | None = None, **http: Any) -> AsyncIterator[Desk]:
+async def open_desk(place: Place, limits: Limits | None = None, **http: Any) -> AsyncIterator[Desk]:
     chosen = settings(**http)
-    store = Store(url, "RU", chosen.crm.statuses, chosen.crm.languages, hasher=CHEAP)
+    store = Store(place.url, "RU", chosen.crm.statuses, chosen.crm.languages, hasher=CHEAP)
     await store.open()
     try:
-        quick = replace(limits or Limits(), closing=0.5)
-        made = Desk(store, quick, chosen)
-        await made.people()
+        made = Desk(store, replace(limits or Limits(), closing=0.5), chosen)
+        made.tokens = place.tokens
+        made.users = {user.name: user for user in await store.users()}
         async with made.running():
             yield made
     finally:
@@ -204,6 +230,6 @@ async def open_desk(url: str, limits: Limits | None = None, **http: Any) -> Asyn
 
 
 @pytest.fixture
-async def desk(sqlite_url: str) -> AsyncIterator[Desk]:
-    async with open_desk(sqlite_url) as made:
+async def desk(place: Place) -> AsyncIterator[Desk]:
+    async with open_desk(place) as made:
         yield made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import csv
 import io
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from store_fixtures import *  # noqa: F403
 
 from cordboard.crm_core.imports import BATCH, Summary, import_customers
-from cordboard.crm_core.model import Customer, Draft
+from cordboard.crm_core.model import Customer, Draft, FactRecord
 from cordboard.crm_core.phones import normalise
 from cordboard.crm_core.rules import NAME_AT_MOST, tidy
 from cordboard.crm_core.spreadsheet import columns_of, encoding_of, read
 from cordboard.crm_core.store import Store
 from cordboard.errors import UserError
+from cordboard.events import derived_id
 
 
 class Run:
@@ -251,6 +253,25 @@ async def test_more_rows_than_one_transaction_are_all_imported(
     rows = "name;phone\n" + "".join(f"c{n};+7916{n:07}\n" for n in range(count))
     assert (await run(store, tmp_path, rows)).counts == (count, 0, 0, 0)
     assert (await run(store, tmp_path, rows)).counts == (0, 0, count, 0)
+
+
+async def test_readers_and_the_live_writer_get_their_turn_while_an_import_runs(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    rows = "name;phone\n" + "".join(f"c{n};+7916{n:07}\n" for n in range(BATCH * 6))
+    (tmp_path / "a.csv").write_text(rows)
+    live = Store(database_url)
+    await live.open()
+    importing = asyncio.create_task(import_customers(store, tmp_path / "a.csv"))
+    written = looked = 0
+    while not importing.done():
+        await live.write([FactRecord(derived_id(1, "call"), float(written), "queued", "{}")])
+        written += 1
+        await live.card_by_number("+79160000000")
+        looked += 1
+    assert (await importing).created == BATCH * 6
+    assert min(written, looked) >= 5
+    await live.close()
 
 
 @pytest.mark.parametrize(

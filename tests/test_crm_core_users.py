@@ -30,7 +30,12 @@ async def test_a_user_logs_in_with_the_right_password_only(store: Store) -> None
     anna = await add(store, phone="PJSIP/1001", mobile="8 916 123-45-67", language="ru")
     assert (anna.phone, anna.mobile, anna.active) == ("PJSIP/1001", "+79161234567", True)
     assert await store.verify_password("anna", PASSWORD) == anna
-    for name, password in (("anna", "wrong horse"), ("anna", ""), ("nobody", PASSWORD), ("", "")):
+    for name, password in (
+        ("anna", "wrong horse"),
+        ("anna", "\ud800"),
+        ("nobody", PASSWORD),
+        ("", ""),
+    ):
         assert await store.verify_password(name, password) is None
 
 
@@ -60,6 +65,16 @@ async def test_all_faults_of_a_user_are_told_at_once(store: Store) -> None:
     fields = {"name", "role", "password", "phone", "mobile", "language"}
     assert dict(raised.value.faults).keys() == fields
     assert await store.users() == []
+
+
+@pytest.mark.parametrize("password", ["", "seven77", "x" * 129, "correct \ud800 horse"])
+async def test_a_password_that_is_too_short_too_long_or_cannot_be_typed_is_refused(
+    store: Store, password: str
+) -> None:
+    await add(store)
+    with pytest.raises(FieldsError):
+        await store.set_password("anna", password)
+    assert await store.verify_password("anna", PASSWORD) is not None
 
 
 async def test_a_closed_account_neither_logs_in_nor_keeps_sessions_or_tokens(store: Store) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import screenpop_messages as say
 from screenpop_server import *  # noqa: F403
-from screenpop_server import Desk, open_desk
+from screenpop_server import Desk, Place, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from cordboard.screenpop import sessions
 from cordboard.screenpop import stream as stream_module
 from cordboard.screenpop.hub import SIGNED_OUT, TAKEN_OVER, Limits
 from cordboard.screenpop.views import Viewer
@@ -308,11 +309,11 @@ async def stuck(desk: Desk, name: str) -> socket.socket:
 
 
 async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 200)
     async with (
-        open_desk(sqlite_url, Limits(sockets_per_user=100)) as desk,
+        open_desk(place, Limits(sockets_per_user=100)) as desk,
         AsyncExitStack() as stack,
     ):
         sock = await stuck(desk, "sveta")
@@ -335,8 +336,8 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
         assert {(await reader.next())["seq"] for reader in readers} == {sent + 1}
 
 
-async def test_a_client_that_stalls_with_messages_waiting_is_cut_off(sqlite_url: str) -> None:
-    async with open_desk(sqlite_url, Limits(stalled_after=10)) as desk:
+async def test_a_client_that_stalls_with_messages_waiting_is_cut_off(place: Place) -> None:
+    async with open_desk(place, Limits(stalled_after=10)) as desk:
         sock = await stuck(desk, "sveta")
         await desk.settled(lambda: desk.metric("cordboard_clients") == 1)
         loop = asyncio.get_running_loop()
@@ -361,16 +362,16 @@ async def test_a_slow_client_that_reads_again_has_missed_nothing(desk: Desk) -> 
         assert [(await sveta.next())["seq"] for _ in range(100)] == list(range(1, 101))
 
 
-async def test_who_does_not_answer_a_ping_is_gone(sqlite_url: str) -> None:
-    async with open_desk(sqlite_url, Limits(heartbeat=0.2)) as desk:
+async def test_who_does_not_answer_a_ping_is_gone(place: Place) -> None:
+    async with open_desk(place, Limits(heartbeat=0.2)) as desk:
         sock = await stuck(desk, "sveta")
         await desk.settled(lambda: desk.metric("cordboard_clients") == 1)
         await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
         sock.close()
 
 
-async def test_who_answers_pings_stays(sqlite_url: str) -> None:
-    async with open_desk(sqlite_url, Limits(heartbeat=0.05)) as desk, desk.stream("anna") as anna:
+async def test_who_answers_pings_stays(place: Place) -> None:
+    async with open_desk(place, Limits(heartbeat=0.05)) as desk, desk.stream("anna") as anna:
         await anna.next()
         pongs = 0
         async with asyncio.timeout(10):
@@ -431,8 +432,8 @@ async def test_a_flood_closes_the_socket(desk: Desk, frame: str) -> None:
         assert await anna.closed() == 1008
 
 
-async def test_a_user_has_so_many_sockets_and_no_more(sqlite_url: str) -> None:
-    async with open_desk(sqlite_url, Limits(sockets_per_user=2)) as desk, AsyncExitStack() as stack:
+async def test_a_user_has_so_many_sockets_and_no_more(place: Place) -> None:
+    async with open_desk(place, Limits(sockets_per_user=2)) as desk, AsyncExitStack() as stack:
         for _ in range(2):
             await (await stack.enter_async_context(desk.stream("anna"))).next()
         with pytest.raises(InvalidStatus) as refused:
@@ -443,8 +444,8 @@ async def test_a_user_has_so_many_sockets_and_no_more(sqlite_url: str) -> None:
             await boris.next()
 
 
-async def test_sessions_left_behind_are_bounded(sqlite_url: str) -> None:
-    async with open_desk(sqlite_url, Limits(sessions_per_user=3)) as desk:
+async def test_sessions_left_behind_are_bounded(place: Place) -> None:
+    async with open_desk(place, Limits(sessions_per_user=3)) as desk:
         sessions = []
         for _ in range(5):
             async with desk.stream("anna") as anna:
@@ -455,6 +456,13 @@ async def test_sessions_left_behind_are_bounded(sqlite_url: str) -> None:
 
 
 # Who leaves
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins are rechecked all the time, not every few seconds."""
+    assert sessions.RECHECK_SECONDS < 5
+    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 0.05)
 
 
 async def test_logging_out_closes_the_streams_of_that_login_at_once(desk: Desk) -> None:
@@ -477,7 +485,7 @@ async def test_logging_out_closes_the_streams_of_that_login_at_once(desk: Desk) 
 
 @pytest.mark.parametrize("change", [{"role": "supervisor"}, {"active": False}])
 async def test_another_role_or_a_closed_account_closes_the_streams(
-    desk: Desk, change: dict[str, Any]
+    hurried: None, desk: Desk, change: dict[str, Any]
 ) -> None:
     async with desk.stream("anna") as anna, desk.stream("boris") as boris:
         await anna.next()
@@ -487,7 +495,7 @@ async def test_another_role_or_a_closed_account_closes_the_streams(
         await boris.echo()
 
 
-async def test_a_revoked_token_closes_its_streams(desk: Desk) -> None:
+async def test_a_revoked_token_closes_its_streams(hurried: None, desk: Desk) -> None:
     async with desk.stream("anna") as anna:
         await anna.next()
         await desk.store.revoke_tokens("anna")

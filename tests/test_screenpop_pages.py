@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -21,29 +22,26 @@ from fake_desk import (
     vip,
 )
 from playwright.async_api import Page, async_playwright, expect
+from store_fixtures import sqlite_template, sqlite_url
 
 from cordboard.crm_core.model import Role
 from cordboard.screenpop.views import Viewer
+
+__all__ = ["sqlite_template", "sqlite_url"]
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
 ]
 
-DATABASE: ContextVar[str | None] = ContextVar("DATABASE", default=None)
+AtDesk = Callable[..., contextlib.AbstractAsyncContextManager[tuple[FakeDesk, Page]]]
+
 BOLD = "<img src=x onerror=document.title='owned'> <b>Ivan</b>"
 
 
-@pytest.fixture(autouse=True)
-def _database(sqlite_url: str) -> Iterator[None]:
-    """An empty database for the desk of each test."""
-    token = DATABASE.set(sqlite_url)
-    yield
-    DATABASE.reset(token)
-
-
 @contextlib.asynccontextmanager
-async def at_desk(
+async def desk_and_browser(
+    database: str,
     path: str = "/",
     *,
     language: str | None = "en",
@@ -55,7 +53,7 @@ async def at_desk(
     desk = FakeDesk(language, role)
     office(desk, "en")
     faults: list[str] = []
-    async with desk.serve(database=DATABASE.get()), async_playwright() as playwright:
+    async with desk.serve(database=database), async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium(), args=CHROMIUM_FLAGS
         )
@@ -79,10 +77,15 @@ async def at_desk(
     assert [fault for fault in faults if not any(part in fault for part in expected)] == []
 
 
+@pytest.fixture
+def at_desk(sqlite_url: str) -> AtDesk:
+    return functools.partial(desk_and_browser, sqlite_url)
+
+
 # -- the card
 
 
-async def test_card_is_painted_and_acknowledged_while_the_phone_rings() -> None:
+async def test_card_is_painted_and_acknowledged_while_the_phone_rings(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring(
             "p1",
@@ -119,7 +122,7 @@ async def until(page: Page, holds: Any) -> None:
     raise AssertionError("did not come true within 5 seconds")
 
 
-async def test_state_and_timer_follow_the_phone() -> None:
+async def test_state_and_timer_follow_the_phone(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         state, timer = page.get_by_test_id("call-state"), page.get_by_test_id("call-timer")
         desk.ring("p1", "+79123456789", customer("Ivan"), seconds=7)
@@ -138,7 +141,7 @@ async def test_state_and_timer_follow_the_phone() -> None:
         await expect(page).to_have_title(re.compile("^Console"))
 
 
-async def test_names_and_notes_are_text_whatever_they_look_like() -> None:
+async def test_names_and_notes_are_text_whatever_they_look_like(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         past = history("en")
         past[0] |= {"note": "<script>document.title='owned'</script>", "operator": "<i>x</i>"}
@@ -156,7 +159,7 @@ async def test_names_and_notes_are_text_whatever_they_look_like() -> None:
         await expect(page).to_have_title(f"☎ {BOLD}")
 
 
-async def test_pop_of_somebody_else_is_not_shown_to_a_supervisor() -> None:
+async def test_pop_of_somebody_else_is_not_shown_to_a_supervisor(at_desk: AtDesk) -> None:
     async with at_desk(role="supervisor") as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
         desk.ring("p2", "+79123456780", customer("Olga"))
@@ -164,7 +167,7 @@ async def test_pop_of_somebody_else_is_not_shown_to_a_supervisor() -> None:
         await expect(page.get_by_test_id("tab")).to_have_count(1)
 
 
-async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it() -> None:
+async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         await expect(page.get_by_test_id("pop-card")).to_be_visible()
@@ -176,7 +179,7 @@ async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it(
 # -- the wrap-up
 
 
-async def test_wrapup_by_keyboard_alone() -> None:
+async def test_wrapup_by_keyboard_alone(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -202,7 +205,7 @@ async def test_wrapup_by_keyboard_alone() -> None:
         assert await page.evaluate("Object.keys(sessionStorage).filter(k => k.includes('card:'))") == []
 
 
-async def test_arrows_choose_and_f2_goes_between_result_and_note() -> None:
+async def test_arrows_choose_and_f2_goes_between_result_and_note(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -218,7 +221,7 @@ async def test_arrows_choose_and_f2_goes_between_result_and_note() -> None:
         await expect(page.get_by_role("radio", name="Call back")).to_be_focused()
 
 
-async def test_note_typed_while_talking_is_kept_and_keeps_the_focus() -> None:
+async def test_note_typed_while_talking_is_kept_and_keeps_the_focus(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -233,7 +236,7 @@ async def test_note_typed_while_talking_is_kept_and_keeps_the_focus() -> None:
 
 
 @pytest.mark.parametrize("how", ["refused", "unreachable"])
-async def test_text_stays_when_saving_fails(how: str) -> None:
+async def test_text_stays_when_saving_fails(at_desk: AtDesk, how: str) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -254,7 +257,7 @@ async def test_text_stays_when_saving_fails(how: str) -> None:
         await expect(page.get_by_test_id("pop-card")).to_have_count(0)
 
 
-async def test_result_is_asked_for() -> None:
+async def test_result_is_asked_for(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -264,7 +267,7 @@ async def test_result_is_asked_for() -> None:
         assert desk.asked == []
 
 
-async def test_wrapup_can_be_saved_after_its_time_is_over() -> None:
+async def test_wrapup_can_be_saved_after_its_time_is_over(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -281,7 +284,7 @@ async def test_wrapup_can_be_saved_after_its_time_is_over() -> None:
 # -- an unknown number
 
 
-async def test_unknown_number_becomes_a_customer() -> None:
+async def test_unknown_number_becomes_a_customer(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79265550147")
         await expect(page.get_by_test_id("customer-name")).to_have_text("+7 926 555-01-47")
@@ -294,7 +297,7 @@ async def test_unknown_number_becomes_a_customer() -> None:
         await expect(page.get_by_test_id("customer-status")).to_have_text("New")
 
 
-async def test_refused_customer_says_why_and_keeps_the_name() -> None:
+async def test_refused_customer_says_why_and_keeps_the_name(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "1001")
         await page.get_by_test_id("new-customer-name").fill("Mila")
@@ -306,7 +309,7 @@ async def test_refused_customer_says_why_and_keeps_the_name() -> None:
 # -- two cards
 
 
-async def test_ringing_call_does_not_disturb_an_operator_who_types() -> None:
+async def test_ringing_call_does_not_disturb_an_operator_who_types(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -329,7 +332,7 @@ async def test_ringing_call_does_not_disturb_an_operator_who_types() -> None:
         await expect(note).to_have_value("about Monday")
 
 
-async def test_ringing_call_comes_to_the_front_when_nobody_types() -> None:
+async def test_ringing_call_comes_to_the_front_when_nobody_types(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -344,7 +347,7 @@ async def test_ringing_call_comes_to_the_front_when_nobody_types() -> None:
         await expect(page.get_by_test_id("wrapup-note")).to_have_value("kept")
 
 
-async def test_draft_survives_a_reload_even_when_its_pop_does_not() -> None:
+async def test_draft_survives_a_reload_even_when_its_pop_does_not(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         for pop, name in (("p1", "Ivan"), ("p2", "Olga")):
             desk.ring(pop, f"+7912345678{pop[1]}", customer(name))
@@ -365,7 +368,7 @@ async def test_draft_survives_a_reload_even_when_its_pop_does_not() -> None:
 # -- the stream
 
 
-async def test_pbx_away_is_said_with_the_time_and_keeps_the_picture() -> None:
+async def test_pbx_away_is_said_with_the_time_and_keeps_the_picture(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.pbx("down", stale=120)
@@ -377,7 +380,7 @@ async def test_pbx_away_is_said_with_the_time_and_keeps_the_picture() -> None:
         await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
 
 
-async def test_lost_connection_is_said_and_taken_up_where_it_stopped() -> None:
+async def test_lost_connection_is_said_and_taken_up_where_it_stopped(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         await expect(page.get_by_test_id("pop-card")).to_be_visible()
@@ -420,7 +423,7 @@ def sorted_keys(items: list[dict[str, Any]]) -> list[Any]:
     return [sorted(item.items(), key=lambda pair: pair[0]) for item in items]
 
 
-async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one() -> None:
+async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one(at_desk: AtDesk) -> None:
     async with at_desk("/wallboard", role="supervisor") as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.ring("p2", "+79123456780", customer("Olga"), operator="boris")
@@ -449,7 +452,7 @@ async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one()
         await agrees()
 
 
-async def test_presence_of_hundreds_leaves_the_console_alone() -> None:
+async def test_presence_of_hundreds_leaves_the_console_alone(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         for number in range(300):
             desk.operator(f"o{number}", f"Operator {number}", "ready")
@@ -463,7 +466,7 @@ async def test_presence_of_hundreds_leaves_the_console_alone() -> None:
 # -- the wallboard
 
 
-async def test_wallboard_shows_who_waits_why_and_what_operators_do() -> None:
+async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDesk) -> None:
     async with at_desk("/wallboard", role="supervisor") as (desk, page):
         desk.queue("sales", waiting=2, longest=70, answered=40, in_time=30, abandoned=6, short=2)
         desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
@@ -498,6 +501,33 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do() -> None:
         await expect(page.locator("article").first).to_have_attribute("data-testid", "queue-sales")
 
 
+# -- logging in
+
+
+async def test_logging_in_and_out_in_a_browser(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor", logged_in=False) as (desk, page):
+        await page.get_by_label("User name").fill("anna")
+        await page.get_by_label("Password").fill("wrong")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("login-error")).to_be_visible()
+        await expect(page.get_by_label("User name")).to_have_value("anna")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("link-state")).to_have_attribute("data-link", "live")
+        assert page.url == f"{desk.url}/wallboard"
+        await page.evaluate("sessionStorage.setItem('cordboard:card:x', '{}')")
+        await page.get_by_role("button", name="Log out").click()
+        await expect(page.get_by_test_id("login-form")).to_be_visible()
+        assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_login_that_ends_leads_back_to_the_form(at_desk: AtDesk) -> None:
+    async with at_desk() as (desk, page):
+        await page.context.clear_cookies()
+        desk.hub.drop_user("anna")
+        await expect(page.get_by_test_id("login-form")).to_be_visible()
+
+
 # -- languages, widths
 
 
@@ -508,7 +538,7 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do() -> None:
         ("bg", "Чака 1 обаждащ се", "Чакат 5 обаждащи се"),
     ],
 )
-async def test_plurals_on_the_page(language: str, one: str, five: str) -> None:
+async def test_plurals_on_the_page(at_desk: AtDesk, language: str, one: str, five: str) -> None:
     async with at_desk(language=language) as (desk, page):
         desk.queue("sales", waiting=1, longest=2)
         await expect(page.get_by_label(one)).to_have_text("1")
@@ -516,7 +546,7 @@ async def test_plurals_on_the_page(language: str, one: str, five: str) -> None:
         await expect(page.get_by_label(five)).to_have_text("5")
 
 
-async def test_language_is_switched_on_the_page_and_the_draft_stays() -> None:
+async def test_language_is_switched_on_the_page_and_the_draft_stays(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.answer("p1")
@@ -528,7 +558,7 @@ async def test_language_is_switched_on_the_page_and_the_draft_stays() -> None:
 
 
 @pytest.mark.parametrize("width", [768, 1024, 1280, 1920])
-async def test_nothing_sticks_out_sideways(width: int) -> None:
+async def test_nothing_sticks_out_sideways(at_desk: AtDesk, width: int) -> None:
     async with at_desk(language="bg", width=width) as (desk, page):
         longest = "Александра Константинова-Хаджигеоргиева-Стоянова " * 2
         desk.ring("p1", "+359888123456", customer(longest + "Ъ" * 60, "vip", balance=-1e9))

@@ -30,9 +30,9 @@ CONNECT_SECONDS = 5
 COMMAND_SECONDS = 30
 
 _SQLITE_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_MS}",  # first, for the others may have to wait too
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",  # a power cut may cost the last commits, never the file
-    f"PRAGMA busy_timeout = {BUSY_MS}",
     "PRAGMA cache_size = -16000",
     "PRAGMA mmap_size = 268435456",
     "PRAGMA journal_size_limit = 67108864",

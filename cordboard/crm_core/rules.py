@@ -142,6 +142,8 @@ def user_faults(
 
 
 def password_faults(password: str) -> list[Fault]:
+    if any("\ud800" <= char <= "\udfff" for char in password):
+        return [("password", "holds half a character, which cannot be typed again")]
     if len(password) < PASSWORD_AT_LEAST:
         return [("password", f"must have at least {PASSWORD_AT_LEAST} characters")]
     if len(password) > PASSWORD_AT_MOST:

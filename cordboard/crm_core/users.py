@@ -262,7 +262,7 @@ class Users:
     def _verify(self, digest: str, password: str) -> bool:
         try:
             return self._hasher.verify(digest, password)
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
 
 

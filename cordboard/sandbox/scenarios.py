@@ -324,7 +324,7 @@ def _send(message: str, *, retrans: bool = False) -> str:
 def _scenario(name: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
     return (
-        '<?xml version="1.0" encoding="ISO-8859-1" ?>\n'
+        '<?xml version="1.0" encoding="UTF-8" ?>\n'
         f'<scenario name="{name}">\n{body}\n<label id="end"/>\n</scenario>\n'
     )
 

@@ -1,7 +1,7 @@
 """The history of the tables, from the first one on, run by Alembic.
 
-A change of `tables` comes with a new file in `versions/`; the tests hold that all migrations
-together give exactly `tables`, on both databases.
+A change of `tables` comes with a new file in `versions/`, written by hand; the tests hold that all
+migrations together give exactly `tables`, on both databases, and print what differs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ async def upgrade(url: str) -> str:
 
 
 async def check(database: Database) -> None:
-    """Raises `UserError` where the tables are not those of this release."""
+    """Raises `UserError` where the tables are not those of this release, `PeerError` where the
+    database cannot be written to: better now than at the first call."""
     with peer_errors():
         async with database.writing() as connection:
             found = await connection.run_sync(_refuse_newer)

@@ -1,0 +1,160 @@
+"""The floor: all operators and all lines of waiting callers. Pure.
+
+Phones tell which operator a channel belongs to. What changes is remembered until `changes` is
+asked, so that one event shows each operator and each queue at most once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cordboard.crm_core.model import EntryRecord, User
+from cordboard.cti.facts import MemberGone, MemberSeen
+from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
+from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
+from cordboard.queue.operators import (
+    Membership,
+    Operator,
+    WorkEvent,
+    advance,
+    with_membership,
+    without_membership,
+)
+
+
+class Floor:
+    """`threshold` and `short` are those of `ServiceLevel`, in seconds."""
+
+    def __init__(self, threshold: float, short: float) -> None:
+        self._fresh = ServiceLevel(threshold, short)
+        self._operators: dict[OperatorName, Operator] = {}
+        self._phones: dict[str, OperatorName] = {}
+        self._lines: dict[QueueName, Line] = {}
+        self._levels: dict[QueueName, ServiceLevel] = {}
+        self._changed_operators: dict[OperatorName, None] = {}
+        self._changed_queues: dict[QueueName, None] = {}
+
+    def changes(self) -> tuple[list[Operator], list[QueueName]]:
+        """The operators and queues that changed since this was asked last."""
+        operators = [self._operators[n] for n in self._changed_operators if n in self._operators]
+        queues = list(self._changed_queues)
+        self._changed_operators.clear()
+        self._changed_queues.clear()
+        return operators, queues
+
+    # Operators
+
+    def operator(self, name: OperatorName) -> Operator | None:
+        return self._operators.get(name)
+
+    def at_phone(self, channel: str) -> OperatorName | None:
+        """Whose phone a channel is: its name is the phone's with a number of its own behind."""
+        return self._phones.get(channel.rpartition("-")[0])
+
+    def step(self, name: OperatorName, event: WorkEvent, call: CallId, now: float) -> None:
+        """A step of an operator's work. One that ends a call which is not theirs any more changes
+        nothing. Raises `Surprise` where the table has no such step."""
+        operator = self._operators[name]
+        if event in ("release", "hang-up", "done") and operator.call not in (call, None):
+            return
+        self._put(advance(operator, event, call, now))
+
+    def employ(self, users: Iterable[User], now: float) -> None:
+        """All who may log in, as they are now. An operator is who has a phone."""
+        for user in users:
+            if user.phone is None or not user.active:
+                continue
+            name = OperatorName(user.name)
+            known = self._operators.get(name)
+            # The phone may have been seen in a queue before its owner was known.
+            stranger = self._operators.pop(self._phones.get(user.phone, name), None)
+            before = known or stranger
+            self._phones[user.phone] = name
+            self._put(
+                Operator(
+                    name,
+                    user.display_name,
+                    user.phone,
+                    memberships=before.memberships if before else (),
+                    work=before.work if before else "idle",
+                    call=before.call if before else None,
+                    since=before.since if before else now,
+                )
+            )
+
+    def member_seen(self, fact: MemberSeen, now: float) -> None:
+        self.line(fact.queue)
+        phone = fact.state_interface if fact.state_interface in self._phones else fact.interface
+        name = self._phones.get(phone)
+        if name is None:
+            # A member without a login still works here, under the name that the queue gives.
+            name = self._phones[phone] = OperatorName(phone)
+            self._operators[name] = Operator(name, fact.name or phone, phone, since=now)
+        seen = Membership(
+            fact.pbx,
+            fact.queue,
+            fact.interface,
+            fact.status,
+            fact.paused,
+            fact.reason,
+            fact.in_call,
+        )
+        self._put(with_membership(self._operators[name], seen, now))
+
+    def member_gone(self, fact: MemberGone, now: float) -> None:
+        gone = (fact.pbx, fact.queue, fact.interface)
+        for operator in list(self._operators.values()):
+            if any((m.pbx, m.queue, m.interface) == gone for m in operator.memberships):
+                self._put(without_membership(operator, fact.pbx, fact.queue, now))
+
+    def _put(self, operator: Operator) -> None:
+        if self._operators.get(operator.name) != operator:
+            self._operators[operator.name] = operator
+            self._changed_operators[operator.name] = None
+
+    # Queues
+
+    def line(self, queue: QueueName) -> Line:
+        """The line of `queue`, made at first sight."""
+        line = self._lines.get(queue)
+        if line is None:
+            line = self._lines[queue] = Line(queue)
+            self._levels.setdefault(queue, self._fresh)
+            self.touch(queue)
+        return line
+
+    def level(self, queue: QueueName) -> ServiceLevel:
+        return self._levels[queue]
+
+    def touch(self, queue: QueueName) -> None:
+        """`queue` is to be shown again: something about its callers changed."""
+        self._changed_queues[queue] = None
+
+    def join(self, entry: Entry, position: int) -> None:
+        self.line(entry.queue).join(entry, position)
+        self.touch(entry.queue)
+
+    def leave(
+        self, queue: QueueName, uniqueid: Uniqueid, outcome: Outcome, now: float
+    ) -> Entry | None:
+        """The finished entry, counted; None when this caller does not wait there."""
+        entry = self.line(queue).leave(uniqueid, outcome, now)
+        if entry:
+            self._count(queue, outcome, now - entry.entered)
+        return entry
+
+    def recall(self, finished: EntryRecord) -> None:
+        """Counts a stay of this day that the store remembers."""
+        queue = QueueName(finished.queue)
+        self.line(queue)
+        if finished.outcome is not None and finished.left_at is not None:
+            self._count(queue, finished.outcome, finished.left_at - finished.entered_at)
+
+    def new_day(self) -> None:
+        for queue in self._levels:
+            self._levels[queue] = self._fresh
+            self.touch(queue)
+
+    def _count(self, queue: QueueName, outcome: str, wait: float) -> None:
+        self._levels[queue] = self._levels[queue].counting(outcome, wait)
+        self.touch(queue)

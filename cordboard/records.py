@@ -1,0 +1,81 @@
+"""What the board knows, as the rows that the store keeps. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Interaction,
+    interaction_id,
+)
+from cordboard.cti.facts import CSTA, CallFact
+from cordboard.desk import Call
+from cordboard.events import OperatorName
+from cordboard.queue.lines import Entry
+from cordboard.queue.routing import Reason
+
+
+def reasons_json(reasons: tuple[Reason, ...]) -> str:
+    return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False)
+
+
+def call_record(call: Call) -> CallRecord:
+    return CallRecord(
+        id=call.id,
+        pbx=call.pbx,
+        boot=call.boot,
+        linkedid=call.linkedid,
+        number=call.number,
+        name=call.name,
+        dialled=call.dialled,
+        customer_id=call.card.customer.id if call.card else None,
+        queue=call.queue,
+        operator=call.operator,
+        state=call.state,
+        cause=call.cause,
+        why=reasons_json(call.decision.reasons) if call.decision else call.why,
+        started_at=call.started,
+        answered_at=call.answered,
+        ended_at=call.ended,
+    )
+
+
+def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> EntryRecord:
+    return EntryRecord(
+        id=entry.id,
+        call_id=entry.call,
+        pbx=call.pbx,
+        boot=call.boot,
+        uniqueid=entry.uniqueid,
+        queue=entry.queue,
+        priority=entry.priority,
+        entered_at=entry.entered,
+        outcome=entry.outcome,
+        operator=operator,
+        left_at=entry.left,
+    )
+
+
+def fact_record(fact: CallFact, now: float) -> FactRecord:
+    kind = CSTA.get(type(fact)) or type(fact).__name__.lower()
+    return FactRecord(fact.call, now, kind, json.dumps(asdict(fact), ensure_ascii=False))
+
+
+def contact(call: Call, operator: OperatorName | None) -> Interaction:
+    """The telephone's side of the contact; note and result are the operator's to add."""
+    return Interaction(
+        id=interaction_id(call.id, operator),
+        customer_id=call.card.customer.id if call.card else None,
+        call_id=call.id,
+        operator=operator,
+        queue=call.queue,
+        started_at=call.answered if call.answered is not None else call.started,
+        ended_at=call.ended,
+        outcome=call.cause,
+        result=None,
+        note="",
+    )

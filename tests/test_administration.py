@@ -1,0 +1,129 @@
+"""The administrator's commands, as they are typed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_fixtures import *  # noqa: F403
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from cordboard.administration import db_app, import_app, token, user_app
+from cordboard.crm_core.store import Store
+from cordboard.errors import UserError
+
+
+class Shell:
+    """Runs commands against the database of one configuration file."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
+        self.config = folder / "cordboard.toml"
+        self.config.write_text(f'[database]\nurl = "{url}"\n')
+        self.app = Typer()
+        self.app.add_typer(user_app, name="user")
+        self.app.add_typer(db_app, name="db")
+        self.app.add_typer(import_app, name="import")
+        self.app.command("token")(token)
+
+    def __call__(self, *words: str, stdin: str = "") -> Result:
+        command = [*words, "--config", str(self.config)]
+        result = CliRunner().invoke(self.app, command, input=stdin)
+        if isinstance(result.exception, UserError):
+            raise result.exception
+        return result
+
+    def ask(self, method: str, *args: Any) -> Any:
+        async def work() -> Any:
+            store = Store(self.url)
+            await store.open()
+            try:
+                return await getattr(store, method)(*args)
+            finally:
+                await store.close()
+
+        return asyncio.run(work())
+
+
+@pytest.fixture
+def shell(tmp_path: Path, sqlite_url: str) -> Shell:
+    return Shell(tmp_path, sqlite_url)
+
+
+def test_db_upgrade_makes_the_tables(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, f"sqlite:///{tmp_path / 'var' / 'new.db'}")
+    assert shell("db", "upgrade").exit_code == 0
+    assert shell("db", "upgrade").exit_code == 0
+    assert shell.ask("users") == []
+
+
+def test_without_tables_the_command_that_makes_them_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cordboard db upgrade"):
+        Shell(tmp_path, f"sqlite:///{tmp_path / 'new.db'}")("user", "list")
+
+
+def test_a_made_password_is_printed_once_and_opens_the_account(shell: Shell) -> None:
+    options = ["--role", "operator", "--phone", "PJSIP/1001", "--mobile", "+7 916 123-45-67"]
+    result = shell("user", "add", "Anna", *options, "--display-name", "Анна")
+    password = result.output.split("Password: ")[1].strip()
+    anna = shell.ask("verify_password", "anna", password)
+    assert (anna.phone, anna.mobile, anna.display_name) == ("PJSIP/1001", "+79161234567", "Анна")
+    assert password not in shell("user", "list").output
+
+
+def test_a_given_password_is_not_printed(shell: Shell) -> None:
+    result = shell(
+        "user", "add", "anna", "--role", "admin", "--password-stdin", stdin="correct horse\n"
+    )
+    assert "correct horse" not in result.output
+    assert shell.ask("verify_password", "anna", "correct horse").role == "admin"
+    shell("user", "password", "anna", "--password-stdin", stdin="another horse\n")
+    assert shell.ask("verify_password", "anna", "correct horse") is None
+
+
+def test_a_closed_account_is_listed_as_closed_and_its_tokens_are_void(shell: Shell) -> None:
+    shell("user", "add", "anna", "--role", "operator")
+    printed = shell("token", "anna").output.strip()
+    assert shell.ask("token_user", printed).name == "anna"
+    assert "closed" in shell("user", "close", "anna").output
+    assert shell("user", "list").output == "anna\toperator\t-\tanna\t(closed)\n"
+    assert shell.ask("token_user", printed) is None
+    with pytest.raises(UserError, match="no active user"):
+        shell("token", "anna")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("token", "nobody"),
+        ("user", "password", "nobody"),
+        ("user", "close", "nobody"),
+        ("user", "add", "a b", "--role", "operator"),
+        ("user", "add", "anna", "--role", "operator", "--phone", "1001"),
+        ("import", "customers", "/nowhere/at/all.csv"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(shell: Shell, words: tuple[str, ...]) -> None:
+    with pytest.raises(UserError):
+        shell(*words)
+
+
+def test_an_import_prints_its_faulty_rows_and_what_it_did(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name;phone;mail\nA;+79161234567;a@b.c\nB;x\nC;y\nD;z\n")
+    result = shell("import", "customers", str(path), "--show", "2")
+    assert result.exit_code == 1
+    assert f"{path}:3: phones[0]: 'x' is not a telephone number" in result.output
+    assert f"{path}:5:" not in result.output
+    assert "1 more faulty row" in result.output
+    assert "Not used: columns mail" in result.output
+    assert "1 created, 0 updated, 0 unchanged, 3 faulty." in result.output
+    path.write_text("name;phone\nA;+79161234567\n")
+    result = shell("import", "customers", str(path))
+    assert (result.exit_code, result.output) == (
+        0,
+        "0 created, 0 updated, 1 unchanged, 0 faulty.\n",
+    )

@@ -1,0 +1,497 @@
+"""The HTTP API: what it does, for whom, and that it is what OpenAPI says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import screenpop_messages as say
+from openapi_spec_validator import validate
+from screenpop_server import *  # noqa: F403
+from screenpop_server import USERS, Desk
+
+from cordboard.crm_core.model import CallRecord, Draft
+from cordboard.crm_core.store import Store
+from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.errors import PeerError
+from cordboard.screenpop import schemas
+from cordboard.screenpop.api import PERMITTED, PREFIX, ROUTES, Route
+from cordboard.screenpop.openapi import describe
+
+ANYONE = (None, *USERS)
+BODIES: dict[str, Any] = {
+    "/customers": {"name": "Иван"},
+    "/customers/{id}": {"name": "Пётр"},
+    "/calls/{id}/actions": {"action": "hangup"},
+    "/operators/{name}/actions": {"action": "pause", "reason": "lunch"},
+}
+QUERIES = {"/customers": "?text=Иван"}
+
+
+def record(number: int, operator: str | None, **more: Any) -> CallRecord:
+    values: dict[str, Any] = {
+        "id": say.call_id(number),
+        "pbx": "pbx",
+        "boot": "b",
+        "linkedid": "1.1",
+        "number": "+79161234567",
+        "name": "",
+        "dialled": "8800",
+        "customer_id": None,
+        "queue": "sales",
+        "operator": operator,
+        "state": "ended",
+        "cause": "completed",
+        "why": "[]",
+        "started_at": say.NOW + number,
+        "answered_at": say.NOW + number + 1,
+        "ended_at": say.NOW + number + 2,
+    }
+    return CallRecord(**values | more)
+
+
+async def fill(desk: Desk) -> str:
+    """A live call of Anna's, one of Boris's, remembered ones of both, a customer; its id."""
+    desk.hub.publish(say.operators(*(say.operator(name) for name in ("anna", "boris"))))
+    desk.hub.publish(say.queues(say.queue("sales", 2)))
+    desk.hub.publish(say.call_message(1, "anna", "talking"))
+    desk.hub.publish(say.call_message(2, "boris", "talking"))
+    created = await desk.store.create_customer(Draft("Иван", phones=("+79161234567",)))
+    await desk.store.write(
+        [record(3, "anna", customer_id=created.customer.id), record(4, "boris"), record(5, None)]
+    )
+    return created.customer.id
+
+
+async def request(desk: Desk, route: Route, name: str | None, customer: str) -> tuple[int, Any]:
+    key = customer if route.path.startswith("/customers") else say.call_id(1)
+    path = PREFIX + route.path.format(id=key, name=name or "anna")
+    if route.method == "GET":
+        path += QUERIES.get(route.path, "")
+    more = {"json": BODIES[route.path]} if route.body else {}
+    status, answer, _ = await desk.ask(route.method, path, name, **more)
+    return status, answer
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_each_route_answers_each_role_as_its_row_says(desk: Desk, route: Route) -> None:
+    customer = await fill(desk)
+    for name in ANYONE:
+        status, answer = await request(desk, route, name, customer)
+        if name is None:
+            assert (status, answer["error"]["code"]) == (401, "unauthorized")
+        elif USERS[name] not in route.roles or (name == "boris" and "/calls/{id}" in route.path):
+            assert (status, answer["error"]["code"]) == (403, "forbidden"), name
+        elif route.path == "/operators/{name}/actions" and name in ("sveta", "root"):
+            assert status == 404  # they have no desk
+        elif route.answer is None:
+            assert status == 400  # no WebSocket's handshake
+        else:
+            assert status == route.status, (name, answer)
+            route.answer.model_validate(answer)
+
+
+def test_every_route_is_documented_and_the_document_is_valid() -> None:
+    document = describe(ROUTES)
+    validate(document)
+    documented = {
+        (method.upper(), path) for path, item in document["paths"].items() for method in item
+    }
+    assert documented == {(route.method, PREFIX + route.path) for route in ROUTES}
+    assert all(route.roles for route in ROUTES)
+    names = [route.do.__name__ for route in ROUTES]
+    assert len(names) == len(set(names))
+
+
+async def test_every_route_of_the_api_has_a_row(desk: Desk) -> None:
+    document = (await desk.ask("GET", "/api/v1/openapi.json"))[1]
+    assert document == describe(ROUTES)
+    assert (await desk.ask("GET", "/api/v1/users", "root"))[0] == 404
+    for route in ROUTES:
+        path = PREFIX + route.path.format(id=say.call_id(1), name="anna")
+        rows = {row.method for row in ROUTES if row.path == route.path}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - rows:
+            status, answer, response = await desk.ask(method, path, "root")
+            assert (status, answer["error"]["code"]) == (405, "method-not-allowed")
+            assert set(response.headers["Allow"].split(",")) == rows
+
+
+@pytest.mark.parametrize(("kind", "action"), PERMITTED)
+@pytest.mark.parametrize("name", USERS)
+@pytest.mark.parametrize("own", [True, False])
+async def test_each_action_reaches_as_far_as_its_row_says(
+    desk: Desk, kind: str, action: str, name: str, own: bool
+) -> None:
+    await fill(desk)
+    other = "boris" if name == "anna" else "anna"
+    if kind == "operator":
+        desk.hub.publish(say.operators(say.operator(name)))
+        target = name if own else other
+        path = f"/api/v1/operators/{target}/actions"
+    else:
+        desk.hub.publish(say.call_message(7, name if own else other, "talking"))
+        target = say.call_id(7)
+        path = f"/api/v1/calls/{target}/actions"
+    body = {"action": action, "reason": "почему"}
+    status, answer, _ = await desk.ask("POST", path, name, json=body)
+    if own or PERMITTED[kind, action][USERS[name]] == "any":  # type: ignore[index]
+        assert status == 202
+        (asked,) = desk.submitted
+        assert isinstance(asked, ActionAsked)
+        assert (asked.id, asked.actor, asked.role) == (answer["id"], name, USERS[name])
+        assert (asked.kind, asked.target, asked.action) == (kind, target, action)
+        assert asked.reason == "почему"
+    else:
+        assert (status, answer["error"]["code"]) == (403, "forbidden")
+        assert desk.submitted == []
+
+
+async def test_a_call_is_an_operators_own_while_a_pop_of_theirs_shows_it(desk: Desk) -> None:
+    desk.hub.publish(say.call_message(1))
+    path = f"/api/v1/calls/{say.call_id(1)}"
+    assert (await desk.ask("GET", path, "anna"))[0] == 403
+    desk.hub.publish(say.pop(1, "anna", 1))
+    assert (await desk.ask("GET", path, "anna"))[0] == 200
+    assert (await desk.ask("GET", path, "boris"))[0] == 403
+    desk.hub.publish(say.pop_end(1))
+    assert (await desk.ask("GET", path, "anna"))[0] == 403
+
+
+async def test_a_wrapup_carries_note_result_and_customer(desk: Desk) -> None:
+    await desk.store.write([record(3, "anna")])
+    args = {"note": "Две строки\nи 😀", "result": "resolved", "customer": say.call_id(9)}
+    path = f"/api/v1/calls/{say.call_id(3)}/actions"
+    status, _, _ = await desk.ask("POST", path, "anna", json={"action": "wrapup", "args": args})
+    assert status == 202
+    (asked,) = desk.submitted
+    assert isinstance(asked, ActionAsked)
+    assert asked.args == args
+
+
+async def test_all_faults_of_a_wrapup_are_told(desk: Desk) -> None:
+    desk.hub.publish(say.call_message(1, "anna"))
+    path = f"/api/v1/calls/{say.call_id(1)}/actions"
+    for args, fields in (
+        ({"result": "happy", "customer": "me"}, {"args.result", "args.customer"}),
+        ({"note": "x" * 10_001, "mood": 1}, {"args.note", "args.mood"}),
+        ([], {"args"}),
+    ):
+        body = {"action": "wrapup", "args": args}
+        status, answer, _ = await desk.ask("POST", path, "anna", json=body)
+        assert status == 422
+        assert {fault["field"] for fault in answer["error"]["faults"]} == fields
+
+
+async def test_a_busy_core_is_told_and_may_be_asked_again(desk: Desk) -> None:
+    desk.hub.publish(say.call_message(1, "anna"))
+    desk.busy = True
+    path = f"/api/v1/calls/{say.call_id(1)}/actions"
+    status, answer, response = await desk.ask("POST", path, "anna", json={"action": "hangup"})
+    assert (status, answer["error"]["code"]) == (503, "busy")
+    assert response.headers["Retry-After"] == "1"
+    # A customer that has been saved is no failure: saving it again would make a second one.
+    assert (await desk.ask("POST", "/api/v1/customers", "anna", json={"name": "Иван"}))[0] == 201
+
+
+async def test_a_customer_is_created_and_open_cards_hear_of_it(desk: Desk) -> None:
+    body = {
+        "kind": "organisation",
+        "name": " ООО  «Ромашка» <script> ",
+        "phones": ["8 (916) 123-45-67", "+359 2 812 3456", "89161234567"],
+        "status": "vip",
+        "language": "bg",
+        "manager": "sveta",
+        "balance": -1234.56,
+    }
+    status, answer, _ = await desk.ask("POST", "/api/v1/customers", "anna", json=body)
+    assert status == 201
+    customer_id, duplicates = answer.pop("id"), answer.pop("duplicates")
+    assert answer == {
+        **body,
+        "name": "ООО «Ромашка» <script>",
+        "phones": ["+79161234567", "+35928123456"],
+        "manager": {"name": "sveta", "display_name": "sveta"},
+        "currency": "RUB",
+    }
+    assert duplicates == []
+    (changed,) = desk.submitted
+    assert isinstance(changed, CustomerChanged)
+    assert changed.card.customer.id == customer_id
+
+    body["name"] = "Сын"
+    _, second, _ = await desk.ask("POST", "/api/v1/customers", "anna", json=body)
+    assert [other["id"] for other in second["duplicates"]] == [customer_id]
+
+
+@pytest.mark.parametrize("balance", [0, 1, -1, 0.1, 0.07, 1234567890.12, 19.99, None])
+async def test_a_balance_comes_back_to_the_cent(desk: Desk, balance: float | None) -> None:
+    body = {"name": "Иван", "balance": balance}
+    status, answer, _ = await desk.ask("POST", "/api/v1/customers", "anna", json=body)
+    assert (status, answer["balance"]) == (201, balance)
+
+
+async def test_customers_are_found_by_number_and_by_name(desk: Desk) -> None:
+    customer = await fill(desk)
+    for query in (
+        "phone=%2B79161234567",
+        "phone=+79161234567",
+        "phone=89161234567",
+        "text=иВАН",
+        "phone=89161234567&text=ив&limit=1",
+    ):
+        status, answer, _ = await desk.ask("GET", f"/api/v1/customers?{query}", "anna")
+        assert (status, [each["id"] for each in answer["customers"]]) == (200, [customer]), query
+    for query in ("phone=112", "text=Пётр", "text=%25", "phone=%F0%9F%98%80"):
+        status, answer, _ = await desk.ask("GET", f"/api/v1/customers?{query}", "anna")
+        assert (status, answer) == (200, {"customers": []}), query
+
+
+async def test_a_customer_is_changed_in_what_is_sent_alone(desk: Desk) -> None:
+    customer = await fill(desk)
+    path = f"/api/v1/customers/{customer}"
+    before = (await desk.ask("GET", path, "anna"))[1]
+    change = {"balance": 10.5, "language": "ru", "phones": ["+359 2 812 3456"]}
+    status, after, _ = await desk.ask("PATCH", path, "anna", json=change)
+    assert (status, after) == (200, {**before, **change, "phones": ["+35928123456"]})
+    _, after, _ = await desk.ask("PATCH", path, "anna", json={"balance": None, "language": None})
+    assert (after["balance"], after["language"]) == (None, None)
+    assert (await desk.ask("GET", path, "anna"))[1] == after
+    assert len(desk.submitted) == 2
+
+
+async def test_a_customers_contacts_are_listed(desk: Desk) -> None:
+    customer = await fill(desk)
+    await desk.store.save_wrapup(say.call_id(3), "anna", customer, "<b>", "resolved", say.NOW)
+    path = f"/api/v1/customers/{customer}/interactions"
+    status, answer, _ = await desk.ask("GET", path, "anna")
+    assert status == 200
+    assert [(each["operator"], each["note"]) for each in answer["interactions"]] == [
+        ("anna", "<b>")
+    ]
+    schemas.Interactions.model_validate(answer)
+
+
+async def test_calls_are_the_live_ones_and_then_the_last(desk: Desk) -> None:
+    await fill(desk)
+
+    async def listed(name: str, query: str = "") -> list[str]:
+        answer = (await desk.ask("GET", f"/api/v1/calls{query}", name))[1]
+        schemas.Calls.model_validate(answer)
+        return [call["id"] for call in answer["calls"]]
+
+    ids = [say.call_id(number) for number in range(6)]
+    assert await listed("anna") == [ids[1], ids[3]]
+    assert await listed("boris") == [ids[2], ids[4]]
+    assert await listed("sveta") == [ids[1], ids[2], ids[5], ids[4], ids[3]]
+    assert await listed("sveta", "?recent=1") == [ids[1], ids[2], ids[5]]
+    assert await listed("sveta", "?recent=0") == [ids[1], ids[2]]
+
+
+async def test_a_call_is_the_live_one_and_else_the_remembered(desk: Desk) -> None:
+    customer = await fill(desk)
+    live = (await desk.ask("GET", f"/api/v1/calls/{say.call_id(1)}", "anna"))[1]
+    assert live == say.call(1, "anna", "talking")
+    over = (await desk.ask("GET", f"/api/v1/calls/{say.call_id(3)}", "anna"))[1]
+    assert (over["state"], over["customer"]["id"]) == ("ended", customer)
+    assert over["ended_at"] > over["answered_at"] > over["started_at"]
+    assert list(live) == list(over)
+
+
+async def test_presence_is_for_everyone(desk: Desk) -> None:
+    await fill(desk)
+    for name in USERS:
+        assert (await desk.ask("GET", "/api/v1/queues", name))[1] == {
+            "queues": [say.queue("sales", 2)]
+        }
+        operators = (await desk.ask("GET", "/api/v1/operators", name))[1]["operators"]
+        assert [each["name"] for each in operators] == ["anna", "boris"]
+        assert (await desk.ask("GET", "/api/v1/me", name))[1]["role"] == USERS[name]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["x", "1", "..", "%2e%2e%2f", "%00", "%2f", "'", "9" * 400, "%F0%9F%98%80", say.call_id(77)],
+)
+async def test_an_id_that_is_nobodys_is_not_found(desk: Desk, key: str) -> None:
+    for path in ("customers/{}", "customers/{}/interactions", "calls/{}"):
+        status, answer, _ = await desk.ask("GET", "/api/v1/" + path.format(key), "root")
+        if key != "..":
+            assert (status, answer["error"]["code"]) == (404, "not-found"), path
+    for path, body in (("calls/{}/actions", "hangup"), ("operators/{}/actions", "pause")):
+        path = "/api/v1/" + path.format(key)
+        assert (await desk.ask("POST", path, "root", json={"action": body}))[0] in (404, 405)
+    assert desk.submitted == []
+
+
+# What comes in
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"nonsense", 400),
+        (b'{"name":"x"} x', 400),
+        (b"\xff\xfe{", 400),
+        ("\ufeff{}".encode(), 400),
+        (b'{"name":"x","balance":NaN}', 400),
+        (b'{"name":"x","balance":Infinity}', 400),
+        (b'{"name":"x","balance":-Infinity}', 400),
+        (b'{"name":"x","name":"y"}', 400),
+        (b'{"name":"\\ud800"}', 400),
+        (b'{"\\udfff":1}', 400),
+        (b'{"name":"a\\u0000b"}', 400),
+        (b'{"name":"x","balance":9007199254740993}', 400),
+        (b'{"name":"x","balance":-9007199254740993}', 400),
+        (b'{"name":"x","balance":' + b"9" * 5000 + b"}", 400),
+        (b'{"name":"x","balance":1e999999999999999999999}', 400),
+        (b'{"name":"x","balance":0.' + b"0" * 5000 + b"}", 400),
+        (b"[" * 60_000, 400),
+        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, 400),
+        (b'{"name":' + b"[" * 20 + b"]" * 20 + b"}", 400),
+        (b"null", 422),
+        (b"[]", 422),
+        (b'"name"', 422),
+        (b"{}", 422),
+        (b'{"name":null}', 422),
+        (b'{"name":7}', 422),
+        (b'{"name":["x"]}', 422),
+        (b'{"name":""}', 422),
+        (b'{"name":" \\t\\n "}', 422),
+        (b'{"name":"x","kind":"alien"}', 422),
+        (b'{"name":"x","phones":"+79161234567"}', 422),
+        (b'{"name":"x","phones":[79161234567]}', 422),
+        (b'{"name":"x","phones":[null]}', 422),
+        (b'{"name":"x","phones":["112"]}', 422),
+        (b'{"name":"x","phones":{"0":"+79161234567"}}', 422),
+        (b'{"name":"x","status":"king"}', 422),
+        (b'{"name":"x","language":"xx"}', 422),
+        (b'{"name":"x","manager":"nobody"}', 422),
+        (b'{"name":"x","balance":"1"}', 422),
+        (b'{"name":"x","balance":true}', 422),
+        (b'{"name":"x","balance":0.001}', 422),
+        (b'{"name":"x","balance":1e30}', 422),
+        (b'{"name":"x","balance":1e-30}', 422),
+        (b'{"name":"x","id":"1"}', 422),
+        (b'{"name":"x","__proto__":{}}', 422),
+        (json.dumps({"name": "x" * 201}).encode(), 422),
+        (json.dumps({"name": "x", "phones": ["+79161234567"] * 1000}).encode(), 422),
+        (b'{"name":"' + b"x" * 200_000 + b'"}', 413),
+    ],
+    ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else None,
+)
+async def test_a_bad_body_is_refused_in_words(desk: Desk, body: bytes, status: int) -> None:
+    given, answer, response = await desk.ask(
+        "POST", "/api/v1/customers", "anna", data=body, headers=JSON
+    )
+    assert given == status
+    schemas.Error.model_validate(answer)
+    assert answer["error"]["message"]
+    assert (status == 422) == bool(answer["error"]["faults"])
+    assert str(status) in describe(ROUTES)["paths"]["/api/v1/customers"]["post"]["responses"]
+    assert response.headers["Cache-Control"] == "no-store"
+    assert desk.submitted == []
+    assert await desk.store.find_customers(text="x") == []
+
+
+async def test_all_faults_of_a_customer_are_told_at_once(desk: Desk) -> None:
+    body = {
+        "kind": "alien",
+        "name": "",
+        "phones": ["abc", "+79161234567", "112"],
+        "status": "king",
+        "language": 7,
+        "manager": "nobody",
+        "balance": "much",
+        "hat": "red",
+    }
+    status, answer, _ = await desk.ask("POST", "/api/v1/customers", "anna", json=body)
+    assert status == 422
+    fields = {fault["field"] for fault in answer["error"]["faults"]}
+    assert fields == {
+        "kind", "name", "phones[0]", "phones[2]", "status", "language", "manager", "balance", "hat"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=cp1251"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_a_body_that_is_not_plain_json_is_not_read(
+    desk: Desk, headers: dict[str, str]
+) -> None:
+    data: Any = b'{"name":"x"}'
+    status, answer, _ = await desk.ask(
+        "POST", "/api/v1/customers", "anna", data=data, headers=headers
+    )
+    assert status in (400, 415)
+    assert answer["error"]["code"] in ("unsupported-media-type", "bad-request")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?", "?limit=0", "?limit=101", "?limit=x", "?text=a&text=b", "?name=x", "?text=%00",
+     "?phone=" + "1" * 101, "?text=" + "x" * 201],
+)  # fmt: skip
+async def test_a_bad_query_is_refused_in_words(desk: Desk, query: str) -> None:
+    status, answer, _ = await desk.ask("GET", f"/api/v1/customers{query}", "anna")
+    assert status == 422
+    assert answer["error"]["faults"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"action": "dance"},
+        {"action": None},
+        {"action": ["hangup"]},
+        {"action": "hangup", "args": {"now": True}},
+        {"action": "hangup", "args": None},
+        {"action": "hangup", "reason": 7},
+        {"action": "hangup", "reason": "x" * 81},
+        {"action": "hangup", "reason": "a\r\nAction: Logoff"},
+        {"action": "hangup", "reason": "a\x00"},
+        {"action": "pause"},
+        {"action": "hangup", "target": "x"},
+    ],
+)
+async def test_a_bad_action_never_reaches_the_core(desk: Desk, body: dict[str, Any]) -> None:
+    desk.hub.publish(say.call_message(1, "anna"))
+    path = f"/api/v1/calls/{say.call_id(1)}/actions"
+    status, answer, _ = await desk.ask("POST", path, "anna", json=body)
+    assert status in (400, 422)
+    schemas.Error.model_validate(answer)
+    assert desk.submitted == []
+
+
+async def test_names_of_operators_are_compared_as_they_log_in(desk: Desk) -> None:
+    desk.hub.publish(say.operators(say.operator("anna")))
+    path = "/api/v1/operators/ANNA/actions"
+    assert (await desk.ask("POST", path, "anna", json={"action": "pause"}))[0] == 202
+    (asked,) = desk.submitted
+    assert isinstance(asked, ActionAsked)
+    assert asked.target == "anna"
+
+
+async def test_a_database_that_is_away_is_said_and_not_explained(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(self: Store, token: str) -> None:
+        raise PeerError("the database is away: password authentication failed for user x")
+
+    monkeypatch.setattr(Store, "token_user", away)
+    status, answer, response = await desk.ask("GET", "/api/v1/me", "anna")
+    assert (status, answer["error"]["code"]) == (503, "unavailable")
+    assert response.headers["Retry-After"]
+    assert "password" not in json.dumps(answer)
