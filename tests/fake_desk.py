@@ -90,7 +90,9 @@ class FakeDesk:
 
     # -- what happens on the telephone
 
-    def operator(self, name: str, display_name: str, state: str, seconds: float = 0, **more: Any) -> None:
+    def operator(
+        self, name: str, display_name: str, state: str, seconds: float = 0, **more: Any
+    ) -> None:
         shown = {
             "name": name,
             "display_name": display_name,
@@ -106,8 +108,14 @@ class FakeDesk:
         self.operator(self.name, self.display_name, state, seconds, **more)
 
     def queue(
-        self, name: str, waiting: int = 0, longest: float = 0, answered: int = 40, in_time: int = 36,
-        abandoned: int = 3, short: int = 1,
+        self,
+        name: str,
+        waiting: int = 0,
+        longest: float = 0,
+        answered: int = 40,
+        in_time: int = 36,
+        abandoned: int = 3,
+        short: int = 1,
     ) -> None:
         divisor = answered + abandoned - short
         level = {
@@ -339,7 +347,13 @@ WORDS = {
         "typed": "Курьер опять опоздал; просит перенести доставку на понедельник.",
         "manager": "Елена Петрова",
         "me": "Анна Сергеева",
-        "others": ["Борис Иванов", "Вера Николова", "Георгий Холмов", "Дарья Смирнова", "Пётр Каменев"],
+        "others": [
+            "Борис Иванов",
+            "Вера Николова",
+            "Георгий Холмов",
+            "Дарья Смирнова",
+            "Пётр Каменев",
+        ],
         "break": "Обед",
     },
     "bg": {
@@ -355,7 +369,13 @@ WORDS = {
         "typed": "Куриерът пак закъсня; иска доставката да се премести за понеделник.",
         "manager": "Елена Петрова",
         "me": "Анна Сергеева",
-        "others": ["Борис Иванов", "Вера Николова", "Георги Хълмов", "Дария Смирнова", "Петър Каменов"],
+        "others": [
+            "Борис Иванов",
+            "Вера Николова",
+            "Георги Хълмов",
+            "Дария Смирнова",
+            "Петър Каменов",
+        ],
         "break": "Обедна почивка",
     },
 }
@@ -376,7 +396,11 @@ def vip(language: str) -> dict[str, Any]:
 
 def history(language: str) -> list[dict[str, Any]]:
     notes = WORDS[language]["notes"]
-    rows = [(3 * 3600, "boris", "callback"), (26 * 3600, "anna", "resolved"), (40 * 86400, "vera", "order")]
+    rows = [
+        (3 * 3600, "boris", "callback"),
+        (26 * 3600, "anna", "resolved"),
+        (40 * 86400, "vera", "order"),
+    ]
     return [
         {
             "id": f"i{place}",
@@ -393,7 +417,12 @@ def history(language: str) -> list[dict[str, Any]]:
 
 
 def case(language: str) -> dict[str, Any]:
-    return {"id": "c1", "title": WORDS[language]["case"], "state": "open", "opened_at": ago(2 * 86400)}
+    return {
+        "id": "c1",
+        "title": WORDS[language]["case"],
+        "state": "open",
+        "opened_at": ago(2 * 86400),
+    }
 
 
 # -- scenes
@@ -447,8 +476,12 @@ def unknown(desk: FakeDesk, language: str) -> None:
 
 def second(desk: FakeDesk, language: str, seconds: float = 3) -> None:
     debtor = customer(
-        WORDS[language]["organisation"], "debtor", kind="organisation", balance=-48210.75,
-        phones=["+74959876543"], manager=None,
+        WORDS[language]["organisation"],
+        "debtor",
+        kind="organisation",
+        balance=-48210.75,
+        phones=["+74959876543"],
+        manager=None,
     )
     desk.ring("p3", "+74959876543", debtor, seconds=seconds, why=[DEBTOR], queue="support")
     desk.me("offered", seconds, call=identity("p3"))
@@ -475,20 +508,53 @@ def board(desk: FakeDesk, language: str) -> None:
     desk.waiting(
         "sales",
         [
-            {"call": "w1", "name": words["vip"], "from": "+359888123456", "status": "vip",
-             "priority": 10, "since": ago(18), "why": [language_first, VIP_FIRST]},
-            {"call": "w2", "name": "Jane Smith", "from": "+442079460018", "status": "regular",
-             "since": ago(71), "why": [reason("language", language="en")]},
-            {"call": "w3", "name": "", "from": "+79265550147", "status": None,
-             "since": ago(33), "why": [reason("customer-unknown")]},
-            {"call": "w4", "name": words["organisation"], "from": "+74959876543", "status": "new",
-             "since": ago(9), "why": []},
+            {
+                "call": "w1",
+                "name": words["vip"],
+                "from": "+359888123456",
+                "status": "vip",
+                "priority": 10,
+                "since": ago(18),
+                "why": [language_first, VIP_FIRST],
+            },
+            {
+                "call": "w2",
+                "name": "Jane Smith",
+                "from": "+442079460018",
+                "status": "regular",
+                "since": ago(71),
+                "why": [reason("language", language="en")],
+            },
+            {
+                "call": "w3",
+                "name": "",
+                "from": "+79265550147",
+                "status": None,
+                "since": ago(33),
+                "why": [reason("customer-unknown")],
+            },
+            {
+                "call": "w4",
+                "name": words["organisation"],
+                "from": "+74959876543",
+                "status": "new",
+                "since": ago(9),
+                "why": [],
+            },
         ],
     )
     desk.waiting(
         "support",
-        [{"call": "w5", "name": "Пётр Долгов", "from": "+79031234567", "status": "debtor",
-          "since": ago(28), "why": [DEBTOR]}],
+        [
+            {
+                "call": "w5",
+                "name": "Пётр Долгов",
+                "from": "+79031234567",
+                "status": "debtor",
+                "since": ago(28),
+                "why": [DEBTOR],
+            }
+        ],
     )
 
 
@@ -511,7 +577,14 @@ PICTURES = (
 )
 
 
-async def picture(scene: str, language: str, file: Path, scheme: str = "light", width: int = 1280, height: int = 800) -> None:
+async def picture(
+    scene: str,
+    language: str,
+    file: Path,
+    scheme: str = "light",
+    width: int = 1280,
+    height: int = 800,
+) -> None:
     from playwright.async_api import async_playwright
 
     words = WORDS[language]
@@ -520,7 +593,9 @@ async def picture(scene: str, language: str, file: Path, scheme: str = "light", 
     async with desk.serve(), async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         page = await browser.new_page(
-            viewport={"width": width, "height": height}, color_scheme=scheme, locale=language,
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            locale=language,
             timezone_id="Europe/Sofia",
         )
         if scene != "login":
@@ -545,7 +620,9 @@ async def picture(scene: str, language: str, file: Path, scheme: str = "light", 
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--language", choices=translations.LANGUAGES, default="en")
     parser.add_argument("--scene", choices=SCENES, default="ringing")

@@ -51,10 +51,14 @@ class Heard(AmiTap):
 
     def frames(self) -> list[dict[str, str]]:
         text = self.heard.decode(errors="replace").partition("\r\n")[2]
-        return [
-            dict(line.split(": ", 1) for line in frame.split("\r\n") if ": " in line)
-            for frame in text.split("\r\n\r\n")
-        ]
+        found: list[dict[str, str]] = []
+        for frame in text.split("\r\n\r\n"):
+            found.append({})
+            for line in frame.split("\r\n"):
+                name, colon, value = line.partition(": ")
+                if colon:
+                    found[-1].setdefault(name, value)
+        return found
 
     def events(self, *names: str) -> list[dict[str, str]]:
         return [frame for frame in self.frames() if frame.get("Event") in names]

@@ -62,10 +62,11 @@ class PostgresServer:
     def start(self) -> subprocess.Popen[bytes]:
         """Returns when the server takes connections."""
         options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        command = [self.binaries / "postgres", "-D", self.folder / "data", "-k", self.folder]
+        command: list[str | Path] = [self.binaries / "postgres", "-D", self.folder / "data"]
+        command += ["-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, *options],
+                command,
                 user=self.user,
                 group=None if self.user is None else pwd.getpwnam(self.user).pw_gid,
                 extra_groups=None if self.user is None else [],

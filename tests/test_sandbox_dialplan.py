@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from pbx_fixtures import *  # noqa: F403
 from pbx_fixtures import Heard
 
 from cordboard.sandbox import sip, stub

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from pbx_fixtures import *  # noqa: F403
 from pbx_fixtures import Heard
 
 from cordboard.sandbox import sip, stub
@@ -76,10 +75,10 @@ async def test_events_forged_by_a_caller_are_not_delivered(
 
 
 async def test_name_of_the_caller_arrives_whole(ami: Heard, sandbox: Status) -> None:
+    """SIP writes a quote in a name as \\", PJSIP leaves it so, and AMI escapes both again."""
     await one_call(sandbox, "79161234567", 'ООО "Ромашка"')
-    assert {frame["CallerIDName"] for frame in ami.events("QueueCallerJoin")} == {
-        'ООО \\"Ромашка\\"'
-    }
+    (joined,) = ami.events("QueueCallerJoin")
+    assert joined["CallerIDName"] == r"ООО \\\"Ромашка\\\""
 
 
 @pytest.mark.parametrize(
@@ -97,7 +96,7 @@ async def test_refused(ami: Heard, action: str, headers: dict[str, str]) -> None
     await ami.ask(action, **headers)
     answer = ami.frames()[-2]
     assert answer["Response"] == "Error"
-    assert answer["Message"] == "Permission denied" or "permission" in answer["Message"]
+    assert answer["Message"].startswith(("Permission denied", "Originate Access Forbidden"))
 
 
 @pytest.mark.parametrize(

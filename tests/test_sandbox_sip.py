@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pbx_fixtures import *  # noqa: F403
 from pbx_fixtures import Heard
 
 from cordboard.errors import PeerError
@@ -126,7 +125,7 @@ async def test_a_caller_who_says_he_is_a_phone_must_prove_it(sandbox: Status) ->
 
 @pytest.mark.parametrize("name", ["trunk", "inbound"])
 async def test_a_caller_named_as_an_endpoint_gets_no_further(sandbox: Status, name: str) -> None:
-    result = await sip.call(sandbox, name, "Mallory", "1002x")
+    result = await sip.call(sandbox, name, "Mallory", "x1002")
     assert (result.outcome, result.status) == ("refused", 404)
 
 
@@ -139,15 +138,6 @@ async def test_sound_flows_both_ways(sandbox: Status, pbx: SandboxPbx) -> None:
     received = [int(line.split()[4]) for line in shown.splitlines() if "alaw" in line]
     assert len(received) == 2
     assert min(received) > 20
-
-
-async def test_call_is_held_through_a_reinvite(sandbox: Status, ami: Heard) -> None:
-    """Asterisk sends one when a session timer or a connected line asks for it."""
-    async with Phones(sandbox, [PhoneSpec("1008", (Manner(ring=0.1, talk=2),))]):
-        caller = sip.phone_call(sandbox, "1007", "1008")
-        bridged = await ami.until_event("BridgeEnter")
-        await ami.ask("PJSIPNotify", Channel=bridged["Channel"], Variable="Event=x")
-        assert (await caller.result).hung_up == "them"
 
 
 async def test_many_at_once(sandbox: Status, pbx: SandboxPbx) -> None:

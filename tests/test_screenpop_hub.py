@@ -465,7 +465,15 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "RECHECK_SECONDS", 0.05)
 
 
-async def test_logging_out_closes_the_streams_of_that_login_at_once(desk: Desk) -> None:
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens, happens without a recheck."""
+    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 3600)
+
+
+async def test_logging_out_closes_the_streams_of_that_login_at_once(
+    unhurried: None, desk: Desk
+) -> None:
     one, two = await desk.browser("anna"), await desk.browser("anna")
     async with (
         desk.stream("anna", headers=one.headers) as mine,

@@ -54,9 +54,7 @@ async def desk_and_browser(
     office(desk, "en")
     faults: list[str] = []
     async with desk.serve(database=database), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=CHROMIUM_FLAGS
-        )
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         context = await browser.new_context(
             viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
         )
@@ -167,7 +165,9 @@ async def test_pop_of_somebody_else_is_not_shown_to_a_supervisor(at_desk: AtDesk
         await expect(page.get_by_test_id("tab")).to_have_count(1)
 
 
-async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it(at_desk: AtDesk) -> None:
+async def test_card_goes_when_the_phone_loses_the_call_and_the_day_remembers_it(
+    at_desk: AtDesk,
+) -> None:
     async with at_desk() as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         await expect(page.get_by_test_id("pop-card")).to_be_visible()
@@ -202,7 +202,10 @@ async def test_wrapup_by_keyboard_alone(at_desk: AtDesk) -> None:
             )
         ]
         await expect(page.get_by_test_id("recent-call")).to_contain_text("Complaint")
-        assert await page.evaluate("Object.keys(sessionStorage).filter(k => k.includes('card:'))") == []
+        assert (
+            await page.evaluate("Object.keys(sessionStorage).filter(k => k.includes('card:'))")
+            == []
+        )
 
 
 async def test_arrows_choose_and_f2_goes_between_result_and_note(at_desk: AtDesk) -> None:
@@ -328,7 +331,7 @@ async def test_ringing_call_does_not_disturb_an_operator_who_types(at_desk: AtDe
         await expect(page.get_by_test_id("customer-name")).to_have_text("Olga")
         await expect(banner).to_have_count(0)
         await expect(note).to_have_value("")
-        await page.get_by_role("tab", name="Ivan").click()
+        await page.get_by_test_id("tab").filter(has_text="Ivan").click()
         await expect(note).to_have_value("about Monday")
 
 
@@ -359,7 +362,7 @@ async def test_draft_survives_a_reload_even_when_its_pop_does_not(at_desk: AtDes
         desk.end("p1", "done")
         await page.reload()
         for name in ("Ivan", "Olga"):
-            await page.get_by_role("tab", name=name).click()
+            await page.get_by_test_id("tab").filter(has_text=name).click()
             await expect(page.get_by_test_id("customer-name")).to_have_text(name)
             await expect(page.get_by_test_id("wrapup-note")).to_have_value(f"of {name}")
             await expect(page.get_by_test_id("wrapup-save")).to_be_enabled()
@@ -423,12 +426,36 @@ def sorted_keys(items: list[dict[str, Any]]) -> list[Any]:
     return [sorted(item.items(), key=lambda pair: pair[0]) for item in items]
 
 
-async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one(at_desk: AtDesk) -> None:
+async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one(
+    at_desk: AtDesk,
+) -> None:
     async with at_desk("/wallboard", role="supervisor") as (desk, page):
         desk.ring("p1", "+79123456789", customer("Ivan"))
         desk.ring("p2", "+79123456780", customer("Olga"), operator="boris")
-        desk.waiting("sales", [{"call": "w1", "name": "A", "from": "1", "status": None, "since": "2026-01-01T00:00:00.000000Z"}])
-        desk.waiting("support", [{"call": "w2", "name": "B", "from": "2", "status": "vip", "since": "2026-01-01T00:00:00.000000Z"}])
+        desk.waiting(
+            "sales",
+            [
+                {
+                    "call": "w1",
+                    "name": "A",
+                    "from": "1",
+                    "status": None,
+                    "since": "2026-01-01T00:00:00.000000Z",
+                }
+            ],
+        )
+        desk.waiting(
+            "support",
+            [
+                {
+                    "call": "w2",
+                    "name": "B",
+                    "from": "2",
+                    "status": "vip",
+                    "since": "2026-01-01T00:00:00.000000Z",
+                }
+            ],
+        )
         desk.answer("p1")
         desk.waiting("sales", [])
         desk.queue("sales", waiting=0)
@@ -445,7 +472,9 @@ async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one(a
         await expect(page.get_by_test_id("waiting-w2")).to_be_visible()
         await expect(page.get_by_test_id("stale-banner")).to_be_visible()
         await agrees()
-        await page.evaluate("import('/static/wallboard.js').then(m => { m.stream.state.seq -= 5; })")
+        await page.evaluate(
+            "import('/static/wallboard.js').then(m => { m.stream.state.seq -= 5; })"
+        )
         desk.waiting("support", [])
         desk.hub.flush()
         await expect(page.get_by_test_id("waiting-w2")).to_have_count(0)
@@ -475,11 +504,22 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDe
         desk.waiting(
             "sales",
             [
-                {"call": "w1", "name": "Olga", "from": "+79123456780", "status": "vip",
-                 "since": "2026-01-01T00:00:00.000000Z",
-                 "why": [reason("rule", {"en": "VIP first"}, rule="vip")]},
-                {"call": "w2", "name": "", "from": "+359888123456", "status": None,
-                 "since": "2026-01-01T00:00:00.000000Z", "why": [reason("customer-unknown")]},
+                {
+                    "call": "w1",
+                    "name": "Olga",
+                    "from": "+79123456780",
+                    "status": "vip",
+                    "since": "2026-01-01T00:00:00.000000Z",
+                    "why": [reason("rule", {"en": "VIP first"}, rule="vip")],
+                },
+                {
+                    "call": "w2",
+                    "name": "",
+                    "from": "+359888123456",
+                    "status": None,
+                    "since": "2026-01-01T00:00:00.000000Z",
+                    "why": [reason("customer-unknown")],
+                },
             ],
         )
         tile = page.get_by_test_id("queue-sales")
@@ -492,8 +532,10 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDe
         await expect(page.locator(".legend")).to_contain_text("answered within 20 s")
         waiting = page.get_by_test_id("waiting-queue-sales").get_by_role("listitem")
         await expect(waiting).to_have_text(
-            [re.compile("1.*Olga.*VIP.*VIP first", re.S),
-             re.compile("2.*359 88 812 3456.*not known", re.S)]
+            [
+                re.compile("1.*Olga.*VIP.*VIP first", re.S),
+                re.compile("2.*359 88 812 3456.*not known", re.S),
+            ]
         )
         await expect(page.get_by_test_id("operator-boris")).to_have_text(
             re.compile(r"Boris Ivanov.*Talking.*1:0\d.*Ivan", re.S)
@@ -537,6 +579,7 @@ async def test_login_that_ends_leads_back_to_the_form(at_desk: AtDesk) -> None:
         ("ru", "Ждёт 1 звонящий", "Ждут 5 звонящих"),
         ("bg", "Чака 1 обаждащ се", "Чакат 5 обаждащи се"),
     ],
+    ids=["ru", "bg"],
 )
 async def test_plurals_on_the_page(at_desk: AtDesk, language: str, one: str, five: str) -> None:
     async with at_desk(language=language) as (desk, page):

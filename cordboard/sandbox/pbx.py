@@ -43,7 +43,7 @@ class SandboxPbx:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
         self._kept = self.directory / "sandbox.json"
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None  # for as long as it is ours to reap
         self._tools: Tools | None = None
 
     # ---- life -------------------------------------------------------------------------------
@@ -109,8 +109,9 @@ class SandboxPbx:
     def pid(self) -> int | None:
         """The process, if it runs."""
         if self._child is not None:
-            if self._child.poll() is None:
-                return self._child.pid
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(self._child, os.WNOHANG) == (0, 0):
+                    return self._child
             self._child = None
         try:
             pid = int((self._folders().run / "asterisk.pid").read_text())
@@ -260,16 +261,27 @@ path = {json.dumps(str(etc.shipped_config() / "routing.toml"))}
 
     def _spawn(self, asterisk: Asterisk, *, tied: bool) -> None:
         command: Sequence[str] = (*asterisk.command, "-C", str(self._folders().conf), "-f", "-n")
-        with (self._folders().log / "console").open("wb") as console:
-            self._child = subprocess.Popen(  # noqa: S603
-                tethered(command) if tied else command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                cwd=self.directory,
-                start_new_session=True,
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": "/"},
-            )
+        if tied:
+            command = tethered(command)
+        # Not a Popen: that one complains when it is forgotten while its process runs, and to be
+        # forgotten is what a PBX in the background is for.
+        self._child = os.posix_spawn(
+            command[0],
+            command,
+            {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": "/"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (
+                    os.POSIX_SPAWN_OPEN,
+                    1,
+                    str(self._folders().log / "console"),
+                    os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                    0o600,
+                ),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
 
     def _ask(self, command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603

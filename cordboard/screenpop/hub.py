@@ -82,24 +82,23 @@ class Client:
         """Sends the snapshot if there is one, and what the stream holds beyond `sent`."""
         self._catching_up = asyncio.create_task(self._catch_up(snapshot))
 
-    def push(self) -> None:
-        """Sends what was just appended to the stream; returns at once."""
+    def push(self, frame: Frame) -> None:
+        """Sends `frame`, which was just appended to the stream; returns at once."""
         if self._catching_up is not None:
             if not self.stream.holds(self.sent):
                 self.cut("fell too far behind")
             return
-        frame = self.stream.frame(self.stream.seq)
         if self.transport.get_write_buffer_size() or len(frame.tail) > DIRECT_BYTES:
             self.start(None)
             return
         # With an empty buffer and a small frame the coroutine has nothing to wait for: driving it
         # by hand saves a task for each of a thousand clients.
         try:
-            self._next_frame().send(None)
+            self._write(frame).send(None)
         except StopIteration:
             pass
         except ConnectionError:
-            self.cut("is gone")
+            self.release()  # it has gone, and its handler is about to notice
 
     def cut(self, why: str) -> None:
         """Ends the connection without a word, which a peer that does not read would not hear."""
@@ -126,9 +125,8 @@ class Client:
         self._counted_at = now
         return self._allowance >= 0
 
-    def _next_frame(self) -> Coroutine[Any, Any, None]:
+    def _write(self, frame: Frame) -> Coroutine[Any, Any, None]:
         self.sent += 1
-        frame = self.stream.frame(self.sent)
         if frame.pop is not None:
             self._hub.pops.written(frame.pop, self.stream.viewer.name, self._hub.clock())
         return self.ws.send_frame(frame.numbered(self.sent), WSMsgType.TEXT)
@@ -140,10 +138,10 @@ class Client:
                 await self.ws.send_frame(snapshot, WSMsgType.TEXT)
             while self.sent < self.stream.seq:
                 # Waits while the transport holds more than its high-water mark.
-                await self._next_frame()
+                await self._write(self.stream.frame(self.sent + 1))
                 self.moved_at = self._hub.clock()
         except ConnectionError:
-            self.cut("is gone")
+            self.release()  # it has gone, and its handler is about to notice
         finally:
             self._catching_up = None
 
@@ -245,6 +243,8 @@ class Hub:
         client = self._attach(ws, transport, request.query, user, credential)
         try:
             await self._listen(client)
+        except ConnectionError:
+            pass  # gone in the middle of an answer to it
         finally:
             client.release()
         return ws
@@ -313,7 +313,7 @@ class Hub:
                 stream.append(frame)
                 client = self._clients.get(stream.session)
                 if client is not None:
-                    client.push()
+                    client.push(frame)
 
     def _addressed(self, audience: Audience) -> Iterable[Stream]:
         """Those who may be in the audience, found without asking everyone."""
@@ -365,39 +365,42 @@ class Hub:
         )
 
     async def _listen(self, client: Client) -> None:
-        ws = client.ws
+        """Does what a client asks until it leaves, or says what makes no sense."""
         while True:
-            message = await ws.receive()
-            if message.type not in (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG):
-                break
-            if not client.within_rate(self.clock()):
-                await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many messages")
+            message = await client.ws.receive()
+            if message.type is WSMsgType.ERROR:
+                client.transport.abort()
                 return
-            if message.type is WSMsgType.PING:
-                await ws.pong(message.data)
-            elif message.type is WSMsgType.TEXT and (
-                fault := await self._hear(client, message.data)
-            ):
-                await ws.close(code=fault, message=b"only ack and ping are understood")
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
                 return
-        if message.type is WSMsgType.BINARY:
-            await ws.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"text frames only")
-        elif message.type is WSMsgType.ERROR:
-            client.transport.abort()
+            refused: tuple[int, str] | None = (WSCloseCode.POLICY_VIOLATION, "too many messages")
+            if client.within_rate(self.clock()):
+                refused = await self._hear(client, message.type, message.data)
+            if refused is not None:
+                client.release()
+                await self._close(client, *refused)
+                return
 
-    async def _hear(self, client: Client, text: str) -> WSCloseCode | None:
-        """Does what a client asks; the code to close with where it makes no sense."""
+    async def _hear(self, client: Client, kind: WSMsgType, data: Any) -> tuple[int, str] | None:
+        """Does what one frame asks; where it makes no sense, what to close with."""
+        if kind is WSMsgType.PING:
+            await client.ws.pong(data)
+            return None
+        if kind is WSMsgType.PONG:
+            return None
+        if kind is WSMsgType.BINARY:
+            return WSCloseCode.UNSUPPORTED_DATA, "text frames only"
         try:
-            asked = json.loads(text)
+            asked = json.loads(data)
         except (ValueError, RecursionError):
-            return WSCloseCode.INVALID_TEXT
+            return WSCloseCode.INVALID_TEXT, "not JSON"
         match asked:
             case {"type": "ack", "id": str(pop)}:
                 self.pops.ack(pop, client.stream.viewer.name, self.clock())
             case {"type": "ping"}:
                 await client.ws.send_frame(b'{"type":"pong"}', WSMsgType.TEXT)
             case _:
-                return WSCloseCode.POLICY_VIOLATION
+                return WSCloseCode.POLICY_VIOLATION, "only ack and ping are understood"
         return None
 
     def _open(self, stream: Stream) -> Stream:

@@ -1,4 +1,4 @@
-"""The API described in OpenAPI 3.1, written from the table that the server answers from. Pure."""
+"""The API described in OpenAPI 3.1, written from the table that the server answers from."""
 
 from __future__ import annotations
 

@@ -100,9 +100,7 @@ class Pages:
         language = request.match_info["language"]
         if language not in translations.LANGUAGES:
             raise web.HTTPNotFound
-        return json_response(
-            translations.catalog(language), headers={"Cache-Control": "max-age=300"}
-        )
+        return json_response(translations.catalog(language), headers={"Cache-Control": "no-cache"})
 
     def refusal(self, request: web.Request, error: ApiError) -> web.Response:
         """The page that says what went wrong, in the reader's language where we have the words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -14,6 +15,8 @@ from cordboard.errors import PeerError
 from cordboard.screenpop.faults import json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.sessions import PEER, Doors
+
+log = structlog.get_logger(__name__)
 
 DATABASE_SECONDS = 2
 
@@ -47,10 +50,9 @@ class Probes:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
                 await self._store.user("")
-        except TimeoutError:
+        except (TimeoutError, PeerError) as error:
+            log.warning("the database is away", error=str(error))
             missing.append("database: does not answer")
-        except PeerError as error:
-            missing.append(f"database: {error}")
         return json_response(
             {"ready": not missing, "missing": missing}, status=503 if missing else 200
         )

@@ -68,7 +68,7 @@ class Attempts:
         return max(0.0, moments[0] + self._within - now)
 
     def count(self, key: str, now: float) -> None:
-        """One more attempt; taken back by `forget` where it succeeds."""
+        """One more attempt, which is taken back where it succeeds."""
         moments = self._failed.setdefault(key, deque(maxlen=self._allowed))
         while moments and moments[0] <= now - self._within:
             moments.popleft()
@@ -76,6 +76,11 @@ class Attempts:
         self._failed.move_to_end(key)
         if len(self._failed) > self._keys:
             self._failed.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        """The last attempt was none: it got in."""
+        if moments := self._failed.get(key):
+            moments.pop()
 
     def forget(self, key: str) -> None:
         self._failed.pop(key, None)
@@ -97,8 +102,8 @@ class Doors:
         self._hub = hub
         self._clock = clock
         self._of_account = Attempts(10, 300)
-        # An office behind one address has many people who mistype.
-        self._of_address = Attempts(50, 300)
+        # An office behind one address has many people who mistype, and all log in at nine.
+        self._of_address = Attempts(100, 300)
 
     async def log_in(self, name: str, password: str, peer: Peer, former: str | None) -> str:
         """The opaque id of a new session, for the cookie; `former` is the cookie that the browser
@@ -119,6 +124,7 @@ class Doors:
             log.warning("login refused", address=peer.address)
             raise PermissionError("wrong name or password")
         self._of_account.forget(account)
+        self._of_address.take_back(peer.address)
         if former is not None:
             await self.log_out(former)
         return await self._store.open_session(user)

@@ -3,9 +3,11 @@
 The `.po` files are read as they stand, so a fresh clone has nothing to compile. After a text of a
 page has changed, bring them up to date and fill in what is new:
 
-    python -m babel.messages.frontend extract -F babel.cfg --no-location -o var/cordboard.pot .
+    mkdir -p var
+    python -m babel.messages.frontend extract -F babel.cfg --no-location --no-wrap \\
+        -o var/cordboard.pot .
     python -m babel.messages.frontend update -D cordboard -d cordboard/screenpop/locale \\
-        -i var/cordboard.pot --no-fuzzy-matching
+        -i var/cordboard.pot --no-fuzzy-matching --no-wrap
 
 Placeholders are written `{name}`, in Python, Jinja2 and JavaScript alike.
 """
@@ -20,7 +22,6 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import IO, Any
 
-from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -73,11 +74,6 @@ def choose(cookie: str | None, user_language: str | None, accept_language: str |
         if primary in LANGUAGES:
             return primary
     return LANGUAGES[0]
-
-
-def native_names() -> dict[str, str]:
-    """Each language by the name that its speakers use."""
-    return {code: Locale(code).get_display_name(code) or code for code in LANGUAGES}
 
 
 def _accepted(header: str) -> list[str]:

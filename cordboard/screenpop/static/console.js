@@ -174,14 +174,13 @@ function shortName(/** @type {Card} */ card) {
 }
 
 function Tabs() {
-  return html`<nav class="tabs" role="tablist" aria-label=${_("Open cards")}>
+  return html`<nav class="tabs" aria-label=${_("Open cards")}>
     ${desk.cards.map(
       (card) => html`<button
         key=${card.id}
         type="button"
-        role="tab"
         class="tab"
-        aria-selected=${card.id === desk.front}
+        aria-current=${card.id === desk.front ? "true" : null}
         data-testid="tab"
         data-pop-id=${card.id}
         data-phase=${card.phase}

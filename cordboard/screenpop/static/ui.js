@@ -239,6 +239,28 @@ export function useStream(stream, types, wanted) {
   );
 }
 
+/**
+ * The same for a page of many changes: it renders once a frame at most.
+ * @param {Stream} stream
+ * @param {string[]} types
+ */
+export function useStreamByFrame(stream, types) {
+  const [, again] = useReducer((/** @type {number} */ count) => count + 1, 0);
+  useLayoutEffect(() => {
+    let due = 0;
+    const off = stream.on(types, () => {
+      due ||= requestAnimationFrame(() => {
+        due = 0;
+        again(null);
+      });
+    });
+    return () => {
+      off();
+      cancelAnimationFrame(due);
+    };
+  }, []);
+}
+
 const BLIP = 1000;
 
 /** Says from when the picture is old, while the server or a PBX is away. */

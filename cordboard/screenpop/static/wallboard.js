@@ -11,7 +11,7 @@ import {
   StatePill,
   StatusBadge,
   Timer,
-  useStream,
+  useStreamByFrame,
   word,
 } from "./ui.js";
 import { Component, html, render } from "./vendor/htm-preact.js";
@@ -29,6 +29,8 @@ const ALARM_FACTOR = 3;
 const LONG_RING = 15_000;
 const LOW_PERCENT = 80;
 const WAITING_SHOWN = 12;
+/** From so many operators on, their tiles are made smaller. */
+const DENSE = 18;
 
 function Wallboard() {
   return html`
@@ -59,7 +61,7 @@ function trouble(/** @type {Queue} */ queue) {
 }
 
 function Queues() {
-  useStream(stream, ["snapshot", "queues"]);
+  useStreamByFrame(stream, ["snapshot", "queues"]);
   return html`<section class="tiles" aria-label=${_("Queues")}>
     ${queuesNow().map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
   </section>`;
@@ -120,7 +122,7 @@ function sum(/** @type {Level} */ level) {
 }
 
 function Legend() {
-  useStream(stream, ["snapshot", "queues"]);
+  useStreamByFrame(stream, ["snapshot", "queues"]);
   /** @type {Map<string, Level>} */
   const kinds = new Map();
   for (const { service_level } of stream.state?.queues.values() ?? []) {
@@ -142,7 +144,7 @@ function Legend() {
 /* Who waits. */
 
 function WaitingCallers() {
-  useStream(stream, ["snapshot", "waiting"]);
+  useStreamByFrame(stream, ["snapshot", "waiting"]);
   const { state } = stream;
   if (!state) return html`<section class="panel"><p class="soft">${_("Connecting…")}</p></section>`;
   const queues = queuesNow().filter((queue) => state.waiting.get(queue.name)?.length);
@@ -192,7 +194,7 @@ class WaitingQueue extends Component {
 const ORDER = ["on-hold", "wrap-up", "paused", "offered", "talking", "ready", "offline"];
 
 function Operators() {
-  useStream(stream, ["snapshot", "operators", "call", "call-end"]);
+  useStreamByFrame(stream, ["snapshot", "operators", "call", "call-end"]);
   const { state } = stream;
   const all = [...(state?.operators.values() ?? [])];
   if (!state || !all.length) return html`<section class="panel"></section>`;
@@ -214,7 +216,7 @@ function Operators() {
         )}
       </span>
     </h2>
-    <ul class="operators">
+    <ul class="operators" data-dense=${all.length > DENSE}>
       ${groups
         .flatMap((group) => group.operators)
         .map(

@@ -1,0 +1,202 @@
+"""`cordboard serve` as a process of its own, beside the real Asterisk of `pbx_fixtures`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from cordboard.config import load
+from cordboard.crm_core.migrations import upgrade
+from cordboard.crm_core.store import Store
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.tether import tethered
+
+USERS = (
+    ("anna", "operator", "PJSIP/1001", "+79031110001"),
+    ("boris", "operator", "PJSIP/1002", None),
+    ("maria", "supervisor", None, None),
+    ("admin", "admin", None, None),
+)
+PASSWORD = "correct horse battery"
+Message = dict[str, Any]
+
+
+class Stream:
+    """A console's side of the live stream, by an implementation that is not ours."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.messages: list[Message] = []
+
+    async def next(self, within: float = 20.0) -> Message:
+        async with asyncio.timeout(within):
+            message: Message = json.loads(await self.socket.recv())
+        self.messages.append(message)
+        return message
+
+    async def until(self, condition: Callable[[Message], bool], within: float = 30.0) -> Message:
+        """The next message of which `condition` holds."""
+        async with asyncio.timeout(within):
+            while True:
+                message = await self.next(within)
+                if condition(message):
+                    return message
+
+    async def pop(self, within: float = 30.0) -> Message:
+        return await self.until(lambda m: m["type"] == "screenpop", within)
+
+    async def call(self, state: str, within: float = 30.0) -> Message:
+        """The call as it is when it comes to `state`."""
+        shown = await self.until(
+            lambda m: m["type"] == "call" and m["call"]["state"] == state, within
+        )
+        return dict(shown["call"])
+
+    def of(self, kind: str) -> list[Message]:
+        return [message for message in self.messages if message["type"] == kind]
+
+
+class Server:
+    """One server, its users, and the ways in."""
+
+    def __init__(self, folder: Path, status: dict[str, Any]) -> None:
+        self.folder = folder
+        self.config = folder / "cordboard.toml"
+        self.log = folder / "server.log"
+        self.status = status
+        self.port = _free_port()
+        self.tokens: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def prepare(self) -> None:
+        text = Path(self.status["config"]).read_text(encoding="utf-8")
+        text = text.replace("127.0.0.1:8088", f"127.0.0.1:{self.port}")
+        secret = Path(self.status["config"]).parent / "ami.secret"
+        text = text.replace('"ami.secret"', f'"{secret}"')
+        lines = [line for line in text.splitlines() if not line.startswith("url = ")]
+        url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
+        lines.insert(lines.index("[database]") + 1, url)
+        self.config.write_text("\n".join(lines) + "\n[desk]\nwrapup_seconds = 300\n")
+        settings = load(self.config)
+        await upgrade(settings.database.url)
+        store = Store(settings.database.url)
+        await store.open()
+        for name, role, phone, mobile in USERS:
+            user = await store.add_user(name, role, PASSWORD, phone=phone, mobile=mobile)
+            self.tokens[name] = await store.issue_token(user)
+        await store.close()
+
+    async def start(self) -> None:
+        """Returns when it is ready: the PBX in view, the database open."""
+        command = [sys.executable, "-m", "cordboard", "serve", "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                tethered([*command, "--log", "json"]), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 20
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() < deadline and self._process.poll() is None:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{self.base}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.05)
+        raise AssertionError(f"the server did not become ready:\n{self.said()}")
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-6000:]
+
+    def kill(self) -> None:
+        """As when the machine's memory runs out: no goodbye."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        os.kill(self._process.pid, number)
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    @asynccontextmanager
+    async def stream(self, name: str) -> AsyncIterator[Stream]:
+        """The live stream as `name` sees it; its first message is the snapshot."""
+        headers = {"Authorization": f"Bearer {self.tokens[name]}"}
+        url = f"ws://127.0.0.1:{self.port}/api/v1/stream"
+        async with connect(url, additional_headers=headers, compression=None) as opened:
+            stream = Stream(opened)
+            await stream.next()
+            yield stream
+
+    async def api(self, method: str, path: str, body: Any = None, by: str = "maria") -> Any:
+        """The JSON of an answer; an assertion fails for anything that is no success."""
+        headers = {"Authorization": f"Bearer {self.tokens[by]}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, f"{self.base}/api/v1{path}", json=body) as answer,
+        ):
+            assert answer.status < 300, f"{answer.status} {await answer.text()}"
+            return await answer.json()
+
+    async def customer(self, number: str, **fields: Any) -> Message:
+        """A new customer with this number."""
+        body = {"kind": "person", "name": "Иван Петров", "phones": [f"+{number}"], **fields}
+        return dict(await self.api("POST", "/customers", body))
+
+    async def metric(self, name: str) -> float:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.base}/metrics") as got:
+            text = await got.text()
+        lines = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+        assert lines, f"no metric {name}"
+        return float(lines[0].split()[1])
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]
+) -> AsyncIterator[Server]:
+    """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
+    left of the test before."""
+    pbx.cli("queue reset stats")
+    running = Server(tmp_path, sandbox)
+    await running.prepare()
+    await running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        for name in ("1001", "1002"):
+            pbx.cli(f"queue unpause member PJSIP/{name}")

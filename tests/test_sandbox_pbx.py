@@ -1,0 +1,303 @@
+"""The sandbox as a process and a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cordboard.errors import UserError
+from cordboard.sandbox.commands import pbx_app
+from cordboard.sandbox.packages import tools
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.ports import LOOPBACK, Ports, claim, free
+from cordboard.sandbox.tether import tethered
+
+pytestmark = [pytest.mark.pbx]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[SandboxPbx]:
+    pbx = SandboxPbx(tmp_path / "pbx")
+    yield pbx
+    pbx.kill()
+    pbx.down()
+
+
+def wait_gone(pid: int, seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{pid} is still there")
+
+
+def test_up_status_down(own: SandboxPbx) -> None:
+    assert own.status()["running"] is False
+    assert own.up() is True
+    assert own.up() is False
+    status = own.status()
+    assert status["running"] is True
+    assert json.loads(json.dumps(status)) == status
+    assert int(status["version"].split(".")[0]) >= 20
+    with socket.create_connection((status["ami"]["host"], status["ami"]["port"])) as link:
+        assert link.recv(100).startswith(b"Asterisk Call Manager/")
+    assert not free(status["sip"]["port"], socket.SOCK_DGRAM)
+    assert Path(status["queue_log"]).is_file()
+    assert subprocess.run([*shlex.split(status["sipp"]), "-v"], capture_output=True).returncode in {
+        0,
+        99,
+    }
+    assert "Asterisk" in own.cli("core show version")
+    pid = own.pid()
+    assert pid is not None
+    began = time.monotonic()
+    assert own.down() is True
+    assert time.monotonic() - began < 5
+    wait_gone(pid)
+    assert own.down() is False
+    assert own.status()["running"] is False
+    with pytest.raises(UserError, match="cordboard pbx up"):
+        own.cli("core show version")
+
+
+def test_what_it_writes(own: SandboxPbx) -> None:
+    own.up()
+    status = own.status()
+    settings = tomllib.loads((own.directory / "cordboard.toml").read_text())
+    (pbx,) = settings["pbx"]
+    assert pbx == {
+        "name": "sandbox",
+        "host": status["ami"]["host"],
+        "port": status["ami"]["port"],
+        "user": status["ami"]["user"],
+        "secret_file": "ami.secret",
+    }
+    assert settings["agi"]["listen"] == f"{status['agi']['host']}:{status['agi']['port']}"
+    secret = own.directory / "ami.secret"
+    assert secret.read_text().strip() == status["ami"]["secret"]
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert own.directory.stat().st_mode & 0o777 == 0o700
+    for path in (own.directory / "etc").iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_all_listens_are_on_loopback(own: SandboxPbx) -> None:
+    own.up()
+    listening = set()
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        for fields in (line.split() for line in lines):
+            address, port = fields[1].split(":")
+            # PJSIP's DNS resolver keeps a UDP socket for answers, on a port of the kernel's choice.
+            if fields[3] == "0A" or (table.startswith("udp") and int(port, 16) < 32768):
+                listening.add((fields[9], address))
+    ours = {
+        os.readlink(link)[8:-1]
+        for link in Path(f"/proc/{own.pid()}/fd").iterdir()
+        if os.readlink(link).startswith("socket:[")
+    }
+    addresses = {address for inode, address in listening if inode in ours}
+    assert addresses == {"0100007F"}
+
+
+def test_asterisk_loads_without_complaint(own: SandboxPbx) -> None:
+    """Missing modules, applications or files would show here, and spoil the log for a person."""
+    own.up()
+    wrong = [
+        line
+        for line in (own.directory / "log/messages").read_text().splitlines()
+        if " WARNING[" in line or " ERROR[" in line
+    ]
+    assert wrong == []
+    used = set(re.findall(r" \d+\. (\w+)\(", own.cli("dialplan show")))
+    known = own.cli("core show applications")
+    assert {"Queue", "AGI", "Dial"} <= used
+    assert {name for name in used if f" {name}:" not in known} == set()
+
+
+def test_secrets_and_ports_stay_over_a_restart_and_differ_between_folders(
+    own: SandboxPbx, tmp_path: Path
+) -> None:
+    own.up()
+    first = own.status()
+    own.down()
+    own.up()
+    assert {**own.status(), "pid": 0} == {**first, "pid": 0}
+    other = SandboxPbx(tmp_path / "other")
+    try:
+        other.up()
+        second = other.status()
+        assert second["ami"]["port"] != first["ami"]["port"]
+        assert second["ami"]["secret"] != first["ami"]["secret"]
+    finally:
+        other.down()
+
+
+def test_crash_and_start_again(own: SandboxPbx) -> None:
+    own.up()
+    pid = own.pid()
+    own.kill()
+    assert own.pid() is None
+    assert own.status()["running"] is False
+    assert own.up() is True
+    assert own.pid() != pid
+
+
+def test_another_process_sees_and_stops_it(own: SandboxPbx) -> None:
+    own.up()
+    again = SandboxPbx(own.directory)
+    assert again.pid() == own.pid()
+    assert again.up() is False
+    assert again.down() is True
+    assert own.pid() is None
+
+
+def test_down_ends_one_that_does_not_listen_any_more(own: SandboxPbx) -> None:
+    own.up()
+    own.freeze()
+    assert own.down() is True
+    assert own.pid() is None
+
+
+def test_folder_too_deep_for_a_control_socket(tmp_path: Path) -> None:
+    pbx = SandboxPbx(tmp_path / ("deep" * 30))
+    try:
+        pbx.up()
+        assert "Asterisk" in pbx.cli("core show version")
+        short = (pbx.directory / "run").resolve()
+    finally:
+        pbx.down()
+    assert not short.exists()
+
+
+def test_stale_pid_file_of_somebody_else(own: SandboxPbx) -> None:
+    own.up()
+    own.kill()
+    (own.directory / "run/asterisk.pid").write_text(f"{os.getpid()}\n")
+    assert own.pid() is None
+    assert own.up() is True
+
+
+def test_broken_folder_is_told(own: SandboxPbx) -> None:
+    own.directory.mkdir()
+    (own.directory / "sandbox.json").write_text("{")
+    with pytest.raises(UserError, match=r"sandbox\.json"):
+        own.status()
+    (own.directory / "sandbox.json").unlink()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_dies_with_its_parent_only_when_asked(own: SandboxPbx, tied: bool) -> None:
+    code = f"""if True:
+        import signal, sys
+        from pathlib import Path
+        from cordboard.sandbox.pbx import SandboxPbx
+        SandboxPbx(Path({str(own.directory)!r})).start(die_with_parent={tied})
+        print("ready", flush=True)
+        signal.pause()
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        pid = own.pid()
+        assert pid is not None
+        parent.send_signal(signal.SIGKILL)
+    if tied:
+        wait_gone(pid)
+    else:
+        time.sleep(0.3)
+        assert own.pid() == pid
+
+
+def test_tether_is_tied_to_the_thread_that_started_it() -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        started.append(subprocess.Popen(tethered(["sleep", "60"])))
+        time.sleep(0.5)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert started[0].wait(5) == -signal.SIGKILL
+    ours = subprocess.Popen(tethered(["sleep", "60"]))
+    time.sleep(0.3)
+    assert ours.poll() is None
+    ours.kill()
+    ours.wait()
+
+
+def test_two_claims_never_share_a_block() -> None:
+    with claim(None) as first, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind((LOOPBACK, first.sip))
+        assert not free(first.sip, socket.SOCK_DGRAM)
+        base = first.base
+        # As soon as the first one holds its SIP port, the next claim goes elsewhere.
+        script = (
+            "from cordboard.sandbox.ports import claim\n"
+            f"with claim({base}) as ports: print(ports.base)"
+        )
+        second = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        time.sleep(0.3)
+        assert second.poll() is None  # it waits for its turn
+        turn = holder.dup()
+    out, _ = second.communicate(timeout=10)
+    turn.close()
+    assert int(out) != base
+
+
+def test_blocks_do_not_overlap() -> None:
+    ports = Ports(11000)
+    single = [ports.sip, ports.mobile, ports.ami, ports.agi]
+    ranges = [range(port, port + 1) for port in single]
+    ranges += [range(first, last + 1) for first, last in (ports.rtp, ports.phones)]
+    every = [port for one in ranges for port in one]
+    assert len(every) == len(set(every))
+    assert set(every) <= set(range(11000, 12000))
+
+
+def test_commands(tmp_path: Path) -> None:
+    run = CliRunner()
+    folder = ["--dir", str(tmp_path / "pbx")]
+    told = run.invoke(pbx_app, ["status", "--json", *folder])
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["running"] is False
+    try:
+        assert "started in" in run.invoke(pbx_app, ["up", *folder]).stdout
+        assert "running already" in run.invoke(pbx_app, ["up", *folder]).stdout
+        told = run.invoke(pbx_app, ["status", "--json", *folder])
+        assert told.exit_code == 0
+        assert json.loads(told.stdout)["queues"][0] == "support"
+        plain = run.invoke(pbx_app, ["status", *folder]).stdout
+        assert json.loads(told.stdout)["ami"]["secret"] not in plain
+        assert "support-ru" in run.invoke(pbx_app, ["cli", *folder, "queue", "show"]).stdout
+    finally:
+        assert "stopped" in run.invoke(pbx_app, ["down", *folder]).stdout
+    assert "nothing runs" in run.invoke(pbx_app, ["down", *folder]).stdout
+
+
+def test_versions_are_recorded() -> None:
+    command = tools().asterisk.command
+    if len(command) == 1:
+        pytest.skip("Asterisk is installed on this machine")
+    versions = Path(command[-1]).parents[2] / "versions.txt"
+    assert any(line.startswith("asterisk 1:22.") for line in versions.read_text().splitlines())
