@@ -171,7 +171,7 @@ class Desk:
     async def settled(self, condition: Callable[[], bool]) -> None:
         """Waits for the server to come to `condition`."""
         async with asyncio.timeout(DEADLINE):
-            while not condition():  # noqa: ASYNC110 - it waits for sockets, not for us
+            while not condition():
                 await asyncio.sleep(0.005)
 
 

@@ -13,10 +13,10 @@ CALL = Dialling("79161234567", "Анна", "74951234567")
 
 
 def texts() -> list[str]:
-    manners = [Manner(answers) for answers in ("answer", "busy", "reject", "no-answer")]
+    manners = [Manner(answers) for answers in ("answer", "busy", "reject", "no-answer", "forward")]
     return [
         scenarios.phone([Manner()], audio=None),
-        scenarios.phone([*manners, Manner(digits="12")], audio="/tmp/tone"),
+        scenarios.phone([*manners, Manner(digits="12", hold=(1, 2))], audio="/tmp/tone"),
         scenarios.caller(CALL, audio=None),
         scenarios.caller(
             Dialling("1001", "", "1002", digits="1#", user="1001", secret="s"), audio="/tmp/tone"

@@ -34,12 +34,11 @@ from websockets.exceptions import ConnectionClosed
 
 from cordboard.accounting import compare, read_queue_log
 from cordboard.config import load, share
-from cordboard.crm_core.imports import import_customers
 from cordboard.crm_core.migrations import upgrade
-from cordboard.crm_core.model import Customer, Interaction, Role
+from cordboard.crm_core.model import Customer, Role
+from cordboard.crm_core.sample import load_sample
 from cordboard.crm_core.store import Store
 from cordboard.errors import PeerError, UserError
-from cordboard.events import derived_id
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.ports import LOOPBACK, free
 from cordboard.sandbox.scenarios import Manner
@@ -70,13 +69,6 @@ STRANGERS = (
     ("+79031234017", "<img src=x onerror=alert(1)>"),
 )
 """Callers of whom the store knows nothing. The last shows that a name is only ever a text."""
-
-NOTES = {
-    "ru": ("Уточнил адрес доставки", "Просит счёт на почту", "Вопрос по тарифу, объяснила условия"),
-    "bg": ("Уточнен адрес за доставка", "Иска фактура по имейл", "Въпрос за тарифата"),
-    "en": ("Confirmed the delivery address", "Wants the invoice by e-mail", "Asked about rates"),
-}
-
 
 @dataclass
 class Login:
@@ -194,13 +186,12 @@ class Demo:
             )
             token = await store.issue_token(user)
             logins.append(Login(name, password, role, token, phone))
-        sample = share("sample") / "customers.csv"
-        await import_customers(store, sample)
-        with sample.open(encoding="utf-8", newline="") as rows:
+        sample = share("sample")
+        await load_sample(store, sample, time.time())
+        with (sample / "customers.csv").open(encoding="utf-8", newline="") as rows:
             numbers = [row["phones"].split(",")[0] for row in csv.DictReader(rows, delimiter=";")]
         cards = [await store.card_by_number(number) for number in numbers]
         self._customers = [card.customer for card in cards if card]
-        await store.write(list(_history(self._customers, time.time())))
         return logins
 
     def _announce(
@@ -327,30 +318,6 @@ async def _store(config: Path) -> Store:
     store = Store(settings.database.url, settings.phone.region, crm.statuses, crm.languages)
     await store.open()
     return store
-
-
-def _history(customers: list[Customer], now: float) -> list[Interaction]:
-    """A few contacts of the last weeks for most customers."""
-    draw = random.Random(7)  # noqa: S311 - the same sample each time
-    found = []
-    for customer in customers:
-        for number in range(draw.randrange(4)):
-            began = now - draw.uniform(1, 60) * 86_400
-            found.append(
-                Interaction(
-                    id=derived_id(int(began * 1000), customer.id, str(number)),
-                    customer_id=customer.id,
-                    call_id=None,
-                    operator=draw.choice([p[0] for p in PEOPLE if p[1] == "operator"]),
-                    queue=f"support-{customer.language or 'en'}",
-                    started_at=began,
-                    ended_at=began + draw.uniform(40, 300),
-                    outcome="completed",
-                    result=draw.choice(["resolved", "callback", "order"]),
-                    note=draw.choice(NOTES[customer.language or "en"]),
-                )
-            )
-    return found
 
 
 def _phones() -> list[PhoneSpec]:

@@ -18,13 +18,13 @@ from cordboard.sandbox.ports import LOOPBACK, Ports
 INBOUND = "74951234567"  # the number callers dial; any other goes the same way
 DEFAULT_QUEUE = "support"
 PHONES = {
-    "1001": "Мария Иванова",
+    "1001": "Анна Орлова",
     "1002": "Пётр Смирнов",
     "1003": "Елена Петрова",
-    "1004": "Мария Димитрова",
+    "1004": "Десислава Тодорова",
     "1005": "Георги Стоянов",
     "1006": "John O'Brien",
-    "1007": "Анна Кузнецова",
+    "1007": "Мария Димитрова",
     "1008": "Иван Соколов",
     "1009": "Ivan Petrov",
     "1010": "Jane Doe",
@@ -277,6 +277,9 @@ def _extensions_conf(shipped: Path, ports: Ports) -> str:
 
 [globals](+)
 CB_AGI = agi://{LOOPBACK}:{ports.agi}
+
+[cordboard-phones](+)
+include => cordboard-parked
 """
 
 

@@ -21,7 +21,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -260,7 +259,7 @@ path = {json.dumps(str(etc.shipped_config() / "routing.toml"))}
         _private(self.directory / "cordboard.toml", text)
 
     def _spawn(self, asterisk: Asterisk, *, tied: bool) -> None:
-        command: Sequence[str] = (*asterisk.command, "-C", str(self._folders().conf), "-f", "-n")
+        command = [*asterisk.command, "-C", str(self._folders().conf), "-f", "-n"]
         if tied:
             command = tethered(command)
         # Not a Popen: that one complains when it is forgotten while its process runs, and to be

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -82,15 +83,20 @@ class AmiTap:
         lines = [f"Action: {action}", f"ActionID: {mark}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        await self.until(f"ActionID: {mark}\r\n".encode())
+        await self.until(f"ActionID: {mark}".encode())
 
-    async def until(self, words: bytes, seconds: float = 10) -> None:
-        """Wait until these bytes have come."""
+    async def until(self, words: bytes, seconds: float = 10, *, within: bytes = b"") -> None:
+        """Wait until these bytes have come, in one message with those `within`."""
         for _ in range(round(seconds / 0.02)):
-            if words in self.heard:
+            if any(words in one and within in one for one in self.heard.split(b"\r\n\r\n")):
                 return
             await asyncio.sleep(0.02)
         raise PeerError(f"Asterisk did not send {words!r}")
+
+    def channels(self, prefix: str) -> list[str]:
+        """The channels with such a name that were heard of, in order."""
+        found = re.findall(rf"\r\nChannel: ({re.escape(prefix)}\S+)", self.heard.decode("latin-1"))
+        return list(dict.fromkeys(found))
 
     async def close(self) -> None:
         if self._writer is not None:
@@ -277,6 +283,191 @@ async def forged_from_user(stage: Stage) -> None:
     )
     async with _routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=0.5, talk=1)):
         await sip.call(stage.status, forged, "Mallory")
+
+
+async def _until_connected(stage: Stage) -> str:
+    """The operator's channel, once he talks for half a second."""
+    await stage.link.until(b"Event: AgentConnect")
+    await asyncio.sleep(0.5)
+    event = stage.link.heard.decode("latin-1").partition("Event: AgentConnect")[2]
+    return event.partition("DestChannel: ")[2].partition("\r\n")[0]
+
+
+@_scenario
+async def held_and_retrieved(stage: Stage) -> None:
+    """The operator puts the caller on hold for a second, takes him back and hangs up."""
+    phones = stage.phones(p1001=Manner(ring=0.5, hold=(1, 1), talk=1))
+    async with _routed(stage, "support-ru"), phones:
+        await sip.call(stage.status, *_ANNA)
+
+
+@_scenario
+async def forwarded_by_the_phone(stage: Stage) -> None:
+    """One phone calls another, which sends the call on (302) to a third."""
+    phones = stage.phones(
+        p1001=Manner(),
+        p1007=Manner("forward", ring=0.5, forward_to="1008"),
+        p1008=Manner(ring=0.5, talk=1),
+    )
+    async with phones:
+        await sip.phone_call(stage.status, "1001", "1007").result
+
+
+@_scenario
+async def picked_up(stage: Stage) -> None:
+    """The operator's phone rings; a colleague picks the call up with *8."""
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner("no-answer")):
+        caller = sip.dial(stage.status, *_ANNA)
+        await stage.link.until(b"DialStatus: RINGING")
+        await sip.phone_call(stage.status, "1008", "*8", stay=1.5).result
+        await caller.result
+
+
+@_scenario
+async def transferred_blind(stage: Stage) -> None:
+    """The operator sends the caller to a colleague and is out; the colleague answers."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=1, talk=1))
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        operator = await _until_connected(stage)
+        await stage.link.ask(
+            "BlindTransfer", Channel=operator, Context="cordboard-phones", Exten="1008"
+        )
+        await caller.result
+
+
+@_scenario
+async def transferred_blind_to_a_busy_phone(stage: Stage) -> None:
+    """The same, but the colleague is busy; the caller is back in the queue, and answered."""
+    phones = stage.phones(
+        p1001=Manner(ring=0.5), p1002=Manner(ring=0.5, talk=1), p1008=Manner("busy", ring=0.5)
+    )
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        operator = await _until_connected(stage)
+        await stage.link.ask(
+            "BlindTransfer", Channel=operator, Context="cordboard-phones", Exten="1008"
+        )
+        await caller.result
+
+
+@_scenario
+async def transferred_attended(stage: Stage) -> None:
+    """The operator calls a colleague, talks to him for a second, and hangs up to connect them."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=0.5, talk=3))
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        operator = await _until_connected(stage)
+        await stage.link.ask("Atxfer", Channel=operator, Context="cordboard-phones", Exten="1008")
+        await stage.link.until(b"DestExten: 1008", within=b"DialStatus: ANSWER")
+        await asyncio.sleep(1)
+        await stage.link.ask("Hangup", Channel=operator)
+        await caller.result
+
+
+@_scenario
+async def transferred_semi_attended(stage: Stage) -> None:
+    """The operator calls a colleague and hangs up while that phone still rings."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=2, talk=1))
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        operator = await _until_connected(stage)
+        await stage.link.ask("Atxfer", Channel=operator, Context="cordboard-phones", Exten="1008")
+        await stage.link.until(b"DestExten: 1008", within=b"DialStatus: RINGING")
+        await asyncio.sleep(0.5)
+        await stage.link.ask("Hangup", Channel=operator)
+        await caller.result
+
+
+@_scenario
+async def consulted_and_returned(stage: Stage) -> None:
+    """The operator calls a colleague, who hangs up first; the operator talks to the caller on."""
+    phones = stage.phones(p1001=Manner(ring=0.5, talk=6), p1008=Manner(ring=0.5, talk=1))
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        operator = await _until_connected(stage)
+        await stage.link.ask("Atxfer", Channel=operator, Context="cordboard-phones", Exten="1008")
+        await caller.result
+
+
+@_scenario
+async def moved_to_another_queue(stage: Stage) -> None:
+    """The caller waits, is withdrawn to another queue, and is answered there."""
+    async with _routed(stage, "support"), stage.phones(p1006=Manner(ring=0.5, talk=1)):
+        await stage.link.ask("QueuePause", Interface="PJSIP/1006", Paused="true")
+        caller = sip.dial(stage.status, *_ANNA)
+        await stage.link.until(b"Event: QueueCallerJoin")
+        await asyncio.sleep(0.5)
+        await stage.link.ask(
+            "QueueWithdrawCaller",
+            Queue="support",
+            Caller=stage.link.channels("PJSIP/inbound-")[0],
+            WithdrawInfo="support-en",
+        )
+        await asyncio.sleep(1.5)
+        await stage.link.ask("QueuePause", Interface="PJSIP/1006", Paused="false")
+        await caller.result
+
+
+@_scenario
+async def redirected_while_ringing(stage: Stage) -> None:
+    """While a phone rings for him the caller is sent to another queue, and is answered there."""
+    phones = stage.phones(p1001=Manner("no-answer"), p1006=Manner(ring=0.5, talk=1))
+    async with _routed(stage, "support-ru"), phones:
+        caller = sip.dial(stage.status, *_ANNA)
+        await stage.link.until(b"DialStatus: RINGING")
+        channel = stage.link.channels("PJSIP/inbound-")[0]
+        await stage.link.ask("Setvar", Channel=channel, Variable="CB_QUEUE", Value="support-en")
+        await stage.link.ask(
+            "Redirect", Channel=channel, Context="cordboard-queue", Exten="s", Priority="1"
+        )
+        await caller.result
+
+
+@_scenario
+async def parked_and_fetched(stage: Stage) -> None:
+    """The operator parks the caller; a colleague fetches him from the space."""
+    async with _routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=0.5)):
+        caller = sip.dial(stage.status, *_ANNA, stay=6)
+        await _until_connected(stage)
+        await stage.link.ask("Park", Channel=stage.link.channels("PJSIP/inbound-")[0])
+        await stage.link.until(b"Event: ParkedCall\r\n")
+        await sip.phone_call(stage.status, "1008", "701", stay=1).result
+        await caller.result
+
+
+@_scenario
+async def originated_and_answered(stage: Stage) -> None:
+    """A call made by a manager action: first the operator's phone, then the customer."""
+    phones = stage.phones(p1001=Manner(ring=0.5))
+    async with phones, Mobile(stage.status, Manner(ring=0.5, talk=1)):
+        await stage.link.ask(
+            "Originate",
+            Channel="PJSIP/1001",
+            Context="cordboard-phones",
+            Exten="+79031112233",
+            Priority="1",
+            Async="true",
+            ChannelId="cordboard-originate-1",
+        )
+        await stage.link.until(b"Event: DialEnd")
+        await stage.link.until(b"Channel: PJSIP/trunk-", within=b"Event: Hangup")
+
+
+@_scenario
+async def originated_not_answered(stage: Stage) -> None:
+    """The same, but the operator's phone is busy."""
+    async with stage.phones(p1001=Manner("busy", ring=0.5)):
+        await stage.link.ask(
+            "Originate",
+            Channel="PJSIP/1001",
+            Context="cordboard-phones",
+            Exten="+79031112233",
+            Priority="1",
+            Async="true",
+            ChannelId="cordboard-originate-2",
+        )
+        await stage.link.until(b"Event: OriginateResponse")
 
 
 async def record(name: str, out: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Answers = Literal["answer", "busy", "reject", "no-answer"]
+Answers = Literal["answer", "busy", "reject", "no-answer", "forward"]
 _REFUSALS = {"busy": "486 Busy Here", "reject": "603 Decline"}
 _NEVER = 3600.0
 
@@ -20,8 +20,10 @@ class Manner:
     """How a phone treats one call. Times in seconds.
 
     `talk` counts from the answer; after it the phone hangs up itself, unless the other side did.
-    `digits` are pressed `digits_after` seconds after the answer. With several manners a phone
-    draws one for each call, by `weight`.
+    `digits` are pressed `digits_after` seconds after the answer. With `hold` (after, for) the
+    phone puts the caller on hold that long after the answer or the digits, and takes him back.
+    A phone that answers `forward` sends the call on to `forward_to`. With several manners a
+    phone draws one for each call, by `weight`.
     """
 
     answers: Answers = "answer"
@@ -29,11 +31,14 @@ class Manner:
     talk: float = _NEVER
     digits: str = ""
     digits_after: float = 1.0
+    hold: tuple[float, float] | None = None
+    forward_to: str = ""
     weight: float = 1.0
 
     def __post_init__(self) -> None:
         _digits(self.digits)
-        if min(self.ring, self.talk, self.digits_after, self.weight) < 0:
+        _digits(self.forward_to)
+        if min(self.ring, self.talk, self.digits_after, self.weight, *(self.hold or (0,))) < 0:
             raise ValueError(f"negative time or weight: {self}")
 
 
@@ -71,6 +76,9 @@ def _treat(label: str, manner: Manner, audio: str | None) -> list[str]:
     ]
     if answers != "answer":
         refusal = _REFUSALS.get(answers, "480 Temporarily Unavailable")
+        if answers == "forward":
+            contact = f"Contact: <sip:{manner.forward_to}@[remote_ip]:[remote_port]>"
+            refusal = f"302 Moved Temporarily\n{contact}"
         return [
             *parts,
             _send(f"SIP/2.0 {refusal}\n{_ECHO}\nContent-Length: 0", retrans=True),
@@ -81,7 +89,7 @@ def _treat(label: str, manner: Manner, audio: str | None) -> list[str]:
         _send(f"SIP/2.0 200 OK\n{_ECHO}\n{_CONTACT}\n{_SDP}", retrans=True),
         '<recv request="ACK"></recv>',
         *_audio(audio),
-        *_talk(label, manner.digits, manner.digits_after, manner.talk, _IN_CALLED),
+        *_talk(label, manner.digits, manner.digits_after, manner.talk, _IN_CALLED, manner.hold),
     ]
 
 
@@ -250,7 +258,14 @@ def _recv_invite() -> str:
     return f'<recv request="INVITE" rrs="true"><action>{kept}</action></recv>'
 
 
-def _talk(label: str, digits: str, digits_after: float, talk: float, head: str) -> list[str]:
+def _talk(
+    label: str,
+    digits: str,
+    digits_after: float,
+    talk: float,
+    head: str,
+    hold: tuple[float, float] | None = None,
+) -> list[str]:
     """From the answer to the end: by the other side, or by us after `talk` seconds."""
 
     def request(method: str, cseq: int, body: str) -> str:
@@ -289,6 +304,15 @@ def _talk(label: str, digits: str, digits_after: float, talk: float, head: str) 
         parts += [
             request("INFO", 10 + number, body),
             '<recv response="200"></recv>',
+        ]
+    for number, seconds in enumerate(hold or ()):
+        direction = ("sendonly", "sendrecv")[number]
+        parts += wait(f"h{number}", seconds)
+        parts += [
+            request("INVITE", 50 + number, f"{_CONTACT}\n{_SDP}\na={direction}"),
+            '<recv response="100" optional="true"></recv>',
+            '<recv response="200"></recv>',
+            request("ACK", 50 + number, "Content-Length: 0").replace(' retrans="500"', ""),
         ]
     return [
         *parts,

@@ -308,7 +308,7 @@ class Hub:
     def _send(self, message: Message, audience: Audience) -> None:
         frame: Frame | None = None
         for stream in self._addressed(audience):
-            if stream.viewer in audience:
+            if audience.everyone or stream.viewer in audience:
                 frame = frame or encode(message)
                 stream.append(frame)
                 client = self._clients.get(stream.session)
