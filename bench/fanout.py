@@ -57,7 +57,7 @@ def listen_from_outside(pipe: Connection) -> None:
         pipe.send(None)
         while waiting:
             for key, _ in selector.select():
-                key.data.extend(key.fileobj.recv(262_144))  # type: ignore[union-attr]
+                key.data.extend(key.fileobj.recv(262_144))
                 if key.fileobj in waiting and marker in key.data:
                     key.data.clear()
                     waiting.discard(key.fileobj)  # type: ignore[arg-type]

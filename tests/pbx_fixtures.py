@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cordboard.sandbox.pbx import SandboxPbx
-from cordboard.sandbox.record import AmiTap
+from cordboard.sandbox.tap import AmiTap
 
 __all__ = ["Heard", "ami", "ami_raw", "pbx", "sandbox", "shared_pbx"]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -151,12 +150,14 @@ async def test_many_at_once(sandbox: Status, pbx: SandboxPbx) -> None:
     assert children() == []
 
 
-async def test_nothing_is_left_behind(sandbox: Status, tmp_path: Path) -> None:
-    before = set(os.listdir("/tmp"))
+async def test_nothing_is_left_behind(
+    sandbox: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with Phones(sandbox, [PhoneSpec("1008")]):
+        assert len(list(tmp_path.iterdir())) == 1
         caller = sip.phone_call(sandbox, "1007", "1008")
         await caller.answered.wait()
         await caller.drop()
     assert children() == []
-    left = {name for name in set(os.listdir("/tmp")) - before if re.match("cordboard-sipp", name)}
-    assert left == set()
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -229,6 +229,23 @@ class Users:
             )
         )
         return _user(rows[0]) if rows else None
+
+    async def holders(self, sessions: Sequence[str], tokens: Sequence[str]) -> dict[str, User]:
+        """Who holds each of these open sessions and tokens, in two queries; those that have ended
+        are left out. Looking does not count as use."""
+        found: dict[str, User] = {}
+        live = session.c.expires_at > self._clock()
+        valid = api_token.c.revoked_at.is_(None)
+        for table, secret_ids, holds in ((session, sessions, live), (api_token, tokens, valid)):
+            digests = {_digest(secret): secret for secret in secret_ids}
+            if digests:
+                rows = await self._database.rows(
+                    select(*_USER_COLUMNS, table.c.id.label("holding"))
+                    .join(table, table.c.user_id == app_user.c.id)
+                    .where(table.c.id.in_(digests), holds, app_user.c.active == true())
+                )
+                found |= {digests[row.holding]: _user(row) for row in rows}
+        return found
 
     async def revoke_tokens(self, name: str) -> int:
         """Revokes all tokens of a user; how many there were."""

@@ -13,6 +13,7 @@ import typer
 
 from cordboard.sandbox import record as recorder
 from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.plays import PLAYS
 
 pbx_app = typer.Typer(
     name="pbx", help="A real Asterisk in a folder, for trying and testing.", no_args_is_help=True
@@ -84,14 +85,14 @@ def cli(words: list[str], directory: Directory = None) -> None:
     typer.echo(_pbx(directory).cli(" ".join(words)), nl=False)
 
 
-_SCENARIOS = ", ".join(recorder.SCENARIOS)
+_NAMES = ", ".join(PLAYS)
 
 
-@pbx_app.command(help=f"Record raw AMI into OUT/SCENARIO.ami. Scenarios: all, {_SCENARIOS}.")
+@pbx_app.command(help=f"Record raw AMI into OUT/PLAY.ami. Plays: all, {_NAMES}.")
 def record(
-    scenario: str,
-    out: Annotated[Path, typer.Option("--out", help="An existing folder.")] = Path(),
+    play: str,
+    out: Annotated[Path, typer.Option("--out", help="A folder.")] = Path(),
 ) -> None:
-    for name in recorder.SCENARIOS if scenario == "all" else [scenario]:
+    for name in PLAYS if play == "all" else [play]:
         path = asyncio.run(recorder.record(name, out))
         typer.echo(f"{path}: {path.stat().st_size} bytes")

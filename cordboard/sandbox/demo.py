@@ -70,6 +70,7 @@ STRANGERS = (
 )
 """Callers of whom the store knows nothing. The last shows that a name is only ever a text."""
 
+
 @dataclass
 class Login:
     name: str

@@ -278,6 +278,9 @@ def _extensions_conf(shipped: Path, ports: Ports) -> str:
 [globals](+)
 CB_AGI = agi://{LOOPBACK}:{ports.agi}
 
+; res_parking puts its extensions here, later.
+[cordboard-parked]
+
 [cordboard-phones](+)
 include => cordboard-parked
 """

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import structlog
@@ -174,19 +174,20 @@ class Doors:
         was. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            for credential, viewer in self._hub.credentials().items():
-                try:
-                    user = await self._holder(credential)
-                except PeerError:
-                    break  # the database is away; nobody is sent home for that
+            behind = self._hub.credentials()
+            kinds: dict[str, list[str]] = {"token": [], "session": []}
+            for credential in behind:
+                kind, _, secret = credential.partition(" ")
+                kinds[kind].append(secret)
+            try:
+                holders = await self._store.holders(kinds["session"], kinds["token"])
+            except PeerError:
+                continue  # the database is away; nobody is sent home for that
+            for credential, viewer in behind.items():
+                user = holders.get(credential.partition(" ")[2])
                 if user is None or Viewer(user.name, user.role) != viewer:
                     log.info("signed out", user=viewer.name)
                     self._hub.drop_session(credential)
-
-    def _holder(self, credential: str) -> Awaitable[User | None]:
-        kind, _, secret = credential.partition(" ")
-        find = self._store.token_user if kind == "token" else self._store.session_user
-        return find(secret)
 
 
 def csrf_of(opaque: str) -> str:

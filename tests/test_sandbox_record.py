@@ -1,0 +1,37 @@
+"""Recordings can be made again, and are all there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cordboard.errors import UserError
+from cordboard.sandbox.plays import PLAYS
+from cordboard.sandbox.record import record
+
+TRACES = Path(__file__).parent / "traces"
+
+
+def test_every_play_has_its_recording() -> None:
+    assert {path.stem for path in TRACES.glob("*.ami")} == set(PLAYS)
+
+
+def test_every_play_says_what_happens() -> None:
+    assert all(play.__doc__ for play in PLAYS.values())
+
+
+@pytest.mark.pbx
+async def test_a_play_is_recorded_from_the_banner_on(tmp_path: Path) -> None:
+    path = await record("message_only", tmp_path / "out")
+    heard = path.read_bytes()
+    assert heard.startswith(b"Asterisk Call Manager/")
+    assert heard.endswith(b"\r\n\r\n")
+    names = [line for line in heard.split(b"\r\n") if line.startswith(b"Event: ")]
+    kept = (TRACES / "message_only.ami").read_bytes()
+    assert names == [line for line in kept.split(b"\r\n") if line.startswith(b"Event: ")]
+
+
+async def test_an_unknown_play_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="message_only"):
+        await record("no-such", tmp_path)
