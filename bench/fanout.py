@@ -57,10 +57,12 @@ def listen_from_outside(pipe: Connection) -> None:
         pipe.send(None)
         while waiting:
             for key, _ in selector.select():
-                key.data.extend(key.fileobj.recv(262_144))
-                if key.fileobj in waiting and marker in key.data:
+                sock = key.fileobj
+                assert isinstance(sock, socket.socket)
+                key.data.extend(sock.recv(262_144))
+                if sock in waiting and marker in key.data:
                     key.data.clear()
-                    waiting.discard(key.fileobj)  # type: ignore[arg-type]
+                    waiting.discard(sock)
         pipe.send(time.perf_counter())
 
 

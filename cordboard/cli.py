@@ -108,6 +108,8 @@ def log_to_stderr(as_json: bool, level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # What fails of ours is logged by ours; of what strangers send, aiohttp would log a traceback.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

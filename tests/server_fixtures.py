@@ -185,9 +185,7 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-async def server(
-    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]
-) -> AsyncIterator[Server]:
+async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> AsyncIterator[Server]:
     """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
     left of the test before."""
     pbx.cli("queue reset stats")

@@ -367,7 +367,7 @@ class CallModel:
                 if call.stay:
                     self._end_stay(call.caller, "connected")
                 about = self._about(call)
-                queue = call.answered_from
+                queue, call.answered_from = call.answered_from, None
                 self._facts.append(Established(*about, peer.channel, peer.uniqueid, queue))
 
     def _hearing(self, leg: Leg) -> list[Leg]:

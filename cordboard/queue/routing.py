@@ -119,8 +119,8 @@ class Rule(_Part):
     when: When = When()
     action: Action
     queue: QueueTemplate | None = None
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    return_priority: int | None = Field(default=None, ge=-1000, le=1000)
+    priority: int = Field(default=0, ge=0, le=1000)
+    return_priority: int | None = Field(default=None, ge=0, le=1000)
     message: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,80}$")
     why: Texts = {}
 
