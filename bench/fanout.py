@@ -3,16 +3,12 @@
 In turn within each round, on one machine: cordboard's hub; a bare aiohttp server that awaits
 `send_str` client by client; and the `websockets` library's `broadcast`. The clients are plain
 sockets in a process of their own. Read the ratios, not the milliseconds.
-
-    python bench/fanout.py [--clients 500] [--rounds 7] [--json]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import logging
 import multiprocessing
 import selectors
 import socket
@@ -27,9 +23,11 @@ from aiohttp import WSMsgType, web
 from prometheus_client import CollectorRegistry
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
+from bench.common import Options, Report, Table
 from cordboard.crm_core.model import User
 from cordboard.screenpop.hub import Hub, Limits
 
+TITLE = "Live stream: one message to many"
 MESSAGES = 40
 """Of one round for one candidate; the round counts as their median."""
 PAYLOAD = {"pbx": {"name": "pbx", "state": "up", "since": "", "stale_since": None, "reason": ""}}
@@ -57,12 +55,12 @@ def listen_from_outside(pipe: Connection) -> None:
         pipe.send(None)
         while waiting:
             for key, _ in selector.select():
-                sock = key.fileobj
-                assert isinstance(sock, socket.socket)
-                key.data.extend(sock.recv(262_144))
-                if sock in waiting and marker in key.data:
+                client = key.fileobj
+                assert isinstance(client, socket.socket)
+                key.data.extend(client.recv(262_144))
+                if client in waiting and marker in key.data:
                     key.data.clear()
-                    waiting.discard(sock)
+                    waiting.discard(client)
         pipe.send(time.perf_counter())
 
 
@@ -200,21 +198,10 @@ async def measure(clients: int, rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clients", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # the clients' process leaves without closing handshakes
-    found = asyncio.run(measure(given.clients, given.rounds))
-    if given.json:
-        print(json.dumps({"clients": given.clients, **found}))
-        return
-    print(f"one message of 600 bytes to {given.clients} clients, until the last has it")
-    for name, figures in found.items():
-        print(f"{name:22} {figures['ms']:7.2f} ms   {figures['ratio']:.2f} x")
-
-
-if __name__ == "__main__":
-    main()
+def run(options: Options) -> Report:
+    found = asyncio.run(measure(options.consoles, options.rounds))
+    rows: list[tuple[str | float | None, ...]] = [
+        (name, figures["ms"], figures["ratio"]) for name, figures in found.items()
+    ]
+    words = f"one message of 600 bytes to {options.consoles} clients, until the last has it"
+    return Report(TITLE, [Table(words, ("", "ms", "/ aiohttp"), rows)])

@@ -6,26 +6,27 @@ by the same process, in the same rounds. The ratio is the price of the async sto
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import sqlite3
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.common import Options, Report, Table, median, ratio
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.store import Store
 from cordboard.events import derived_id
+from cordboard.sandbox.tether import tethered
 
-LOOKUPS = 1_000
-ROUNDS = 5
+TITLE = "Finding a caller in the store"
+LOOKUPS = 500
 CHUNK = 20_000
+IMPORTED = 1_000_000
 FLOOR = """
     SELECT customer.*, app_user.*, phone.e164, interaction.*
     FROM phone AS asked
@@ -74,10 +75,49 @@ def fill(path: Path, customers: int) -> None:
     connection.close()
 
 
-def write_import(path: Path, rows: int) -> None:
-    with path.open("w") as file:
+async def database(options: Options) -> Path:
+    """A store with as many customers as the run wants, made once for all its benchmarks."""
+    path = options.scratch / "customers.db"
+    if not path.exists():
+        await upgrade(f"sqlite:///{path}")
+        fill(path, options.customers)
+    return path
+
+
+@asynccontextmanager
+async def importing(path: Path, customers: int, prefix: str) -> AsyncIterator[list[str]]:
+    """While the block runs, customers are imported, as an administrator does it: by another
+    process on the same file. Afterwards the list tells how it went."""
+    config, rows = path.with_name("import.toml"), path.with_name(f"import-{prefix}.csv")
+    config.write_text(f'[database]\nurl = "sqlite:///{path}"\n')
+    with rows.open("w") as file:
         file.write("name;phone;status\n")
-        file.writelines(f"Imported {index};+359888{index:06};vip\n" for index in range(rows))
+        file.writelines(f"Imported {n};+{prefix}{n:06};vip\n" for n in range(IMPORTED))
+    command = (sys.executable, "-m", "cordboard", "import", "customers", rows, "--config", config)
+    before = _count(path)
+    running = await asyncio.create_subprocess_exec(
+        *tethered([str(word) for word in command]), stdout=subprocess.DEVNULL
+    )
+    began = time.perf_counter()
+    said: list[str] = []
+    try:
+        await asyncio.sleep(min(2.0, customers / 10_000))
+        yield said
+        made = (_count(path) - before) / (time.perf_counter() - began)
+        over = "over before the end" if running.returncode is not None else "running all the while"
+        said.append(f"the import was {over}, and made {made:,.0f} customers a second")
+    finally:
+        if running.returncode is None:
+            running.terminate()
+        await running.wait()
+
+
+def _count(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("SELECT count(*) FROM customer").fetchone()[0])
+    finally:
+        connection.close()
 
 
 class Round:
@@ -100,7 +140,7 @@ async def one_round(look: Callable[[str], Coroutine[Any, Any, object]], customer
     return Round(times)
 
 
-async def measure(path: Path, customers: int, rounds: int, label: str) -> None:
+async def measure(path: Path, options: Options) -> dict[str, tuple[list[float], list[float]]]:
     store = Store(f"sqlite:///{path}")
     await store.open()
     bare = sqlite3.connect(path)
@@ -109,57 +149,33 @@ async def measure(path: Path, customers: int, rounds: int, label: str) -> None:
         return bare.execute(FLOOR, (asked,)).fetchall()
 
     ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(await one_round(store.card_by_number, customers))
-        theirs.append(await one_round(floor, customers))
+    for _ in range(options.rounds):
+        ours.append(await one_round(store.card_by_number, options.customers))
+        theirs.append(await one_round(floor, options.customers))
     bare.close()
     await store.close()
-    for name in ("p50", "p99"):
-        mine = statistics.median(getattr(each, name) for each in ours)
-        least = statistics.median(getattr(each, name) for each in theirs)
-        print(
-            f"{label:>14} {name}: {mine:7.3f} ms, bare sqlite3 {least:7.3f} ms, {mine / least:.1f}x"
-        )
+    return {
+        name: ([getattr(r, name) for r in ours], [getattr(r, name) for r in theirs])
+        for name in ("p50", "p99")
+    }
 
 
-async def bench(customers: int, rounds: int, folder: Path) -> None:
-    path = folder / "bench.db"
-    await upgrade(f"sqlite:///{path}")
-    began = time.perf_counter()
-    fill(path, customers)
-    print(f"{customers} customers made in {time.perf_counter() - began:.0f} s")
-    await measure(path, customers, rounds, "idle")
-    config, rows = folder / "cordboard.toml", folder / "import.csv"
-    config.write_text(f'[database]\nurl = "sqlite:///{path}"\n')
-    write_import(rows, min(customers, 1_000_000))
-    code = "from cordboard.administration import import_app; import_app()"
-    # As an administrator does it: another process on the same file.
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, rows, "--config", config, stdout=subprocess.DEVNULL
-    )
-    began = time.perf_counter()
-    try:
-        await asyncio.sleep(min(2.0, customers / 100_000))
-        await measure(path, customers, rounds, "during import")
-        print("the import was", "over" if running.returncode is not None else "still running")
-    finally:
-        if running.returncode is None:
-            running.terminate()
-        await running.wait()
-    connection = sqlite3.connect(path)
-    count = connection.execute("SELECT count(*) FROM customer").fetchone()[0] - customers
-    connection.close()
-    print(f"the import made {count / (time.perf_counter() - began):.0f} customers a second")
+async def bench(options: Options) -> Report:
+    path = await database(options)
+    report = Report(TITLE)
+    rows: list[tuple[str | float | None, ...]] = []
+    idle = await measure(path, options)
+    async with importing(path, options.customers, "359888") as said:
+        busy = await measure(path, options)
+    for when, found in (("idle", idle), ("during an import", busy)):
+        for name, (mine, least) in found.items():
+            rows.append((f"{when}, {name}", median(mine), median(least), ratio(mine, least)))
+    words = f"with {options.customers:,} customers, {LOOKUPS} lookups a round"
+    head = ("", "card_by_number, ms", "bare sqlite3, ms", "ratio")
+    report.tables.append(Table(words, head, rows))
+    report.notes += said
+    return report
 
 
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    arguments = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="cordboard-bench-") as folder:
-        asyncio.run(bench(arguments.customers, arguments.rounds, Path(folder)))
-
-
-if __name__ == "__main__":
-    main()
+def run(options: Options) -> Report:
+    return asyncio.run(bench(options))

@@ -454,16 +454,16 @@ class App:
         await session.set_variable("CB_DONE", 1)
 
     async def _ask(self, session: AgiSession) -> Decision:
-        given = (*session.arguments, "", "", "")
-        linkedid = Linkedid(given[0] or session.env["agi_uniqueid"])
-        pbx = PbxName(given[1]) if given[1] in self._models else next(iter(self._models))
-        if given[2] == FORGED:
+        linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
+        pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
+        if mark == FORGED:
             self._forged.inc()
-            log.warning("forged.caller", pbx=pbx, so_far="see cordboard_forged_callers")
+            log.warning("forged.caller", pbx=pbx)
         self._asked += 1
-        ask = derived_id(int(time.time() * 1000), pbx, linkedid, str(self._asked))
+        known = Linkedid(linkedid or session.env["agi_uniqueid"])
+        ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))
         number = session.env.get("agi_callerid", "")
-        fact = RouteAsked(ask, pbx, linkedid, number, session.env.get("agi_extension", ""))
+        fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._asks[ask] = answer
         try:

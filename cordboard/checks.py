@@ -82,6 +82,8 @@ async def _database(settings: Settings) -> list[str]:
         store = Store(settings.database.url, settings.phone.region)
         await store.open()
         await store.close()
+    except UserError as error:
+        return str(error).splitlines()
     except CordboardError as error:
         return [f"[database] url: {error}"]
     return []

@@ -15,7 +15,12 @@ from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from cordboard.errors import UserError
 
@@ -214,6 +219,8 @@ def load(path: Path | None) -> Settings:
 def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
     try:
         return Settings(**data)
+    except SettingsError as error:
+        raise ConfigError([f"in the environment: {error}; write it as JSON"]) from error
     except ValidationError as error:
         faults = [_fault(path, text, f["loc"], f["type"], f["msg"]) for f in error.errors()]
         raise ConfigError(faults) from None

@@ -194,34 +194,6 @@ async def test_ringing_caller_is_redirected_to_another_queue(ami: Heard, sandbox
         await caller.drop()
 
 
-async def test_survey_after_the_operator_hung_up(ami: Heard, sandbox: Status) -> None:
-    asked: list[str] = []
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        told = await stub.environment(reader)
-        asked.append(told["agi_network_script"])
-        lines = ["SET VARIABLE CB_ACTION queue", "SET VARIABLE CB_QUEUE support-ru"]
-        lines += ["SET VARIABLE CB_SURVEY 1", "SET VARIABLE CB_DONE 1"]
-        for line in lines if asked == ["route"] else ["GET DATA beep 2000 1"]:
-            writer.write(f"{line}\n".encode())
-            asked.append((await reader.readline()).decode().strip())
-
-    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.2, talk=0.3),))])
-    async with stub.agi(sandbox, script), phones:
-        result = await sip.call(sandbox, *ANNA, digits="5", digits_after=1.5)
-    assert result.outcome == "completed"
-    assert asked[0] == "route"
-    assert asked[-2:] == ["survey", "200 result=5"]
-
-
-async def test_recording_when_asked_for(pbx: SandboxPbx, sandbox: Status) -> None:
-    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.2, talk=1),))], audio=True)
-    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru", CB_RECORD=1), phones:
-        await sip.call(sandbox, *ANNA, audio=True)
-    files = list((pbx.directory / "spool/monitor/cordboard").glob("*.wav"))
-    assert [file.stat().st_size > 5_000 for file in files] == [True]
-
-
 # ---- manager --------------------------------------------------------------------------------
 
 

@@ -109,7 +109,9 @@ class SandboxPbx:
         """The process, if it runs."""
         if self._child is not None:
             with contextlib.suppress(ChildProcessError):
-                if os.waitpid(self._child, os.WNOHANG) == (0, 0):
+                # One that is just ending has no command line any more: see its end, and reap it.
+                ending = not Path(f"/proc/{self._child}/cmdline").read_bytes()
+                if os.waitpid(self._child, 0 if ending else os.WNOHANG) == (0, 0):
                     return self._child
             self._child = None
         try:
