@@ -157,6 +157,10 @@ class App:
                 "AMI connections that ended in mid-frame",
                 lambda: self._link_sum("cut_tails"),
             ),
+            "cordboard_ami_oversize": (
+                "AMI frames given up because they had no end",
+                lambda: self._link_sum("oversize"),
+            ),
             "cordboard_ami_overloads": (
                 "AMI links dropped because events came faster than they were handled",
                 lambda: self._link_sum("overloads"),

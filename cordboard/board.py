@@ -367,13 +367,17 @@ class Board:
         name = self._step(fact.peer, "hang-up", fact.call)
         if name is None:
             return
-        for pop in self._pops_of(fact.call):
-            if pop.peer_uniqueid == fact.peer_uniqueid:
-                self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
-                self._wrapups[pop.id] = pop.call.id
+        pops = [p for p in self._pops_of(fact.call) if p.peer_uniqueid == fact.peer_uniqueid]
+        for pop in pops:
+            self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
+            self._wrapups[pop.id] = pop.call.id
+        if not pops:  # no card, so no note to write
+            self._advance(name, "done", fact.call)
 
     def _cleared(self, fact: cti.Cleared) -> None:
-        self._step(fact.channel, "hang-up", fact.call)
+        name = self._step(fact.channel, "hang-up", fact.call)
+        if name is not None:
+            self._advance(name, "done", fact.call)  # who called out has no card to write on
         call = self._calls.get(fact.call)
         if call is None:
             return

@@ -306,6 +306,15 @@ def test_an_abandoned_call_is_a_contact_too(desk: Desk, call: Caller) -> None:
     assert [contact.outcome for contact in desk.saved(Interaction)] == ["cancelled"]
 
 
+def test_an_operator_who_calls_out_is_talking_and_then_ready_without_wrap_up(desk: Desk) -> None:
+    call = Caller()
+    call.about = (*call.about[:3], "PJSIP/1001-00000009")
+    desk.tell(call.offered())
+    assert desk.state(ANNA) == "talking"
+    desk.tell(call.cleared())
+    assert desk.state(ANNA) == "ready"
+
+
 # Queues
 
 

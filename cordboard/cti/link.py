@@ -90,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._counters = counters
         self._on_event = on_event
         self._decoder = Decoder(UNINTERESTING)
+        self._oversize = 0
         self._transport: asyncio.Transport | None = None
         self._replies: dict[str, asyncio.Future[Message]] = {}
         self._lists: dict[str, asyncio.Future[None]] = {}
@@ -108,6 +109,10 @@ class Connection(asyncio.Protocol):
         for message in self._decoder.feed(data):
             self._counters.frames += 1
             self._dispatch(message, born)
+        if self._decoder.oversize > self._oversize:
+            self._counters.oversize += self._decoder.oversize - self._oversize
+            self._oversize = self._decoder.oversize
+            log.warning("ami.oversize", so_far=self._counters.oversize)
         if self._decoder.banner is not None and not self.greeted.is_set():
             self.greeted.set()
             if not self._decoder.banner:
@@ -117,7 +122,6 @@ class Connection(asyncio.Protocol):
         if self._decoder.pending:
             self._counters.cut_tails += 1
             log.info("ami.cut_tail", bytes=self._decoder.pending)
-        self._counters.oversize += self._decoder.oversize
         reason = str(exc) if exc else "the PBX closed the connection"
         if not self.closed.done():
             self.closed.set_result(reason)

@@ -23,6 +23,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -206,7 +207,7 @@ class Demo:
             shown["users"] = [login.as_json() for login in logins]
             print(json.dumps(shown, ensure_ascii=False), flush=True)
             return
-        say = self._console.print
+        say = partial(self._console.print, soft_wrap=True, highlight=False)
         say(f"\n[bold]{http}[/bold]   the operator's console")
         say(f"[bold]{http}/wallboard[/bold]   the supervisor's wallboard\n")
         for login in logins:
@@ -292,7 +293,8 @@ class Demo:
         self._console.print(
             f"{summary['calls']} calls, {summary['answered']} answered,"
             f" {summary['abandoned']} abandoned, {summary['popped']} popped"
-            f" (p50 {pop['p50']} ms, p99 {pop['p99']} ms from the ring to the console)."
+            f" (p50 {pop['p50']} ms, p99 {pop['p99']} ms from the ring to the console).",
+            soft_wrap=True,
         )
         if summary["lost"]:
             self._console.print(f"{summary['lost']} stays differ from Asterisk's queue_log:")
