@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
+from bench.asking import environment
 from bench.common import LOOPBACK, Options, Report, Table, median, percentile, ratio
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
 
@@ -29,15 +30,7 @@ AT_ONCE = 32
 CROWD, LASTING = 500, 1.0
 """Sessions that all come at the same moment, and how long Asterisk takes over each, in seconds."""
 BARE, PANORAMISK, OURS = "bare protocol", "panoramisk.fast_agi", "cordboard"
-ENVIRONMENT = (
-    "agi_network: yes\nagi_network_script: route\nagi_request: agi://127.0.0.1/route\n"
-    "agi_channel: PJSIP/inbound-00000001\nagi_language: en\nagi_type: PJSIP\n"
-    "agi_uniqueid: 1800000000.1\nagi_version: 22.10.1\nagi_callerid: 79161234567\n"
-    "agi_calleridname: Анна Ким\nagi_callingpres: 0\nagi_callingani2: 0\nagi_callington: 0\n"
-    "agi_callingtns: 0\nagi_dnid: 74951234567\nagi_rdnis: unknown\nagi_context: cordboard-call\n"
-    "agi_extension: s\nagi_priority: 3\nagi_enhanced: 0.0\nagi_accountcode: \n"
-    "agi_threadid: 140000000000000\nagi_arg_1: 1800000000.1\nagi_arg_2: pbx\n\n"
-).encode()
+ENVIRONMENT = environment("1800000000.1", "79161234567")
 
 
 class Asking(asyncio.Protocol):

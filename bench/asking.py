@@ -18,19 +18,23 @@ _ENVIRONMENT = (
 )
 
 
+def environment(call: str, number: str) -> bytes:
+    return _ENVIRONMENT.format(call=call, number=number).encode()
+
+
 class Session(asyncio.Protocol):
     """Says yes to every command. `done` gives the variables once CB_DONE is among them."""
 
-    def __init__(self, environment: bytes) -> None:
+    def __init__(self, told: bytes) -> None:
         self.done: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
-        self._environment = environment
+        self._told = told
         self._variables: dict[str, str] = {}
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(self._environment)
+        transport.write(self._told)
 
     def data_received(self, data: bytes) -> None:
         *lines, self._tail = (self._tail + data).split(b"\n")
@@ -49,10 +53,10 @@ class Session(asyncio.Protocol):
 
 async def ask_route(port: int, call: str, number: str) -> tuple[float, dict[str, str]]:
     """Seconds from the start of the connection to CB_DONE, and all that was set."""
-    environment = _ENVIRONMENT.format(call=call, number=number).encode()
+    told = environment(call, number)
     began = time.perf_counter()
     _, session = await asyncio.get_running_loop().create_connection(
-        lambda: Session(environment), LOOPBACK, port
+        lambda: Session(told), LOOPBACK, port
     )
     try:
         variables = await session.done

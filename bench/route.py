@@ -13,7 +13,7 @@ import multiprocessing
 import random
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -73,9 +73,9 @@ async def _callers(
 
 
 async def _rounds(
-    options: Options, ask: dict[str, Callable[[int], Awaitable[list[float]]]]
+    options: Options, ask: Mapping[str, Callable[[int], Awaitable[list[float]]]]
 ) -> dict[str, dict[str, list[float]]]:
-    count = options.sized(300, 60)
+    count = options.sized(200, 60)
     found: dict[str, dict[str, list[float]]] = {name: {"p50": [], "p99": []} for name in ask}
     for _ in range(options.rounds):
         for name, asked in ask.items():

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from pbx_fixtures import ami, ami_raw, pbx, sandbox
 from server_fixtures import server
 
 __all__ = ["ami", "ami_raw", "pbx", "sandbox", "server"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--pictures", metavar="DIR", help="save the README's pictures from the browser tests there"
+    )

@@ -49,7 +49,7 @@ async def test_cordboard_accepts_and_hangs_default_queue_when_the_lease_ends(
     async with stub.agi(sandbox, stub.silence):
         event, took = await joined(ami, sandbox, 8)
     assert event["Queue"] == "support"
-    assert 4.5 < took < 6.0
+    assert 4.5 < took < 5.5
 
 
 async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
@@ -58,7 +58,7 @@ async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
     with stub.deaf(sandbox):
         event, took = await joined(ami, sandbox, 8)
     assert event["Queue"] == "support"
-    assert 4.5 < took < 6.0
+    assert 4.5 < took < 5.5
 
 
 async def test_connection_never_completes_default_queue_in_two_seconds(

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from browser_fixtures import CHROMIUM_FLAGS, chromium
 from fake_desk import (
-    CHROMIUM_FLAGS,
     PASSWORD,
     FakeDesk,
-    chromium,
     customer,
     history,
     identity,
@@ -29,10 +28,7 @@ from cordboard.screenpop.views import Viewer
 
 __all__ = ["sqlite_template", "sqlite_url"]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine"),
-]
+pytestmark = [pytest.mark.browser]
 
 AtDesk = Callable[..., contextlib.AbstractAsyncContextManager[tuple[FakeDesk, Page]]]
 
@@ -50,11 +46,12 @@ async def desk_and_browser(
     logged_in: bool = True,
 ) -> AsyncIterator[tuple[FakeDesk, Page]]:
     """A desk and a browser in front of it. Any error on the page fails the test."""
+    program = chromium()
     desk = FakeDesk(language, role)
     office(desk, "en")
     faults: list[str] = []
     async with desk.serve(database=database), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         context = await browser.new_context(
             viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
         )

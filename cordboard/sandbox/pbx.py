@@ -108,10 +108,10 @@ class SandboxPbx:
     def pid(self) -> int | None:
         """The process, if it runs."""
         if self._child is not None:
-            with contextlib.suppress(ChildProcessError):
-                # One that is just ending has no command line any more: see its end, and reap it.
-                ending = not Path(f"/proc/{self._child}/cmdline").read_bytes()
-                if os.waitpid(self._child, 0 if ending else os.WNOHANG) == (0, 0):
+            with contextlib.suppress(ChildProcessError, FileNotFoundError):
+                # When its first thread has ended the others follow at once: wait, and reap it.
+                state = Path(f"/proc/{self._child}/stat").read_text().rpartition(") ")[2][0]
+                if os.waitpid(self._child, 0 if state in "ZX" else os.WNOHANG) == (0, 0):
                     return self._child
             self._child = None
         try:

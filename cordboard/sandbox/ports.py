@@ -11,15 +11,18 @@ import fcntl
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from cordboard.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _LAST, _BLOCK = 11000, 31000, 1000
+_TURN = 90.0  # seconds to wait for others that are starting at this moment
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,32 @@ def _usable(ports: Ports) -> bool:
     )
 
 
+def _await_turn(lock: IO[str], path: Path) -> None:
+    deadline = time.monotonic() + _TURN
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"another sandbox has been starting for more than {_TURN:.0f} s: "
+                    f"end the process that holds {path}"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
 @contextmanager
 def claim(preferred: int | None) -> Iterator[Ports]:
     """A free block, the preferred one if it is free, and the sole right to claim another until
     the context ends: keep it until Asterisk holds its SIP port.
 
-    Raises UserError when every block is taken.
+    Raises UserError when every block is taken, or another process keeps the right for too long.
     """
     path = Path(tempfile.gettempdir(), f"cordboard-ports-{os.getuid()}.lock")
     with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _await_turn(lock, path)
         candidates = list(range(_FIRST, _LAST, _BLOCK))
         if preferred is not None:
             candidates.insert(0, preferred)

@@ -1,0 +1,339 @@
+"""What people see: a real call on the real Asterisk, the server as its own process, and the pages
+in a real browser, from logging in to the saved note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_fixtures import Pictures, Seat, browser, pictures, seat
+from playwright.async_api import Browser, expect
+from server_fixtures import PASSWORD, Server
+
+from cordboard.config import load, share
+from cordboard.crm_core.sample import load_sample
+from cordboard.crm_core.store import Store
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import Phones, PhoneSpec, dial
+
+__all__ = ["browser", "pictures"]
+
+pytestmark = [pytest.mark.pbx, pytest.mark.browser, pytest.mark.timeout(240)]
+
+NUMBER = "79161234567"
+SLOW = Manner(ring=2.5)
+ANNA = PhoneSpec("1001", (SLOW,))
+BORIS = PhoneSpec("1002", (SLOW,))
+EVIL = "<img src=x onerror=alert(1)>"
+RECONNECTING = ("net::ERR_", "WebSocket connection to")
+"""What a browser says of a server that is away."""
+
+
+async def watch(desk: Seat) -> None:
+    """Keeps the call's states in `window.seen`, as the operator sees them one after another."""
+    await desk.page.evaluate(
+        """() => {
+            const seen = window.seen = [];
+            const look = () => {
+                const value = document.querySelector('[data-testid=call-state]')?.dataset.value;
+                if (value && value !== seen.at(-1)) seen.push(value);
+            };
+            const all = {subtree: true, childList: true, attributes: true};
+            new MutationObserver(look).observe(document.body, all);
+        }"""
+    )
+
+
+async def painted(desk: Seat) -> float:
+    """When the card in front was on the screen, in seconds since the epoch."""
+    pop = await desk["pop-card"].get_attribute("data-pop-id")
+    moment = await desk.page.wait_for_function(
+        """id => {
+            const [mark] = performance.getEntriesByName(`pop-painted:${id}`);
+            return mark && performance.timeOrigin + mark.startTime;
+        }""",
+        arg=pop,
+    )
+    return float(await moment.json_value()) / 1000
+
+
+async def ready(desk: Seat) -> None:
+    """Until the operator's phone is free for the next call."""
+    own = expect(desk["own-state-state"])
+    await own.to_have_attribute("data-value", "ready", timeout=20_000)
+
+
+# -- a call of a known customer
+
+
+async def test_card_comes_before_the_answer_follows_the_call_and_the_note_is_on_the_next(
+    server: Server, browser: Browser
+) -> None:
+    known = await server.customer(NUMBER, status="regular", language="ru", balance=-12.5)
+    async with Phones(server.status, [ANNA]), seat(browser, server.base) as desk:
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        await watch(desk)
+        caller = dial(server.status, NUMBER, "Someone", stay=7)
+        await desk.call_is("ringing")
+        seen_at = await painted(desk)
+        await desk.shows("customer-name", "Иван Петров")
+        await desk.shows("customer-status", "Regular")
+        await desk.shows("customer-balance", "₽12.50")
+        await desk.shows("customer-language", "Speaks Russian")
+        await desk.shows("call-from", "+7 916 123-45-67")
+        await expect(desk["route-why"].get_by_role("listitem")).to_have_text(
+            ["Queue: support-ru", "Queue by language", "Caller's language: Russian"]
+        )
+        await desk.shows("history", "No contacts yet: this is the first.")
+        await expect(desk["wrapup-save"]).to_be_disabled()
+        await desk.call_is("talking")
+        await desk.call_is("wrap-up")
+        assert await desk.page.evaluate("window.seen") == ["ringing", "talking", "wrap-up"]
+        assert (await caller.result).outcome == "completed"
+
+        # By keyboard alone: a digit is the result, then the note, then Ctrl+Enter.
+        await expect(desk["wrapup-save"]).to_be_enabled()
+        await desk.page.keyboard.press("2")
+        await desk.page.keyboard.type("Перезвонить в 15:00")
+        await desk.page.keyboard.press("Control+Enter")
+        await expect(desk["pop-card"]).to_have_count(0)
+        await expect(desk["recent-call"]).to_contain_text("Call back")
+        await ready(desk)
+
+        again = dial(server.status, NUMBER, "Someone", stay=20)
+        await desk.call_is("ringing")
+        await expect(desk["interaction"]).to_have_count(1)
+        await expect(desk["interaction"]).to_contain_text("Call back")
+        await expect(desk["interaction"]).to_contain_text("Перезвонить в 15:00")
+        await again.drop()
+        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+
+    (call,) = [c for c in (await server.api("GET", "/calls"))["calls"] if c["answered_at"]]
+    assert call["customer"]["id"] == known["id"]
+    assert seen_at < datetime.fromisoformat(call["answered_at"]).timestamp()
+
+
+async def test_the_card_is_painted_while_the_phone_still_rings(
+    server: Server, browser: Browser
+) -> None:
+    """A phone that is never answered: whatever is on the screen came without an answer."""
+    await server.customer(NUMBER, status="vip", language="ru")
+    silent = PhoneSpec("1001", (Manner(answers="no-answer"),))
+    async with Phones(server.status, [silent]), seat(browser, server.base) as desk:
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        caller = dial(server.status, NUMBER, "Someone", stay=60)
+        await desk.shows("customer-name", "Иван Петров")
+        await desk.shows("customer-status", "VIP")
+        await desk.call_is("ringing")
+        await painted(desk)
+        await desk.shows("customer-name", "Иван Петров")
+        await expect(desk["call-timer"]).to_have_text(re.compile(r"0:\d\d"))
+        assert await desk.page.title() == "☎ Иван Петров"
+        calls = (await server.api("GET", "/calls"))["calls"]
+        assert [call["answered_at"] for call in calls] == [None]
+        await caller.drop()
+        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+        await expect(desk["recent-call"]).to_contain_text("The caller hung up")
+
+
+# -- an unknown number
+
+
+async def test_an_unknown_number_is_saved_with_two_fields_and_known_at_the_next_call(
+    server: Server, browser: Browser
+) -> None:
+    async with Phones(server.status, [ANNA]), seat(browser, server.base) as desk:
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        caller = dial(server.status, NUMBER, "", stay=6)
+        await desk.shows("customer-name", "+7 916 123-45-67")
+        await desk.shows("customer-status", "Unknown number")
+        await expect(desk["new-customer-form"].get_by_role("textbox")).to_have_count(2)
+        await expect(desk["new-customer-phone"]).to_have_value(f"+{NUMBER}")
+        await expect(desk["new-customer-name"]).to_be_focused()
+        await desk.page.keyboard.type("Мила Георгиева")
+        await desk.page.keyboard.press("Enter")
+        await desk.shows("customer-name", "Мила Георгиева")
+        await desk.shows("customer-status", "New")
+        await expect(desk["new-customer-form"]).to_have_count(0)
+        await caller.result
+        await desk.call_is("wrap-up")
+        await desk.page.keyboard.press("1")
+        await desk.page.keyboard.press("Control+Enter")
+        await expect(desk["pop-card"]).to_have_count(0)
+        await ready(desk)
+
+        again = dial(server.status, NUMBER, "", stay=20)
+        await desk.call_is("ringing")
+        await desk.shows("customer-name", "Мила Георгиева")
+        await expect(desk["new-customer-form"]).to_have_count(0)
+        await expect(desk["interaction"]).to_contain_text("Resolved")
+        await again.drop()
+
+
+async def test_a_name_that_is_a_program_is_shown_and_not_run(
+    server: Server, browser: Browser
+) -> None:
+    """By a caller of that name, and by a customer and a note of that text."""
+    await server.customer("79160000009", name=EVIL, language="ru")
+    silent = PhoneSpec("1001", (Manner(answers="no-answer"),))
+    async with (
+        Phones(server.status, [silent]),
+        seat(browser, server.base) as desk,
+        seat(browser, server.base) as board,
+    ):
+        await desk.log_in("anna", PASSWORD)
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await ready(desk)
+        for number in (NUMBER, "79160000009"):
+            caller = dial(server.status, number, EVIL, stay=60)
+            await desk.shows("customer-name", EVIL)
+            await expect(desk["tab"]).to_contain_text(EVIL)
+            waiting = board.page.locator("[data-testid^=waiting-queue-]")
+            await expect(waiting).to_contain_text(EVIL)
+            await expect(board["operator-anna"]).to_contain_text(EVIL)
+            await caller.drop()
+            await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+            await expect(desk["recent"]).to_contain_text(EVIL)
+        for one in (desk, board):
+            assert await one.page.locator("main img:not([src='/static/cord.svg'])").count() == 0
+            assert [url for url in one.requests if not url.startswith(server.base)] == []
+            assert [url for url in one.requests if url.endswith("/x")] == []
+
+
+# -- the wallboard
+
+
+async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
+    server: Server, browser: Browser
+) -> None:
+    await server.customer("79160000001", status="regular", language="ru", name="Первый")
+    await server.customer("79160000003", status="vip", language="ru", name="Важный")
+    async with seat(browser, server.base) as board:
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await board.is_live()
+        callers = [dial(server.status, "79160000001", "1", stay=60)]
+        waiting = board["waiting-queue-support-ru"].get_by_role("listitem")
+        await expect(waiting).to_have_count(1)
+        callers.append(dial(server.status, "79260000002", "Second", stay=60))
+        await expect(waiting).to_have_count(2)
+        callers.append(dial(server.status, "79160000003", "3", stay=60))
+        await expect(waiting).to_have_text(
+            [
+                re.compile(r"1\s*Важный\s*VIP.*VIP customers go first.*language: Russian", re.S),
+                re.compile(r"2\s*Первый\s*Regular.*Queue by language", re.S),
+                re.compile(r"3\s*Second.*The number is not known.*Queue by language", re.S),
+            ]
+        )
+        tile = board["queue-support-ru"]
+        await expect(tile.get_by_test_id("queue-waiting")).to_have_text("3")
+        await expect(board["operator-anna"]).to_have_attribute("data-state", "offline")
+        async with Phones(server.status, [ANNA]):
+            anna = expect(board["operator-anna"])
+            await anna.to_have_attribute("data-state", "ringing", timeout=20_000)
+            await anna.to_contain_text("Важный")
+            await anna.to_have_attribute("data-state", "talking", timeout=20_000)
+            await expect(waiting).to_have_text([re.compile("1.*Первый"), re.compile("2.*Second")])
+            await callers[2].drop()
+            await anna.to_have_attribute("data-state", "wrap-up", timeout=20_000)
+            for caller in callers:
+                await caller.drop()
+        await expect(board["nobody-waits"]).to_be_visible(timeout=20_000)
+
+
+async def test_an_operator_is_refused_the_wallboard_in_words(
+    server: Server, browser: Browser
+) -> None:
+    refused = ("status of 403",)
+    async with seat(browser, server.base, expected=refused) as desk:
+        await desk.log_in("anna", PASSWORD)
+        await desk.is_live()
+        await expect(desk.page.get_by_role("link", name="Wallboard")).to_have_count(0)
+        answer = await desk.page.goto(f"{server.base}/wallboard")
+        assert answer
+        assert answer.status == 403
+        await expect(desk.page.get_by_role("heading")).to_have_text("Not for you")
+
+
+# -- the server restarted
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_a_console_lives_through_a_restart_of_the_server(
+    server: Server, browser: Browser, how: str
+) -> None:
+    await server.customer(NUMBER, status="regular", language="ru")
+    async with (
+        Phones(server.status, [ANNA]),
+        seat(browser, server.base, expected=RECONNECTING) as desk,
+    ):
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        caller = dial(server.status, NUMBER, "Someone", stay=120)
+        await desk.call_is("talking")
+        await desk["wrapup-note"].fill("half a sen")
+        if how == "killed":
+            server.kill()
+        else:
+            server.stop()
+        await expect(desk["stale-banner"]).to_contain_text("the connection to the server is lost")
+        await desk.shows("customer-name", "Иван Петров")
+        await server.start()
+        await expect(desk["stale-banner"]).to_have_count(0, timeout=30_000)
+        await desk.is_live()
+        await desk.shows("customer-name", "Иван Петров")
+        await desk.call_is("talking")
+        await desk["wrapup-note"].press("End")
+        await desk.page.keyboard.type("tence")
+        await expect(desk["wrapup-note"]).to_have_value("half a sentence")
+        await expect(desk["tab"]).to_have_count(1)
+        assert not caller.result.done()
+        await caller.drop()
+        await desk.call_is("wrap-up")
+        await desk["wrapup-result-order"].click()
+        await desk.page.keyboard.press("Control+Enter")
+        await expect(desk["pop-card"]).to_have_count(0)
+        (card,) = (await server.api("GET", f"/customers?phone=%2B{NUMBER}"))["customers"]
+        assert card["name"] == "Иван Петров"
+
+
+# -- languages, and the pictures of the README
+
+
+PEOPLE = {
+    "en": {"anna": "Anna Sergeeva", "boris": "Boris Ivanov", "maria": "Maria Stone"},
+    "ru": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменева"},
+    "bg": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменова"},
+}
+MORE_PHONES = {"vera": "1003", "george": "1004", "daria": "1005", "peter": "1006"}
+MORE_PEOPLE = ("Vera Nikolova", "George Hill", "Daria Smirnova", "Peter Stone")
+
+
+class Office(Server):
+    """A server whose store is filled as after some months of work."""
+
+    async def fill(self) -> None:
+        settings = load(self.config)
+        store = Store(settings.database.url)
+        await store.open()
+        for (name, phone), shown in zip(MORE_PHONES.items(), MORE_PEOPLE, strict=True):
+            await store.add_user(
+                name, "operator", PASSWORD, display_name=shown, phone=f"PJSIP/{phone}"
+            )
+        await load_sample(store, share("sample"), NOON)
+        await store.close()
+
+    async def speak(self, language: str) -> None:
+        """Names of the people here, as they are written in this language."""
+        store = Store(load(self.config).database.url)
+        await store.open()
+        for name, shown in PEOPLE[language].items():
+            await store.update_user(name, {"display_name": shown})
+        await store.close()
