@@ -19,9 +19,13 @@ from cordboard.cti.facts import (
     CallFact,
     Cleared,
     Delivered,
+    Diverted,
     Established,
+    Held,
     Offered,
     Queued,
+    Retrieved,
+    Transferred,
 )
 from cordboard.events import PbxName
 
@@ -54,6 +58,12 @@ def _printed(fact: CallFact) -> dict[str, Any]:
             return {**common, "peers": [peer], **_queue(queue)}
         case Established(peer=peer, queue=queue):
             return {**common, "peer": peer, **_queue(queue)}
+        case Held(by=by) | Retrieved(by=by):
+            return {**common, "by": by}
+        case Transferred(kind=kind, by=by, peer=peer):
+            return {**common, "kind": kind, "by": by, "peers": [peer] if peer else []}
+        case Diverted(by=by, peer=peer):
+            return {**common, "by": by, "peers": [peer]}
         case Abandoned(queue=queue):
             return {**common, "queue": queue}
         case Cleared(cause=cause):

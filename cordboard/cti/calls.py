@@ -1,19 +1,19 @@
 """The call model: what Asterisk's events mean for the people on the phones. Pure.
 
-Asterisk speaks of channels; a call is what stays one for the person who rang, however many
-channels it takes. Channels are *legs* here, found by Uniqueid (their names come again after a
-restart). A leg belongs to the call that its Linkedid names at first sight. The caller's leg is the
-one that came in; every other leg of the call is a phone that was called for it, a *peer*.
+A call is what stays one for the person who rang, however many channels it takes. A leg belongs to
+the call that its Linkedid names at first sight; when legs of two calls come together, by a
+transfer or a pick-up, the younger call becomes part of the older one. The leg that came in is the
+caller's; every other leg that is somebody's phone is a *peer*.
 
-Events may come twice, or after the snapshot that contains them already, so every step asks what
-is known before it says that something happened. A leg whose first event was lost (or kept back,
-because a forger had put lines into it) is made at the next event that names it.
+Events may come twice, or after the snapshot that contains them already, and events of different
+channels in any order, so every step asks what is known before it says that something happened. A
+leg whose first event was lost (or kept back, because a forger had put lines into it) is made at
+the next event that names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from cordboard.cti.ami import Message, unescape
 from cordboard.cti.facts import (
@@ -22,19 +22,23 @@ from cordboard.cti.facts import (
     Cause,
     Cleared,
     Delivered,
+    Diverted,
     EntryOutcome,
     Established,
     Fact,
-    MemberGone,
-    MemberSeen,
+    Held,
+    Merged,
     Offered,
     PeerCleared,
     Placed,
     Queued,
     QueueLeft,
-    QueueSeen,
+    Retrieved,
+    Transferred,
     Undelivered,
 )
+from cordboard.cti.legs import Leg, Legs, LiveCall, Stay, Transfer
+from cordboard.cti.members import Members, number
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid, call_id
 
 UNDECIDED_FOR = 1.0
@@ -67,56 +71,8 @@ QUEUE_STATUSES: dict[str, EntryOutcome] = {
     "WITHDRAW": "moved",
 }
 
-
-@dataclass(slots=True, eq=False)
-class Leg:
-    """One channel. `came_in`: it called the PBX, rather than being called by it."""
-
-    uniqueid: Uniqueid
-    channel: str
-    call: LiveCall
-    came_in: bool
-    seen_in: int
-    state: str = ""
-    bridge: str = ""
-    called: bool = False
-    rung: bool = False
-    talked: bool = False
-    refused: bool = False
-    left_by_itself: bool = False
-    """This phone hung up, rather than being hung up by the PBX."""
-    said: Cause | None = None
-    """What the phone itself gave as its reason."""
-
-    @property
-    def is_plumbing(self) -> bool:
-        """Half of a Local channel: a pipe inside the PBX, nobody's phone."""
-        return self.channel.startswith("Local/")
-
-
-@dataclass(slots=True)
-class Stay:
-    """A wait in a queue. `undecided_since`: it is over, and why is not known yet."""
-
-    queue: QueueName
-    seen_in: int
-    answered: bool = False
-    abandon_seen: bool = False
-    undecided_since: float | None = None
-
-
-@dataclass(slots=True, eq=False)
-class LiveCall:
-    id: CallId
-    linkedid: Linkedid
-    legs: dict[Uniqueid, Leg] = field(default_factory=dict)
-    caller: Leg | None = None
-    offered: bool = False
-    stay: Stay | None = None
-    queued: bool = False
-    talked: bool = False
-    failure: Cause | None = None
-    answered_from: QueueName | None = None
+DOWN, RINGING, UP = "0", "5", "6"
+"""Asterisk's ChannelState."""
 
 
 class CallModel:
@@ -125,12 +81,8 @@ class CallModel:
     def __init__(self, pbx: PbxName) -> None:
         self.pbx = pbx
         self.boot = ""
-        self.surprises: dict[str, int] = {}
-        self._calls: dict[Linkedid, LiveCall] = {}
-        self._legs: dict[Uniqueid, Leg] = {}
-        self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
-        self._locals: dict[str, Leg] = {}
-        self._members: dict[tuple[QueueName, str], int] = {}
+        self._legs = Legs()
+        self._members = Members(pbx)
         self._undecided: dict[Uniqueid, Leg] = {}
         self._listed: list[Message] = []
         self._snapshot = 0
@@ -140,28 +92,28 @@ class CallModel:
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
+            "Rename": self._rename,
             "DialBegin": self._called,
             "AgentCalled": self._called,
             "DialState": self._dial_state,
             "DialEnd": self._dial_end,
+            "Pickup": self._pickup,
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
+            "Hold": self._hold,
+            "Unhold": self._unhold,
+            "BlindTransfer": self._blind_transfer,
+            "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
             "QueueCallerLeave": self._leave,
             "UserEvent": self._user_event,
-            "QueueMemberAdded": self._member,
-            "QueueMemberStatus": self._member,
-            "QueueMemberPause": self._member,
-            "QueueMemberPenalty": self._member,
-            "QueueMember": self._member,
-            "QueueMemberRemoved": self._member_removed,
-            "QueueParams": self._queue_params,
-            "CoreShowChannel": self._listed.append,
+            "CoreShowChannel": self._list,
             "CoreShowChannelsComplete": self._channels_listed,
             "QueueEntry": self._join,
+            **dict.fromkeys(Members.EVENTS, self._member),
         }
 
     @property
@@ -185,7 +137,7 @@ class CallModel:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._begin(now)
         if self.boot and boot != self.boot:
-            for leg in list(self._legs.values()):
+            for leg in self._legs:
                 self._remove(leg, lost=True)
         self.boot = boot
         return self._facts
@@ -199,16 +151,13 @@ class CallModel:
     def snapshot_done(self, now: float) -> list[Fact]:
         """Closes what the snapshot left out: it ended while we could not see it."""
         self._begin(now)
-        for leg in list(self._legs.values()):
+        for leg in self._legs:
             if leg.seen_in < self._snapshot:
                 self._remove(leg, lost=True)
-        for call in list(self._calls.values()):
+        for call in self._legs.calls():
             if call.stay and call.stay.seen_in < self._snapshot and call.caller:
                 self._end_stay(call.caller, "connected" if call.talked else "lost")
-        for (queue, interface), seen_in in list(self._members.items()):
-            if seen_in < self._snapshot:
-                del self._members[queue, interface]
-                self._facts.append(MemberGone(self.pbx, queue, interface))
+        self._facts += self._members.missing(self._snapshot)
         return self._facts
 
     def _begin(self, now: float, timestamp: str = "") -> None:
@@ -229,32 +178,25 @@ class CallModel:
         channel = headers.get(prefix + "Channel", "")
         if not uniqueid or not channel or uniqueid == "<unknown>":
             return None
-        leg = self._legs.get(uniqueid)
+        leg = self._legs.find(uniqueid)
         if leg is not None:
             leg.seen_in = self._snapshot
             return leg
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
-        call = self._calls.get(linkedid)
+        call = self._legs.call(linkedid)
         if call is None:
-            identity = call_id(self.pbx, self.boot, linkedid, self._now)
-            call = self._calls[linkedid] = LiveCall(identity, linkedid)
-        leg = Leg(
-            uniqueid,
-            channel,
-            call,
-            came_in=prefix == "" and str(uniqueid) == str(linkedid),
-            seen_in=self._snapshot,
-        )
-        self._legs[uniqueid] = call.legs[uniqueid] = leg
-        if leg.is_plumbing:
-            self._locals[leg.channel] = leg
+            call = LiveCall(call_id(self.pbx, self.boot, linkedid, self._now), linkedid)
+            self._legs.add_call(call)
+        first = not call.legs and prefix == "" and str(uniqueid) == str(linkedid)
+        leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot)
+        self._legs.add(leg)
         return leg
 
     def _offer(self, leg: Leg, message: Message) -> None:
         call = leg.call
-        if call.offered or not leg.came_in:
+        if call.offered or not leg.came_in or leg.is_plumbing:
             return
-        call.offered, call.caller = True, leg
+        call.offered, call.caller, call.channel = True, leg, leg.channel
         name = message["CallerIDName"]
         self._facts.append(
             Offered(
@@ -268,8 +210,10 @@ class CallModel:
             )
         )
 
-    def _about(self, call: LiveCall) -> tuple[float | None, CallId, Linkedid, str]:
-        return self._at, call.id, call.linkedid, call.caller.channel if call.caller else ""
+    def _about(
+        self, call: LiveCall, party: Leg | None = None
+    ) -> tuple[float | None, CallId, Linkedid, str]:
+        return self._at, call.id, call.linkedid, party.channel if party else call.channel
 
     def _newchannel(self, message: Message) -> None:
         leg = self._leg(message)
@@ -278,7 +222,7 @@ class CallModel:
         leg.state = message["ChannelState"]
         # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
         # is going to call as Down (0).
-        leg.came_in = leg.came_in and leg.state != "0"
+        leg.came_in = leg.came_in and leg.state != DOWN
         self._offer(leg, message)
 
     def _newstate(self, message: Message) -> None:
@@ -286,18 +230,32 @@ class CallModel:
         if leg is None:
             return
         leg.state = message["ChannelState"]
-        if leg.state == "5":
+        if leg.state == RINGING:
             self._ring(leg)
+        elif leg.state == UP and not leg.call.offered and not leg.is_plumbing:
+            # The first party of a call that the PBX itself began has answered: for people it is
+            # now that a call begins.
+            leg.came_in = True
+            self._offer(leg, message)
+
+    def _rename(self, message: Message) -> None:
+        leg = self._legs.find(message["Uniqueid"])
+        if leg is not None and message["Newname"]:
+            self._legs.rename(leg, message["Newname"])
 
     # Phones that are called
 
     def _called(self, message: Message) -> None:
         caller, peer = self._leg(message), self._leg(message, "Dest")
-        if caller is None or peer is None:
+        if peer is None:
             return
-        self._offer(caller, message)
+        if caller is not None:
+            self._offer(caller, message)
+            peer.dialled_by = caller
+        if peer.is_plumbing or not peer.call.offered:
+            return
         self._call_peer(peer)
-        if peer.state == "5":
+        if peer.state == RINGING:
             self._ring(peer)
 
     def _call_peer(self, peer: Leg) -> None:
@@ -305,21 +263,24 @@ class CallModel:
         if peer.called or peer is call.caller or not call.offered or peer.is_plumbing:
             return
         peer.called = True
-        self._facts.append(
-            Called(
-                *self._about(call),
-                peer=peer.channel,
-                peer_uniqueid=peer.uniqueid,
-                queue=call.stay.queue if call.stay else None,
-            )
-        )
+        queue = call.stay.queue if call.stay else None
+        about = self._about(call, self._dialler(peer))
+        self._facts.append(Called(*about, peer.channel, peer.uniqueid, queue))
+
+    def _dialler(self, peer: Leg) -> Leg | None:
+        """Whose call the phone rings for: the caller, or the operator who consults."""
+        return self._legs.person(peer.dialled_by) or peer.call.caller
 
     def _ring(self, peer: Leg) -> None:
-        if peer.called and not peer.rung and not peer.refused:
-            peer.rung = True
-            queue = peer.call.stay.queue if peer.call.stay else None
-            about = self._about(peer.call)
-            self._facts.append(Delivered(*about, peer.channel, peer.uniqueid, queue))
+        if not peer.called or peer.rung or peer.refused:
+            return
+        peer.rung = True
+        call = peer.call
+        self._divert(peer)
+        self._complete_blind(call, peer)
+        queue = call.stay.queue if call.stay else None
+        about = self._about(call, self._dialler(peer))
+        self._facts.append(Delivered(*about, peer.channel, peer.uniqueid, queue))
 
     def _dial_state(self, message: Message) -> None:
         peer = self._leg(message, "Dest")
@@ -332,18 +293,53 @@ class CallModel:
             return
         status = message["DialStatus"]
         if status != "ANSWER":
+            if message["Forward"]:
+                self._forwarded(peer)
             # A phone that says 603 Decline is NOANSWER to Dial().
             self._refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
         elif peer.call.stay:
             peer.call.stay.answered = True
+
+    def _forwarded(self, peer: Leg) -> None:
+        """The phone sent the call on; what is dialled for it next rings instead."""
+        for other in peer.call.legs.values():
+            if other is not peer and not other.called and not other.came_in:
+                other.diverted_from = peer.channel
+
+    def _divert(self, peer: Leg) -> None:
+        source = peer.diverted_from
+        pipe = peer.dialled_by
+        while source is None and pipe is not None and pipe.is_plumbing:
+            twin = self._legs.twin(pipe)
+            source = pipe.diverted_from or (twin.diverted_from if twin else None)
+            pipe = twin.dialled_by if twin else None
+        if source is not None:
+            about = self._about(peer.call)
+            self._facts.append(Diverted(*about, source, peer.channel, peer.uniqueid))
 
     def _refuse(self, peer: Leg, cause: Cause) -> None:
         if not peer.called or peer.refused or peer.talked:
             return
         peer.refused = True
         peer.call.failure = cause
+        self._complete_blind(peer.call, peer)
         about = self._about(peer.call)
         self._facts.append(Undelivered(*about, peer.channel, peer.uniqueid, cause))
+
+    def _pickup(self, message: Message) -> None:
+        """The picker called in to do it, so what was a call of its own is part of this one."""
+        picker, target = self._leg(message), self._leg(message, "Target")
+        if picker is None or target is None or picker.call is target.call:
+            return
+        call, lost = target.call, target.channel
+        if call.stay:
+            call.stay.answered = True
+        self._refuse(target, "cancelled")
+        self._join_calls(picker.call, call)
+        picker.called = picker.rung = True
+        about = self._about(call)
+        self._facts.append(Called(*about, picker.channel, picker.uniqueid, None))
+        self._facts.append(Diverted(*about, lost, picker.channel, picker.uniqueid))
 
     # Talking
 
@@ -354,50 +350,158 @@ class CallModel:
             self._enter(leg, message["BridgeUniqueid"])
 
     def _enter(self, leg: Leg, bridge: str) -> None:
-        self._exit(leg)
-        leg.bridge = bridge
-        self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
-        call = leg.call
-        if call.caller is None:
+        self._legs.enter(leg, bridge)
+        people = self._legs.together(leg)
+        if len(people) < 2:
             return
-        for peer in self._hearing(call.caller):
-            if peer.call is call and not peer.talked:
-                self._call_peer(peer)
-                peer.talked = call.talked = True
-                if call.stay:
-                    self._end_stay(call.caller, "connected")
-                about = self._about(call)
-                queue, call.answered_from = call.answered_from, None
-                self._facts.append(Established(*about, peer.channel, peer.uniqueid, queue))
+        # Two who had called in by themselves meet: a parked caller is fetched, a conference.
+        for one in people:
+            for other in people:
+                if one.call is not other.call and one.came_in and other.came_in:
+                    self._meet(one, other)
+        for peer in people:
+            if not peer.talked and peer is not peer.call.caller:
+                others = [one for one in people if one is not peer]
+                self._establish(peer, self._opposite(peer, others))
 
-    def _hearing(self, leg: Leg) -> list[Leg]:
-        """The phones that hear `leg`: those in its bridge, and those behind the Local channels
-        that stand in it."""
-        found: list[Leg] = []
-        bridges, seen = [leg.bridge], {""}
-        for bridge in bridges:
-            if bridge in seen:
-                continue
-            seen.add(bridge)
-            for other in self._bridges.get(bridge, {}).values():
-                if not other.is_plumbing:
-                    found += [other] if other is not leg else []
-                elif twin := self._locals.get(_twin(other.channel)):
-                    bridges.append(twin.bridge)
-        return found
+    def _opposite(self, peer: Leg, others: list[Leg]) -> Leg:
+        """Whom `peer` talks with, to people: who called it, else the caller, else anybody."""
+        dialler, caller = self._dialler(peer), peer.call.caller
+        return next((leg for leg in (dialler, caller) if leg in others), others[0])
+
+    def _establish(self, peer: Leg, other: Leg) -> None:
+        call = peer.call
+        if not call.offered:
+            return
+        self._call_peer(peer)
+        peer.talked = call.talked = True
+        if call.stay and call.caller and other is call.caller:
+            self._end_stay(call.caller, "connected")
+        queue, call.answered_from = call.answered_from, None
+        about = self._about(call, other)
+        self._facts.append(Established(*about, peer.channel, peer.uniqueid, queue))
+
+    def _meet(self, one: Leg, other: Leg) -> None:
+        older, younger = (one, other) if one.uniqueid < other.uniqueid else (other, one)
+        self._join_calls(younger.call, older.call)
+
+    def _join_calls(self, younger: LiveCall, older: LiveCall) -> None:
+        if younger is older:
+            return
+        if younger.stay and younger.caller:
+            self._end_stay(younger.caller, "moved")
+        if younger.offered:
+            self._facts.append(Merged(*self._about(younger), older.id))
+        self._legs.merge(younger, older)
 
     def _bridge_leave(self, message: Message) -> None:
         leg = self._leg(message)
         if leg is not None:
-            self._exit(leg)
+            self._legs.exit(leg)
 
-    def _exit(self, leg: Leg) -> None:
-        inside = self._bridges.get(leg.bridge)
-        if inside is not None:
-            inside.pop(leg.uniqueid, None)
-            if not inside:
-                del self._bridges[leg.bridge]
-        leg.bridge = ""
+    def _hold(self, message: Message) -> None:
+        leg = self._leg(message)
+        if leg is not None and not leg.held and leg.call.offered:
+            leg.held = True
+            self._facts.append(Held(*self._about(leg.call), leg.channel))
+
+    def _unhold(self, message: Message) -> None:
+        leg = self._leg(message)
+        # SIP phones also send it, unasked, when they ask for a transfer.
+        if leg is not None and leg.held:
+            leg.held = False
+            self._facts.append(Retrieved(*self._about(leg.call), leg.channel))
+
+    # Transfers
+
+    def _blind_transfer(self, message: Message) -> None:
+        by, stays = self._leg(message, "Transferer"), self._leg(message, "Transferee")
+        if by is None or message["Result"] != "Success":
+            return
+        call = by.call
+        # With more than two in the bridge Asterisk names no transferee.
+        party = self._legs.person(stays) or call.caller
+        if party is None or not call.offered:
+            return
+        by.held = False
+        if by is call.caller and party is not by:
+            call.caller = party  # the caller put the operator through, and is out
+        self._complete_blind(call, None)
+        call.transfer = Transfer(party.channel, by.channel)
+
+    def _complete_blind(self, call: LiveCall, target: Leg | None) -> None:
+        transfer, call.transfer = call.transfer, None
+        if transfer is not None:
+            self._transferred(call, transfer.stays, "blind", transfer.by, target)
+
+    def _transferred(
+        self, call: LiveCall, stays: str, kind: str, by: str, target: Leg | None
+    ) -> None:
+        at, identity, linkedid, _ = self._about(call)
+        self._facts.append(
+            Transferred(
+                at,
+                identity,
+                linkedid,
+                stays,
+                "blind"
+                if kind == "blind"
+                else "attended"
+                if kind == "attended"
+                else "semi-attended",
+                by,
+                target.channel if target else None,
+                target.uniqueid if target else None,
+            )
+        )
+
+    def _attended_transfer(self, message: Message) -> None:
+        first, second = self._leg(message, "OrigTransferer"), self._leg(message, "SecondTransferer")
+        if first is None or second is None or message["Result"] != "Success":
+            return
+        stays = self._legs.person(self._leg(message, "Transferee"))
+        call = first.call
+        stays = stays or next((p for p in self._others(first)), None) or call.caller
+        target = self._target(message, first, second)
+        if stays is None or not call.offered:
+            return
+        # The consultation was a call of its own where the phone has two lines.
+        consultation = second.call
+        if consultation is not call:
+            older, younger = call, consultation
+            if target is not None and target.call.caller is target and not call.offered:
+                older, younger = consultation, call
+            self._join_calls(younger, older)
+            call = older
+        if call.caller in (first, second):
+            call.caller = stays if stays not in (first, second) else target
+        kind = "attended" if target is not None and target.talked else "semi-attended"
+        first.held = second.held = False
+        self._transferred(call, stays.channel, kind, first.channel, target)
+        if target is not None:
+            target.dialled_by = stays
+
+    def _target(self, message: Message, first: Leg, second: Leg) -> Leg | None:
+        """The phone that the consultation was with. Asterisk may name a Local channel, or none
+        where it does not bridge but lets an application go on."""
+        named = self._leg(message, "TransferTarget")
+        target = self._legs.person(named) if named else None
+        if target is not None and target not in (first, second):
+            return target
+        if named is not None and (twin := self._legs.twin(named)):
+            behind = [leg for leg in self._legs if leg.dialled_by in (twin, named)]
+            if behind:
+                return behind[-1]
+        rung = [
+            leg
+            for leg in second.call.legs.values()
+            if leg.called and not leg.refused and leg not in (first, second)
+        ]
+        dialled = [leg for leg in rung if self._legs.person(leg.dialled_by) is second]
+        return (dialled or rung or [None])[-1]
+
+    def _others(self, leg: Leg) -> list[Leg]:
+        return [other for other in self._legs.together(leg) if other is not leg]
 
     # The end
 
@@ -408,13 +512,12 @@ class CallModel:
             leg.said = HANGUP_CAUSES.get(message["Cause"])
 
     def _hangup(self, message: Message) -> None:
-        leg = self._legs.get(Uniqueid(message["Uniqueid"]))
+        leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
             self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
 
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
-        self._exit(leg)
         if leg is call.caller:
             if call.stay:
                 abandoned = leg.left_by_itself and not call.stay.answered
@@ -426,13 +529,8 @@ class CallModel:
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         self._undecided.pop(leg.uniqueid, None)
-        self._locals.pop(leg.channel, None)
-        del self._legs[leg.uniqueid]
-        del call.legs[leg.uniqueid]
-        if call.legs:
-            return
-        self._calls.pop(call.linkedid, None)
-        if call.offered:
+        if self._legs.remove(leg) and call.offered:
+            self._complete_blind(call, None)
             self._facts.append(Cleared(*self._about(call), self._cause(call, leg, cause, lost)))
 
     def _cause(self, call: LiveCall, last: Leg, hangup: Cause | None, lost: bool) -> Cause:
@@ -444,8 +542,10 @@ class CallModel:
         if call.queued or call.failure:
             if caller.left_by_itself:
                 return "cancelled"
-            return "no-answer" if call.queued or call.failure == "cancelled" else call.failure  # type: ignore[return-value]
-        if caller.state == "6":
+            if call.queued or call.failure == "cancelled" or call.failure is None:
+                return "no-answer"
+            return call.failure
+        if caller.state == UP:
             return "completed"
         return hangup or ("cancelled" if caller.left_by_itself else "failed")
 
@@ -461,7 +561,7 @@ class CallModel:
         call, queue = leg.call, QueueName(message["Queue"])
         if call.caller is not leg:
             return
-        position = _number(message["Position"], 1)
+        position = number(message["Position"], 1)
         if call.stay and call.stay.queue == queue and call.stay.undecided_since is None:
             call.stay.seen_in = self._snapshot
             if message["Event"] == "QueueEntry":
@@ -478,7 +578,7 @@ class CallModel:
                 uniqueid=leg.uniqueid,
                 queue=queue,
                 position=position,
-                waited=float(_number(message["Wait"], 0)),
+                waited=float(number(message["Wait"], 0)),
             )
         )
 
@@ -506,7 +606,7 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         """Our dialplan tells QUEUESTATUS in a UserEvent as soon as Queue() returns."""
-        leg = self._legs.get(Uniqueid(message["Uniqueid"]))
+        leg = self._legs.find(message["Uniqueid"])
         if leg is None or message["UserEvent"] != "CordboardQueue":
             return
         stay = leg.call.stay
@@ -533,34 +633,13 @@ class CallModel:
         if outcome == "abandoned":
             self._facts.append(Abandoned(*about, queue))
 
-    def _queue_params(self, message: Message) -> None:
-        self._facts.append(QueueSeen(self.pbx, QueueName(message["Queue"])))
-
     def _member(self, message: Message) -> None:
-        # A list item says Name and Location where an event says MemberName and Interface.
-        queue = QueueName(message["Queue"])
-        interface = message["Interface"] or message["Location"]
-        self._members[queue, interface] = self._snapshot
-        self._facts.append(
-            MemberSeen(
-                self.pbx,
-                queue,
-                interface,
-                name=message["MemberName"] or message["Name"],
-                state_interface=message["StateInterface"] or interface,
-                status=_number(message["Status"], 0),
-                paused=message["Paused"] == "1",
-                reason=message["PausedReason"],
-                in_call=message["InCall"] == "1",
-            )
-        )
-
-    def _member_removed(self, message: Message) -> None:
-        queue, interface = QueueName(message["Queue"]), message["Interface"]
-        if self._members.pop((queue, interface), None) is not None:
-            self._facts.append(MemberGone(self.pbx, queue, interface))
+        self._facts += self._members.read(message, self._snapshot)
 
     # Snapshots
+
+    def _list(self, message: Message) -> None:
+        self._listed.append(message)
 
     def _channels_listed(self, message: Message) -> None:
         """The channels of a snapshot, oldest first, so that a caller is there before the phones
@@ -572,33 +651,20 @@ class CallModel:
             if leg is None:
                 continue
             leg.state = item["ChannelState"]
-            leg.came_in = leg.came_in and leg.state != "0"
+            leg.came_in = leg.came_in and leg.state != DOWN
             self._offer(leg, item)
             if not leg.came_in:
                 self._call_peer(leg)
-                if leg.state == "5":
+                if leg.state == RINGING:
                     self._ring(leg)
             if item["BridgeId"] and item["BridgeId"] != leg.bridge:
                 self._enter(leg, item["BridgeId"])
-
-
-def _twin(channel: str) -> str:
-    """The other half of a Local channel: their names differ in the last character."""
-    return channel[:-1] + ("2" if channel.endswith("1") else "1")
 
 
 def _known(value: str) -> str:
     return "" if value == "<unknown>" else value
 
 
-def _number(value: str, default: int) -> int:
-    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number."""
-    try:
-        return int(value)
-    except ValueError:
-        return default
-
-
 def _age(uniqueid: str) -> tuple[int, int]:
     seconds, _, sequence = uniqueid.rpartition("-")[2].partition(".")
-    return _number(seconds, 0), _number(sequence, 0)
+    return number(seconds, 0), number(sequence, 0)

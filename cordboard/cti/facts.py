@@ -118,6 +118,47 @@ class Established(CallFact):
 
 
 @dataclass(frozen=True, slots=True)
+class Held(CallFact):
+    """`by` has put the others on hold."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved(CallFact):
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred(CallFact):
+    """`by` has put the call through to `peer` (None where a blind transfer led nowhere) and is out
+    of it; `channel` is the party that stays. A blind one is told when its target rings or fails.
+    Semi-attended: `by` left before the answer."""
+
+    kind: Literal["blind", "attended", "semi-attended"]
+    by: str
+    peer: str | None
+    peer_uniqueid: Uniqueid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diverted(CallFact):
+    """The call goes to `peer` instead of `by`: forwarded by that phone, or picked up elsewhere."""
+
+    by: str
+    peer: str
+    peer_uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class Merged(CallFact):
+    """This call was part of another one all along: a consultation that became a transfer, a
+    pick-up. It has no end of its own."""
+
+    into: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCleared(CallFact):
     """The peer's phone is on hook again after it had talked."""
 
@@ -142,6 +183,11 @@ AnyCallFact = (
     | Delivered
     | Undelivered
     | Established
+    | Held
+    | Retrieved
+    | Transferred
+    | Diverted
+    | Merged
     | PeerCleared
     | Cleared
 )
@@ -151,6 +197,10 @@ CSTA: dict[type, str] = {
     Queued: "queued",
     Delivered: "delivered",
     Established: "established",
+    Held: "held",
+    Retrieved: "retrieved",
+    Transferred: "transferred",
+    Diverted: "diverted",
     Abandoned: "abandoned",
     Cleared: "cleared",
 }

@@ -1,0 +1,203 @@
+"""Legs, calls and bridges: who is connected with whom inside one PBX. Pure.
+
+Asterisk speaks of channels. A channel is a *leg* here, found by Uniqueid (channel names come again
+after a restart). Half of a Local channel is a leg, too, but nobody's phone: it is looked through,
+to the people behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cordboard.cti.facts import Cause
+from cordboard.events import CallId, Linkedid, QueueName, Uniqueid
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """One channel. `came_in`: it called the PBX, rather than being called by it."""
+
+    uniqueid: Uniqueid
+    channel: str
+    call: LiveCall
+    came_in: bool
+    seen_in: int
+    """The number of the snapshot since which it was heard of."""
+    state: str = ""
+    bridge: str = ""
+    dialled_by: Leg | None = None
+    called: bool = False
+    rung: bool = False
+    talked: bool = False
+    refused: bool = False
+    held: bool = False
+    left_by_itself: bool = False
+    """This phone hung up, rather than being hung up by the PBX."""
+    said: Cause | None = None
+    """What the phone itself gave as its reason."""
+    diverted_from: str | None = None
+    """The phone that this one rings instead of, or took the call from."""
+
+    @property
+    def is_plumbing(self) -> bool:
+        """Half of a Local channel: a pipe inside the PBX, nobody's phone."""
+        return self.channel.startswith("Local/")
+
+
+@dataclass(slots=True)
+class Stay:
+    """A wait in a queue. `undecided_since`: it is over, and why is not known yet."""
+
+    queue: QueueName
+    seen_in: int
+    answered: bool = False
+    abandon_seen: bool = False
+    undecided_since: float | None = None
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A blind transfer whose target has not rung yet."""
+
+    stays: str
+    by: str
+    kind: Literal["blind"] = "blind"
+
+
+@dataclass(slots=True, eq=False)
+class LiveCall:
+    """`caller` is the leg that the call is about: who rang in, or, when that person has put the
+    other side through to somebody and left, who stays. `channel` stays the first caller's."""
+
+    id: CallId
+    linkedid: Linkedid
+    legs: dict[Uniqueid, Leg] = field(default_factory=dict)
+    aliases: list[Linkedid] = field(default_factory=list)
+    caller: Leg | None = None
+    channel: str = ""
+    offered: bool = False
+    stay: Stay | None = None
+    queued: bool = False
+    talked: bool = False
+    failure: Cause | None = None
+    answered_from: QueueName | None = None
+    transfer: Transfer | None = None
+
+
+class Legs:
+    """All legs of one PBX, the bridges they stand in, and the calls they belong to."""
+
+    def __init__(self) -> None:
+        self._legs: dict[Uniqueid, Leg] = {}
+        self._calls: dict[Linkedid, LiveCall] = {}
+        self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
+        self._locals: dict[str, Leg] = {}
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def __iter__(self) -> Iterator[Leg]:
+        return iter(list(self._legs.values()))
+
+    def calls(self) -> list[LiveCall]:
+        return list({id(call): call for call in self._calls.values()}.values())
+
+    def find(self, uniqueid: str) -> Leg | None:
+        return self._legs.get(Uniqueid(uniqueid))
+
+    def call(self, linkedid: Linkedid) -> LiveCall | None:
+        return self._calls.get(linkedid)
+
+    def add_call(self, call: LiveCall) -> None:
+        call.aliases.append(call.linkedid)
+        self._calls[call.linkedid] = call
+
+    def add(self, leg: Leg) -> None:
+        self._legs[leg.uniqueid] = leg.call.legs[leg.uniqueid] = leg
+        if leg.is_plumbing:
+            self._locals[leg.channel] = leg
+
+    def remove(self, leg: Leg) -> bool:
+        """Takes a leg out; whether it was the last of its call, which is then forgotten."""
+        self.exit(leg)
+        if self._locals.get(leg.channel) is leg:
+            del self._locals[leg.channel]
+        self._legs.pop(leg.uniqueid, None)
+        leg.call.legs.pop(leg.uniqueid, None)
+        for other in leg.call.legs.values():
+            if other.dialled_by is leg:
+                other.dialled_by = None
+        if leg.call.legs:
+            return False
+        for alias in leg.call.aliases:
+            self._calls.pop(alias, None)
+        return True
+
+    def rename(self, leg: Leg, channel: str) -> None:
+        if self._locals.get(leg.channel) is leg:
+            del self._locals[leg.channel]
+        leg.channel = channel
+        if leg.is_plumbing:
+            self._locals[channel] = leg
+
+    def merge(self, younger: LiveCall, older: LiveCall) -> None:
+        """All legs and names of `younger` are `older`'s from now on."""
+        for leg in younger.legs.values():
+            leg.call = older
+            older.legs[leg.uniqueid] = leg
+        younger.legs = {}
+        for alias in younger.aliases:
+            self._calls[alias] = older
+        older.aliases += younger.aliases
+        older.talked = older.talked or younger.talked
+
+    def enter(self, leg: Leg, bridge: str) -> None:
+        self.exit(leg)
+        leg.bridge = bridge
+        self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
+
+    def exit(self, leg: Leg) -> None:
+        inside = self._bridges.get(leg.bridge)
+        if inside is not None:
+            inside.pop(leg.uniqueid, None)
+            if not inside:
+                del self._bridges[leg.bridge]
+        leg.bridge = ""
+
+    def together(self, leg: Leg) -> list[Leg]:
+        """The phones that hear each other around `leg`: those of its bridge, and those behind the
+        Local channels that stand in it."""
+        found: list[Leg] = []
+        bridges, seen = [leg.bridge], {""}
+        for bridge in bridges:
+            if bridge in seen:
+                continue
+            seen.add(bridge)
+            for other in self._bridges.get(bridge, {}).values():
+                if not other.is_plumbing:
+                    found.append(other)
+                elif (twin := self.twin(other)) is not None:
+                    bridges.append(twin.bridge)
+        return found
+
+    def twin(self, leg: Leg) -> Leg | None:
+        """The other half of a Local channel: their names differ in the last character."""
+        return self._locals.get(leg.channel[:-1] + ("2" if leg.channel.endswith("1") else "1"))
+
+    def person(self, leg: Leg | None) -> Leg | None:
+        """Who is at the near end of `leg`: itself, or the phone that a Local channel was made
+        for, which stands in a bridge with its other half, or dials it."""
+        for _ in range(8):  # pipes into pipes end somewhere
+            if leg is None or not leg.is_plumbing:
+                return leg
+            twin = self.twin(leg)
+            if twin is None:
+                return None
+            if twin.bridge:
+                inside = [other for other in self.together(twin) if not other.is_plumbing]
+                if inside:
+                    return inside[0]
+            leg = twin.dialled_by
+        return None

@@ -1,0 +1,66 @@
+"""What app_queue says of its members and queues, as facts. Pure."""
+
+from __future__ import annotations
+
+from cordboard.cti.ami import Message
+from cordboard.cti.facts import MemberGone, MemberSeen, QueueFact, QueueSeen
+from cordboard.events import PbxName, QueueName
+
+
+class Members:
+    """The members of one PBX's queues. `read` takes the messages that are named in `EVENTS`."""
+
+    EVENTS = (
+        "QueueMember",
+        "QueueMemberAdded",
+        "QueueMemberStatus",
+        "QueueMemberPause",
+        "QueueMemberPenalty",
+        "QueueMemberRemoved",
+        "QueueParams",
+    )
+
+    def __init__(self, pbx: PbxName) -> None:
+        self._pbx = pbx
+        self._seen_in: dict[tuple[QueueName, str], int] = {}
+
+    def read(self, message: Message, snapshot: int) -> list[QueueFact]:
+        """`snapshot` is the number of the last snapshot that began."""
+        queue = QueueName(message["Queue"])
+        # A list item says Name and Location where an event says MemberName and Interface.
+        interface = message["Interface"] or message["Location"]
+        match message["Event"]:
+            case "QueueParams":
+                return [QueueSeen(self._pbx, queue)]
+            case "QueueMemberRemoved":
+                known = self._seen_in.pop((queue, interface), None)
+                return [] if known is None else [MemberGone(self._pbx, queue, interface)]
+        self._seen_in[queue, interface] = snapshot
+        return [
+            MemberSeen(
+                self._pbx,
+                queue,
+                interface,
+                name=message["MemberName"] or message["Name"],
+                state_interface=message["StateInterface"] or interface,
+                status=number(message["Status"], 0),
+                paused=message["Paused"] == "1",
+                reason=message["PausedReason"],
+                in_call=message["InCall"] == "1",
+            )
+        ]
+
+    def missing(self, snapshot: int) -> list[QueueFact]:
+        """Those whom the snapshot left out; they are forgotten."""
+        gone = [key for key, seen_in in self._seen_in.items() if seen_in < snapshot]
+        for key in gone:
+            del self._seen_in[key]
+        return [MemberGone(self._pbx, queue, interface) for queue, interface in gone]
+
+
+def number(value: str, default: int) -> int:
+    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number."""
+    try:
+        return int(value)
+    except ValueError:
+        return default
