@@ -64,8 +64,8 @@ async def painted(desk: Seat) -> float:
 
 async def ready(desk: Seat) -> None:
     """Until the operator's phone is free for the next call."""
-    own = expect(desk["own-state-state"])
-    await own.to_have_attribute("data-value", "ready", timeout=20_000)
+    own = desk["own-state"].locator(".pill")
+    await expect(own).to_have_attribute("data-state", "ready", timeout=20_000)
 
 
 # -- a call of a known customer
@@ -106,13 +106,13 @@ async def test_card_comes_before_the_answer_follows_the_call_and_the_note_is_on_
         await expect(desk["recent-call"]).to_contain_text("Call back")
         await ready(desk)
 
-        again = dial(server.status, NUMBER, "Someone", stay=20)
+        again = dial(server.status, NUMBER, "Someone", stay=60)
         await desk.call_is("ringing")
         await expect(desk["interaction"]).to_have_count(1)
         await expect(desk["interaction"]).to_contain_text("Call back")
         await expect(desk["interaction"]).to_contain_text("Перезвонить в 15:00")
-        await again.drop()
-        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+        await hang_up(server, NUMBER)
+        await again.result
 
     (call,) = [c for c in (await server.api("GET", "/calls"))["calls"] if c["answered_at"]]
     assert call["customer"]["id"] == known["id"]
@@ -128,7 +128,7 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
     async with Phones(server.status, [silent]), seat(browser, server.base) as desk:
         await desk.log_in("anna", PASSWORD)
         await ready(desk)
-        caller = dial(server.status, NUMBER, "Someone", stay=60)
+        caller = dial(server.status, NUMBER, "Someone", stay=7)
         await desk.shows("customer-name", "Иван Петров")
         await desk.shows("customer-status", "VIP")
         await desk.call_is("ringing")
@@ -138,8 +138,8 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
         assert await desk.page.title() == "☎ Иван Петров"
         calls = (await server.api("GET", "/calls"))["calls"]
         assert [call["answered_at"] for call in calls] == [None]
-        await caller.drop()
-        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+        assert (await caller.result).hung_up == "us"
+        await expect(desk["pop-card"]).to_have_count(0)
         await expect(desk["recent-call"]).to_contain_text("The caller hung up")
 
 
@@ -170,12 +170,13 @@ async def test_an_unknown_number_is_saved_with_two_fields_and_known_at_the_next_
         await expect(desk["pop-card"]).to_have_count(0)
         await ready(desk)
 
-        again = dial(server.status, NUMBER, "", stay=20)
+        again = dial(server.status, NUMBER, "", stay=60)
         await desk.call_is("ringing")
         await desk.shows("customer-name", "Мила Георгиева")
         await expect(desk["new-customer-form"]).to_have_count(0)
         await expect(desk["interaction"]).to_contain_text("Resolved")
-        await again.drop()
+        await hang_up(server, NUMBER)
+        await again.result
 
 
 async def test_a_name_that_is_a_program_is_shown_and_not_run(
@@ -199,8 +200,9 @@ async def test_a_name_that_is_a_program_is_shown_and_not_run(
             waiting = board.page.locator("[data-testid^=waiting-queue-]")
             await expect(waiting).to_contain_text(EVIL)
             await expect(board["operator-anna"]).to_contain_text(EVIL)
-            await caller.drop()
-            await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+            await hang_up(server, number)
+            await caller.result
+            await expect(desk["pop-card"]).to_have_count(0)
             await expect(desk["recent"]).to_contain_text(EVIL)
         for one in (desk, board):
             assert await one.page.locator("main img:not([src='/static/cord.svg'])").count() == 0
@@ -216,9 +218,16 @@ async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
 ) -> None:
     await server.customer("79160000001", status="regular", language="ru", name="Первый")
     await server.customer("79160000003", status="vip", language="ru", name="Важный")
-    async with seat(browser, server.base) as board:
+    async with Phones(server.status, [ANNA]), seat(browser, server.base) as board:
         await board.log_in("maria", PASSWORD, "/wallboard")
         await board.is_live()
+        anna = board["operator-anna"]
+        await expect(board["operator-boris"]).to_have_attribute("data-state", "offline")
+        await expect(anna).to_have_attribute("data-state", "ready")
+        await pause(server, "lunch")
+        await expect(anna).to_have_attribute("data-state", "paused")
+        await expect(anna).to_contain_text("lunch")
+
         callers = [dial(server.status, "79160000001", "1", stay=60)]
         waiting = board["waiting-queue-support-ru"].get_by_role("listitem")
         await expect(waiting).to_have_count(1)
@@ -234,18 +243,33 @@ async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
         )
         tile = board["queue-support-ru"]
         await expect(tile.get_by_test_id("queue-waiting")).to_have_text("3")
-        await expect(board["operator-anna"]).to_have_attribute("data-state", "offline")
-        async with Phones(server.status, [ANNA]):
-            anna = expect(board["operator-anna"])
-            await anna.to_have_attribute("data-state", "ringing", timeout=20_000)
-            await anna.to_contain_text("Важный")
-            await anna.to_have_attribute("data-state", "talking", timeout=20_000)
-            await expect(waiting).to_have_text([re.compile("1.*Первый"), re.compile("2.*Second")])
-            await callers[2].drop()
-            await anna.to_have_attribute("data-state", "wrap-up", timeout=20_000)
-            for caller in callers:
-                await caller.drop()
+
+        await pause(server, None)
+        await expect(anna).to_have_attribute("data-state", "ringing", timeout=20_000)
+        await expect(anna).to_contain_text("Важный")
+        await expect(anna).to_have_attribute("data-state", "talking", timeout=20_000)
+        await expect(waiting).to_have_text([re.compile("1.*Первый"), re.compile("2.*Second")])
+        await hang_up(server, "79160000003")
+        await expect(anna).to_have_attribute("data-state", "wrap-up", timeout=20_000)
+        await hang_up(server, "79160000001")
+        await hang_up(server, "79260000002")
+        for caller in callers:
+            assert (await caller.result).hung_up == "them"
         await expect(board["nobody-waits"]).to_be_visible(timeout=20_000)
+
+
+async def hang_up(server: Server, number: str) -> None:
+    """As when the caller does: `drop` would leave the PBX waiting for one who is gone."""
+    calls = (await server.api("GET", "/calls"))["calls"]
+    (live,) = [c for c in calls if c["from"] == f"+{number}" and c["state"] != "ended"]
+    body = {"action": "hangup", "args": {}, "reason": "test"}
+    await server.api("POST", f"/calls/{live['id']}/actions", body)
+
+
+async def pause(server: Server, reason: str | None) -> None:
+    """Anna takes no calls for this reason; None: she does again."""
+    body = {"action": "pause" if reason else "unpause", "args": {}, "reason": reason or ""}
+    await server.api("POST", "/operators/anna/actions", body, by="anna")
 
 
 async def test_an_operator_is_refused_the_wallboard_in_words(
@@ -295,7 +319,7 @@ async def test_a_console_lives_through_a_restart_of_the_server(
         await expect(desk["wrapup-note"]).to_have_value("half a sentence")
         await expect(desk["tab"]).to_have_count(1)
         assert not caller.result.done()
-        await caller.drop()
+        await hang_up(server, NUMBER)
         await desk.call_is("wrap-up")
         await desk["wrapup-result-order"].click()
         await desk.page.keyboard.press("Control+Enter")
