@@ -4,7 +4,9 @@ in a real browser, from logging in to the saved note."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -266,10 +268,10 @@ async def hang_up(server: Server, number: str) -> None:
     await server.api("POST", f"/calls/{live['id']}/actions", body)
 
 
-async def pause(server: Server, reason: str | None) -> None:
-    """Anna takes no calls for this reason; None: she does again."""
+async def pause(server: Server, reason: str | None, name: str = "anna") -> None:
+    """An operator takes no calls for this reason; None: does again."""
     body = {"action": "pause" if reason else "unpause", "args": {}, "reason": reason or ""}
-    await server.api("POST", "/operators/anna/actions", body, by="anna")
+    await server.api("POST", f"/operators/{name}/actions", body)
 
 
 async def test_an_operator_is_refused_the_wallboard_in_words(
@@ -331,33 +333,183 @@ async def test_a_console_lives_through_a_restart_of_the_server(
 # -- languages, and the pictures of the README
 
 
-PEOPLE = {
-    "en": {"anna": "Anna Sergeeva", "boris": "Boris Ivanov", "maria": "Maria Stone"},
-    "ru": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменева"},
-    "bg": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменова"},
+@dataclass(frozen=True)
+class Language:
+    """Who works and calls in it, and words that its pages must have."""
+
+    code: str
+    people: dict[str, str]
+    phone: str
+    caller: tuple[str, str]
+    second: tuple[str, str]
+    note: str
+    login: str
+    ringing: str
+    why: str
+    nobody: str
+    ready: str
+
+
+LANGUAGES = {
+    "en": Language(
+        code="en",
+        people={"anna": "Anna Sergeeva", "boris": "Boris Ivanov", "maria": "Maria Stone"},
+        phone="1005",
+        caller=("447400000002", "Robert Sample"),
+        second=("442070000014", "Northwind Example Traders"),
+        note="The courier was late again; wants the delivery moved to Monday.",
+        login="Log in",
+        ringing="Ringing",
+        why="VIP customers go first",
+        nobody="Nobody is waiting.",
+        ready="Ready for the next call",
+    ),
+    "ru": Language(
+        code="ru",
+        people={"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменева"},
+        phone="1001",
+        caller=("79160000001", "Иванова Ольга Сергеевна"),
+        second=("74950000017", "АО «Первый завод»"),
+        note="Курьер опять опоздал; просит перенести доставку на понедельник.",
+        login="Вход",
+        ringing="Звонит",
+        why="VIP-клиенты проходят первыми",
+        nobody="Никто не ждёт.",
+        ready="Ждём следующий звонок",
+    ),
+    "bg": Language(
+        code="bg",
+        people={"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменова"},
+        phone="1005",
+        caller=("359888000002", "Мария Стоянова Димитрова"),
+        second=("35928000015", "„Морска звезда“ АД"),
+        note="Куриерът пак закъсня; иска доставката да се премести за понеделник.",
+        login="Вход",
+        ringing="Звъни",
+        why="VIP клиентите са с предимство",
+        nobody="Никой не чака.",
+        ready="В очакване на обаждане",
+    ),
 }
-MORE_PHONES = {"vera": "1003", "george": "1004", "daria": "1005", "peter": "1006"}
-MORE_PEOPLE = ("Vera Nikolova", "George Hill", "Daria Smirnova", "Peter Stone")
+COLLEAGUES = {
+    "vera": ("Vera Nikolova", "1003"),
+    "george": ("George Hill", "1004"),
+    "daria": ("Daria Smirnova", None),
+    "peter": ("Peter Stone", "1006"),
+}
 
 
-class Office(Server):
-    """A server whose store is filled as after some months of work."""
+@pytest.fixture
+async def office(
+    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any], language: str
+) -> AsyncIterator[Server]:
+    """A server whose people have names, and whose customers have called before."""
+    pbx.cli("queue reset stats")
+    running = Server(tmp_path, sandbox)
+    await running.prepare()
+    store = Store(load(running.config).database.url)
+    await store.open()
+    spoken = LANGUAGES[language]
+    for name, shown in spoken.people.items():
+        await store.update_user(name, {"display_name": shown})
+    await store.update_user("anna", {"phone": f"PJSIP/{spoken.phone}", "mobile": None})
+    for name, (shown, phone) in COLLEAGUES.items():
+        interface = phone and f"PJSIP/{phone}"
+        await store.add_user(name, "operator", PASSWORD, display_name=shown, phone=interface)
+    await load_sample(store, share("sample"), time.time())
+    await store.close()
+    await running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        for phone in ("1001", "1004", "1005"):
+            pbx.cli(f"queue unpause member PJSIP/{phone}")
 
-    async def fill(self) -> None:
-        settings = load(self.config)
-        store = Store(settings.database.url)
-        await store.open()
-        for (name, phone), shown in zip(MORE_PHONES.items(), MORE_PEOPLE, strict=True):
-            await store.add_user(
-                name, "operator", PASSWORD, display_name=shown, phone=f"PJSIP/{phone}"
-            )
-        await load_sample(store, share("sample"), NOON)
-        await store.close()
 
-    async def speak(self, language: str) -> None:
-        """Names of the people here, as they are written in this language."""
-        store = Store(load(self.config).database.url)
-        await store.open()
-        for name, shown in PEOPLE[language].items():
-            await store.update_user(name, {"display_name": shown})
-        await store.close()
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_pages_speak_the_readers_language_through_a_whole_call(
+    office: Server, browser: Browser, pictures: Pictures, language: str
+) -> None:
+    spoken = LANGUAGES[language]
+    async with (
+        Phones(office.status, [PhoneSpec(spoken.phone, (SLOW,))]),
+        seat(browser, office.base, language) as desk,
+        seat(browser, office.base, language) as board,
+    ):
+        await desk.page.goto(office.base)
+        await expect(desk.page.get_by_role("heading")).to_have_text(spoken.login)
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        await expect(desk["idle"].get_by_role("heading", level=1)).to_have_text(spoken.ready)
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await board.shows("nobody-waits", spoken.nobody)
+        for one in (desk, board):
+            assert await one.page.evaluate("document.documentElement.lang") == language
+
+        caller = dial(office.status, spoken.caller[0], "Someone", stay=9)
+        await desk.shows("customer-name", spoken.caller[1])
+        await desk.shows("call-state", spoken.ringing)
+        await expect(desk["route-why"]).to_contain_text(spoken.why)
+        await expect(board["operator-anna"]).to_contain_text(spoken.ringing)
+        await desk.call_is("talking")
+        if language == "ru":
+            await pictures.take(desk.page, "console-ru")
+        await caller.result
+        await desk.call_is("wrap-up")
+        await desk.page.keyboard.press("3")
+        await desk.page.keyboard.type(spoken.note)
+        if language == "en":
+            await pictures.take(desk.page, "console-en")
+
+        # The next call rings while the note is being written, and takes nothing away.
+        second = dial(office.status, spoken.second[0], "Someone", stay=60)
+        banner = desk["incoming-banner"]
+        await expect(banner).to_contain_text(spoken.second[1], timeout=20_000)
+        await expect(banner).to_contain_text(spoken.ringing)
+        await desk.shows("customer-name", spoken.caller[1])
+        await expect(desk["wrapup-note"]).to_have_value(spoken.note)
+        if language == "bg":
+            await pictures.take(desk.page, "console-bg")
+        await hang_up(office, spoken.second[0])
+        await second.result
+
+
+@pytest.mark.parametrize("language", ["en"])
+async def test_a_strangers_card_and_a_busy_wallboard(
+    office: Server, browser: Browser, pictures: Pictures
+) -> None:
+    """One operator is paused, two talk, one's phone rings, callers wait in two queues."""
+    quick = Manner(ring=0.3)
+    rings = Manner(answers="no-answer")
+    phones = [PhoneSpec(user, (quick,)) for user in ("1002", "1004", "1006")]
+    async with (
+        Phones(office.status, [*phones, PhoneSpec("1005", (rings,))]),
+        seat(browser, office.base) as desk,
+        seat(browser, office.base) as board,
+    ):
+        await desk.log_in("anna", PASSWORD)
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await pause(office, "training", "george")
+        await expect(board["operator-george"]).to_have_attribute("data-state", "paused")
+        callers = [dial(office.status, "79160000002", "1", stay=90)]
+        await expect(board["operator-boris"]).to_have_attribute("data-state", "talking")
+        # Her phone and Peter's take turns: of two callers one is hers.
+        strangers = [("442079460018", "Jane Smith"), ("442079460019", "John Miller")]
+        for number, name in strangers:
+            callers.append(dial(office.status, number, name, stay=90))
+        await desk.call_is("ringing")
+        await desk.shows("customer-status", "Unknown number")
+        await expect(desk["new-customer-name"]).to_be_focused()
+        await pictures.take(desk.page, "unknown-en")
+        await expect(board["operator-peter"]).to_have_attribute("data-state", "talking")
+        more = ("79160000005", "79160000007", "79261230017", "447400000001")
+        callers += [dial(office.status, number, "", stay=90) for number in more]
+        ru = board["waiting-queue-support-ru"].get_by_role("listitem")
+        await expect(ru).to_have_count(3)
+        await expect(ru.first).to_contain_text("Лебедева Ирина Павловна")
+        await expect(ru.first).to_contain_text("VIP customers go first")
+        await expect(board.page.get_by_text("Alice Example")).to_be_visible()
+        await pictures.take(board.page, "wallboard-en")
+        for caller in callers:
+            await caller.drop()

@@ -154,12 +154,19 @@ def test_secrets_and_ports_stay_over_a_restart_and_differ_between_folders(
 
 def test_crash_and_start_again(own: SandboxPbx) -> None:
     own.up()
-    pid = own.pid()
-    own.kill()
-    assert own.pid() is None
-    assert own.status()["running"] is False
-    assert own.up() is True
-    assert own.pid() != pid
+    before = own.status()
+    with (
+        socket.create_server((LOOPBACK, before["agi"]["port"])),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mobile,
+    ):
+        mobile.bind((LOOPBACK, before["mobile"]["port"]))
+        own.kill()
+        assert own.pid() is None
+        assert own.status()["running"] is False
+        assert own.up() is True
+    after = own.status()
+    assert after["pid"] != before["pid"]
+    assert {**after, "pid": 0} == {**before, "pid": 0}  # cordboard finds it where it was
 
 
 def test_another_process_sees_and_stops_it(own: SandboxPbx) -> None:

@@ -114,11 +114,8 @@ class SandboxPbx:
     def pid(self) -> int | None:
         """The process, if it runs."""
         if self._child is not None:
-            with contextlib.suppress(ChildProcessError, FileNotFoundError):
-                # When its first thread has ended the others follow at once: wait, and reap it.
-                state = Path(f"/proc/{self._child}/stat").read_text().rpartition(") ")[2][0]
-                if os.waitpid(self._child, 0 if state in "ZX" else os.WNOHANG) == (0, 0):
-                    return self._child
+            if not _ended(self._child):
+                return self._child
             self._child = None
         try:
             pid = int((self._folders().run / "asterisk.pid").read_text())
@@ -337,6 +334,24 @@ path = {json.dumps(str(etc.shipped_config() / "routing.toml"))}
             if self.pid() != pid:  # also reaps it, where it is a child of ours
                 return
             time.sleep(0.02)
+
+
+def _ended(child: int) -> bool:
+    """Whether our child is gone, and reaped."""
+    try:
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            return True
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+        if state not in "ZX":
+            return False
+        # Its first thread has ended and the others are about to: until then it can not be reaped.
+        for _ in range(100):
+            if os.waitpid(child, os.WNOHANG) != (0, 0):
+                break
+            time.sleep(0.01)
+    except (ChildProcessError, FileNotFoundError):
+        pass
+    return True
 
 
 def _secrets(kept: dict[str, Any]) -> etc.Secrets:

@@ -72,14 +72,13 @@ def free(port: int, kind: socket.SocketKind) -> bool:
     return True
 
 
-def _usable(ports: Ports, *, may_serve: bool) -> bool:
-    """`may_serve`: cordboard may listen already, waiting for its PBX to come back."""
-    return (
-        free(ports.sip, socket.SOCK_DGRAM)
-        and free(ports.mobile, socket.SOCK_DGRAM)
-        and free(ports.ami, socket.SOCK_STREAM)
-        and (may_serve or free(ports.agi, socket.SOCK_STREAM))
+def _usable(ports: Ports, *, known: bool) -> bool:
+    """`known`: it was ours before, and cordboard and the mobile may be waiting for us there."""
+    asterisk = free(ports.sip, socket.SOCK_DGRAM) and free(ports.ami, socket.SOCK_STREAM)
+    others = known or (
+        free(ports.mobile, socket.SOCK_DGRAM) and free(ports.agi, socket.SOCK_STREAM)
     )
+    return asterisk and others
 
 
 @contextmanager
@@ -99,7 +98,7 @@ def claim(preferred: int | None) -> Iterator[Ports]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # another one is starting there at this moment
                 continue
-            if _usable(Ports(base), may_serve=base == preferred):
+            if _usable(Ports(base), known=base == preferred):
                 yield Ports(base)
                 return
     raise UserError(
