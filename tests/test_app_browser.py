@@ -394,7 +394,7 @@ LANGUAGES = {
 COLLEAGUES = {
     "vera": ("Vera Nikolova", "1003"),
     "george": ("George Hill", "1004"),
-    "daria": ("Daria Smirnova", None),
+    "daria": ("Daria Smirnova", "1001"),
     "peter": ("Peter Stone", "1006"),
 }
 
@@ -414,8 +414,8 @@ async def office(
         await store.update_user(name, {"display_name": shown})
     await store.update_user("anna", {"phone": f"PJSIP/{spoken.phone}", "mobile": None})
     for name, (shown, phone) in COLLEAGUES.items():
-        interface = phone and f"PJSIP/{phone}"
-        await store.add_user(name, "operator", PASSWORD, display_name=shown, phone=interface)
+        free = phone != spoken.phone and f"PJSIP/{phone}"
+        await store.add_user(name, "operator", PASSWORD, display_name=shown, phone=free or None)
     await load_sample(store, share("sample"), time.time())
     await store.close()
     await running.start()
@@ -447,20 +447,20 @@ async def test_the_pages_speak_the_readers_language_through_a_whole_call(
         for one in (desk, board):
             assert await one.page.evaluate("document.documentElement.lang") == language
 
-        caller = dial(office.status, spoken.caller[0], "Someone", stay=9)
+        caller = dial(office.status, spoken.caller[0], "Someone", stay=10)
         await desk.shows("customer-name", spoken.caller[1])
         await desk.shows("call-state", spoken.ringing)
         await expect(desk["route-why"]).to_contain_text(spoken.why)
         await expect(board["operator-anna"]).to_contain_text(spoken.ringing)
         await desk.call_is("talking")
         if language == "ru":
-            await pictures.take(desk.page, "console-ru")
+            await pictures.take(desk.page, "console-ru", desk["call-timer"], "0:04")
         await caller.result
         await desk.call_is("wrap-up")
         await desk.page.keyboard.press("3")
         await desk.page.keyboard.type(spoken.note)
         if language == "en":
-            await pictures.take(desk.page, "console-en")
+            await pictures.take(desk.page, "console-en", desk["call-timer"], "0:03")
 
         # The next call rings while the note is being written, and takes nothing away.
         second = dial(office.status, spoken.second[0], "Someone", stay=60)
@@ -470,7 +470,8 @@ async def test_the_pages_speak_the_readers_language_through_a_whole_call(
         await desk.shows("customer-name", spoken.caller[1])
         await expect(desk["wrapup-note"]).to_have_value(spoken.note)
         if language == "bg":
-            await pictures.take(desk.page, "console-bg")
+            ringing = banner.get_by_role("timer")
+            await pictures.take(desk.page, "console-bg", ringing, "0:02")
         await hang_up(office, spoken.second[0])
         await second.result
 
@@ -501,7 +502,7 @@ async def test_a_strangers_card_and_a_busy_wallboard(
         await desk.call_is("ringing")
         await desk.shows("customer-status", "Unknown number")
         await expect(desk["new-customer-name"]).to_be_focused()
-        await pictures.take(desk.page, "unknown-en")
+        await pictures.take(desk.page, "unknown-en", desk["call-timer"], "0:02")
         await expect(board["operator-peter"]).to_have_attribute("data-state", "talking")
         more = ("79160000005", "79160000007", "79261230017", "447400000001")
         callers += [dial(office.status, number, "", stay=90) for number in more]
@@ -510,6 +511,7 @@ async def test_a_strangers_card_and_a_busy_wallboard(
         await expect(ru.first).to_contain_text("Лебедева Ирина Павловна")
         await expect(ru.first).to_contain_text("VIP customers go first")
         await expect(board.page.get_by_text("Alice Example")).to_be_visible()
-        await pictures.take(board.page, "wallboard-en")
+        waits = board["queue-support-ru"].get_by_test_id("queue-longest")
+        await pictures.take(board.page, "wallboard-en", waits, "0:05")
         for caller in callers:
             await caller.drop()
