@@ -215,7 +215,7 @@ async def bench(options: Options) -> Report:
     await upgrade(f"sqlite:///{path}")
     lookup.fill(path, CUSTOMERS)
     tokens, cookie = await _people(path, max(operators, options.consoles))
-    seconds = options.sized(20, 6)
+    seconds = options.sized(12, 6)
     floor: dict[str, list[float]] = {"alone": [], "under load": []}
     ours: dict[str, dict[str, list[float]]] = {
         when: {"arrived": [], "painted": []} for when in ("alone", "under load")

@@ -75,7 +75,7 @@ async def _callers(
 async def _rounds(
     options: Options, ask: Mapping[str, Callable[[int], Awaitable[list[float]]]]
 ) -> dict[str, dict[str, list[float]]]:
-    count = options.sized(200, 60)
+    count = options.sized(150, 60)
     found: dict[str, dict[str, list[float]]] = {name: {"p50": [], "p99": []} for name in ask}
     for _ in range(options.rounds):
         for name, asked in ask.items():

@@ -120,6 +120,7 @@ class App:
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._broken = False
         self._users: tuple[Any, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -147,6 +148,10 @@ class App:
             "cordboard_unsaved_records": (
                 "Records that wait for the database",
                 lambda: self._ledger.unsaved,
+            ),
+            "cordboard_lost_records": (
+                "Records given up: the database was away for too long, or refused them",
+                lambda: self._ledger.lost,
             ),
             "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
             "cordboard_ami_quarantined": (
@@ -249,8 +254,9 @@ class App:
             await self._runner.cleanup()
         await self.store.close()
 
-    async def serve(self) -> None:
-        """Runs until SIGTERM or SIGINT."""
+    async def serve(self) -> bool:
+        """Runs until SIGTERM or SIGINT; False when it was a broken rule of our own that ended
+        it."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -261,6 +267,7 @@ class App:
         await stop.wait()
         log.info("stopping")
         await self.stop()
+        return not self._broken
 
     # Into the inbox
 
@@ -370,6 +377,7 @@ class App:
         if not task.cancelled() and (error := task.exception()):
             # One of our own rules is broken. Better to stop, be started again and take a
             # snapshot than to go on with a picture that may be wrong.
+            self._broken = True
             log.critical("broken", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 

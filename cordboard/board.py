@@ -30,7 +30,6 @@ from cordboard.desk import (
     HangUp,
     Link,
     PauseMember,
-    PolicyChanged,
     Pop,
     PopEnd,
     Remark,
@@ -162,8 +161,6 @@ class Board:
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
-            case PolicyChanged():
-                self._rules = replace(self._rules, policy=fact.policy)
             case ActionAsked():
                 self._action(fact)
             case ActionDone():
@@ -228,6 +225,8 @@ class Board:
             call,
             card=found.card if found else call.card,
             number=(found and found.e164) or call.number,
+            # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
+            dialled=arrival.dialled or call.dialled,
             decision=arrival.decision or call.decision,
         )
 

@@ -50,7 +50,8 @@ def serve(
 
     log_to_stderr(as_json=log == "json" or (log == "auto" and not sys.stderr.isatty()))
     settings = load(config)
-    asyncio.run(App(settings).serve())
+    if not asyncio.run(App(settings).serve()):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -212,6 +212,9 @@ def load(path: Path | None) -> Settings:
         raise ConfigError([fault]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {error}; the file must be TOML"]) from error
+    data.setdefault("database", {})
+    if isinstance(data["database"], dict):
+        data["database"].setdefault("url", Database().url)
     _resolve_paths(data, path.parent.resolve())
     return _settings(data, path, text)
 

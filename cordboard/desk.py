@@ -13,7 +13,7 @@ from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Decision, Policy
+from cordboard.queue.routing import Decision
 
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 PopEnd = Literal[
@@ -63,11 +63,6 @@ class UsersChanged:
     """All who may log in, as they are now."""
 
     users: tuple[User, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyChanged:
-    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,6 @@ AnyFact = (
     | CustomerFound
     | Remembered
     | UsersChanged
-    | PolicyChanged
     | CustomerChanged
     | ActionAsked
     | ActionDone

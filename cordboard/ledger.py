@@ -43,7 +43,7 @@ class Ledger:
         self._unsaved: deque[Record] = deque()
         self._filled = asyncio.Event()
         self.lost = 0
-        """Records given up because the database was away for too long."""
+        """Records given up: the database was away for too long, or refused them."""
 
     @property
     def unsaved(self) -> int:
@@ -85,6 +85,7 @@ class Ledger:
             async with asyncio.timeout(WRITE_WITHIN):
                 await self._store.write(list(self._unsaved))
         except RecordsError as error:
+            self.lost += len(error.refused)
             log.error("store.refused", reason=str(error))
         except (PeerError, TimeoutError) as error:
             # The desk goes on without its memory: a card with no history is worth more to the

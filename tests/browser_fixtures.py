@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
 __all__ = ["CHROMIUM_FLAGS", "Seat", "browser", "chromium", "pictures"]
 
@@ -58,7 +58,7 @@ class Seat:
         page.on("dialog", self._opened)
         page.on("request", lambda request: self.requests.append(request.url))
 
-    def __getitem__(self, testid: str) -> Any:
+    def __getitem__(self, testid: str) -> Locator:
         """The element with this `data-testid`."""
         return self.page.get_by_test_id(testid)
 
@@ -118,9 +118,11 @@ class Pictures:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    async def take(self, page: Page, name: str) -> None:
+    async def take(self, page: Page, name: str, timer: Locator, shows: str) -> None:
+        """The page as it is when `timer` shows this time: a picture of a call that goes on."""
         if self.folder is None:
             return
+        await expect(timer).to_have_text(shows, timeout=20_000)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.png"
         await page.screenshot(path=path, animations="disabled", caret="hide")

@@ -4,7 +4,9 @@ in a real browser, from logging in to the saved note."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,8 @@ async def painted(desk: Seat) -> float:
 
 async def ready(desk: Seat) -> None:
     """Until the operator's phone is free for the next call."""
-    own = expect(desk["own-state-state"])
-    await own.to_have_attribute("data-value", "ready", timeout=20_000)
+    own = desk["own-state"].locator(".pill")
+    await expect(own).to_have_attribute("data-state", "ready", timeout=20_000)
 
 
 # -- a call of a known customer
@@ -106,13 +108,13 @@ async def test_card_comes_before_the_answer_follows_the_call_and_the_note_is_on_
         await expect(desk["recent-call"]).to_contain_text("Call back")
         await ready(desk)
 
-        again = dial(server.status, NUMBER, "Someone", stay=20)
+        again = dial(server.status, NUMBER, "Someone", stay=60)
         await desk.call_is("ringing")
         await expect(desk["interaction"]).to_have_count(1)
         await expect(desk["interaction"]).to_contain_text("Call back")
         await expect(desk["interaction"]).to_contain_text("Перезвонить в 15:00")
-        await again.drop()
-        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+        await hang_up(server, NUMBER)
+        await again.result
 
     (call,) = [c for c in (await server.api("GET", "/calls"))["calls"] if c["answered_at"]]
     assert call["customer"]["id"] == known["id"]
@@ -128,7 +130,7 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
     async with Phones(server.status, [silent]), seat(browser, server.base) as desk:
         await desk.log_in("anna", PASSWORD)
         await ready(desk)
-        caller = dial(server.status, NUMBER, "Someone", stay=60)
+        caller = dial(server.status, NUMBER, "Someone", stay=7)
         await desk.shows("customer-name", "Иван Петров")
         await desk.shows("customer-status", "VIP")
         await desk.call_is("ringing")
@@ -138,8 +140,8 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
         assert await desk.page.title() == "☎ Иван Петров"
         calls = (await server.api("GET", "/calls"))["calls"]
         assert [call["answered_at"] for call in calls] == [None]
-        await caller.drop()
-        await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+        assert (await caller.result).hung_up == "us"
+        await expect(desk["pop-card"]).to_have_count(0)
         await expect(desk["recent-call"]).to_contain_text("The caller hung up")
 
 
@@ -170,12 +172,13 @@ async def test_an_unknown_number_is_saved_with_two_fields_and_known_at_the_next_
         await expect(desk["pop-card"]).to_have_count(0)
         await ready(desk)
 
-        again = dial(server.status, NUMBER, "", stay=20)
+        again = dial(server.status, NUMBER, "", stay=60)
         await desk.call_is("ringing")
         await desk.shows("customer-name", "Мила Георгиева")
         await expect(desk["new-customer-form"]).to_have_count(0)
         await expect(desk["interaction"]).to_contain_text("Resolved")
-        await again.drop()
+        await hang_up(server, NUMBER)
+        await again.result
 
 
 async def test_a_name_that_is_a_program_is_shown_and_not_run(
@@ -199,8 +202,9 @@ async def test_a_name_that_is_a_program_is_shown_and_not_run(
             waiting = board.page.locator("[data-testid^=waiting-queue-]")
             await expect(waiting).to_contain_text(EVIL)
             await expect(board["operator-anna"]).to_contain_text(EVIL)
-            await caller.drop()
-            await expect(desk["pop-card"]).to_have_count(0, timeout=20_000)
+            await hang_up(server, number)
+            await caller.result
+            await expect(desk["pop-card"]).to_have_count(0)
             await expect(desk["recent"]).to_contain_text(EVIL)
         for one in (desk, board):
             assert await one.page.locator("main img:not([src='/static/cord.svg'])").count() == 0
@@ -216,9 +220,16 @@ async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
 ) -> None:
     await server.customer("79160000001", status="regular", language="ru", name="Первый")
     await server.customer("79160000003", status="vip", language="ru", name="Важный")
-    async with seat(browser, server.base) as board:
+    async with Phones(server.status, [ANNA]), seat(browser, server.base) as board:
         await board.log_in("maria", PASSWORD, "/wallboard")
         await board.is_live()
+        anna = board["operator-anna"]
+        await expect(board["operator-boris"]).to_have_attribute("data-state", "offline")
+        await expect(anna).to_have_attribute("data-state", "ready")
+        await pause(server, "lunch")
+        await expect(anna).to_have_attribute("data-state", "paused")
+        await expect(anna).to_contain_text("lunch")
+
         callers = [dial(server.status, "79160000001", "1", stay=60)]
         waiting = board["waiting-queue-support-ru"].get_by_role("listitem")
         await expect(waiting).to_have_count(1)
@@ -234,18 +245,33 @@ async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
         )
         tile = board["queue-support-ru"]
         await expect(tile.get_by_test_id("queue-waiting")).to_have_text("3")
-        await expect(board["operator-anna"]).to_have_attribute("data-state", "offline")
-        async with Phones(server.status, [ANNA]):
-            anna = expect(board["operator-anna"])
-            await anna.to_have_attribute("data-state", "ringing", timeout=20_000)
-            await anna.to_contain_text("Важный")
-            await anna.to_have_attribute("data-state", "talking", timeout=20_000)
-            await expect(waiting).to_have_text([re.compile("1.*Первый"), re.compile("2.*Second")])
-            await callers[2].drop()
-            await anna.to_have_attribute("data-state", "wrap-up", timeout=20_000)
-            for caller in callers:
-                await caller.drop()
+
+        await pause(server, None)
+        await expect(anna).to_have_attribute("data-state", "ringing", timeout=20_000)
+        await expect(anna).to_contain_text("Важный")
+        await expect(anna).to_have_attribute("data-state", "talking", timeout=20_000)
+        await expect(waiting).to_have_text([re.compile("1.*Первый"), re.compile("2.*Second")])
+        await hang_up(server, "79160000003")
+        await expect(anna).to_have_attribute("data-state", "wrap-up", timeout=20_000)
+        await hang_up(server, "79160000001")
+        await hang_up(server, "79260000002")
+        for caller in callers:
+            assert (await caller.result).hung_up == "them"
         await expect(board["nobody-waits"]).to_be_visible(timeout=20_000)
+
+
+async def hang_up(server: Server, number: str) -> None:
+    """As when the caller does: `drop` would leave the PBX waiting for one who is gone."""
+    calls = (await server.api("GET", "/calls"))["calls"]
+    (live,) = [c for c in calls if c["from"] == f"+{number}" and c["state"] != "ended"]
+    body = {"action": "hangup", "args": {}, "reason": "test"}
+    await server.api("POST", f"/calls/{live['id']}/actions", body)
+
+
+async def pause(server: Server, reason: str | None, name: str = "anna") -> None:
+    """An operator takes no calls for this reason; None: does again."""
+    body = {"action": "pause" if reason else "unpause", "args": {}, "reason": reason or ""}
+    await server.api("POST", f"/operators/{name}/actions", body)
 
 
 async def test_an_operator_is_refused_the_wallboard_in_words(
@@ -295,7 +321,7 @@ async def test_a_console_lives_through_a_restart_of_the_server(
         await expect(desk["wrapup-note"]).to_have_value("half a sentence")
         await expect(desk["tab"]).to_have_count(1)
         assert not caller.result.done()
-        await caller.drop()
+        await hang_up(server, NUMBER)
         await desk.call_is("wrap-up")
         await desk["wrapup-result-order"].click()
         await desk.page.keyboard.press("Control+Enter")
@@ -307,33 +333,185 @@ async def test_a_console_lives_through_a_restart_of_the_server(
 # -- languages, and the pictures of the README
 
 
-PEOPLE = {
-    "en": {"anna": "Anna Sergeeva", "boris": "Boris Ivanov", "maria": "Maria Stone"},
-    "ru": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменева"},
-    "bg": {"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменова"},
+@dataclass(frozen=True)
+class Language:
+    """Who works and calls in it, and words that its pages must have."""
+
+    code: str
+    people: dict[str, str]
+    phone: str
+    caller: tuple[str, str]
+    second: tuple[str, str]
+    note: str
+    login: str
+    ringing: str
+    why: str
+    nobody: str
+    ready: str
+
+
+LANGUAGES = {
+    "en": Language(
+        code="en",
+        people={"anna": "Anna Sergeeva", "boris": "Boris Ivanov", "maria": "Maria Stone"},
+        phone="1005",
+        caller=("447400000002", "Robert Sample"),
+        second=("442070000014", "Northwind Example Traders"),
+        note="The courier was late again; wants the delivery moved to Monday.",
+        login="Log in",
+        ringing="Ringing",
+        why="VIP customers go first",
+        nobody="Nobody is waiting.",
+        ready="Ready for the next call",
+    ),
+    "ru": Language(
+        code="ru",
+        people={"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменева"},
+        phone="1001",
+        caller=("79160000001", "Иванова Ольга Сергеевна"),
+        second=("74950000017", "АО «Первый завод»"),
+        note="Курьер опять опоздал; просит перенести доставку на понедельник.",
+        login="Вход",
+        ringing="Звонит",
+        why="VIP-клиенты проходят первыми",
+        nobody="Никто не ждёт.",
+        ready="Ждём следующий звонок",
+    ),
+    "bg": Language(
+        code="bg",
+        people={"anna": "Анна Сергеева", "boris": "Борис Иванов", "maria": "Мария Каменова"},
+        phone="1005",
+        caller=("359888000002", "Мария Стоянова Димитрова"),
+        second=("35928000015", "„Морска звезда“ АД"),
+        note="Куриерът пак закъсня; иска доставката да се премести за понеделник.",
+        login="Вход",
+        ringing="Звъни",
+        why="VIP клиентите са с предимство",
+        nobody="Никой не чака.",
+        ready="В очакване на обаждане",
+    ),
 }
-MORE_PHONES = {"vera": "1003", "george": "1004", "daria": "1005", "peter": "1006"}
-MORE_PEOPLE = ("Vera Nikolova", "George Hill", "Daria Smirnova", "Peter Stone")
+COLLEAGUES = {
+    "vera": ("Vera Nikolova", "1003"),
+    "george": ("George Hill", "1004"),
+    "daria": ("Daria Smirnova", "1001"),
+    "peter": ("Peter Stone", "1006"),
+}
 
 
-class Office(Server):
-    """A server whose store is filled as after some months of work."""
+@pytest.fixture
+async def office(
+    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any], language: str
+) -> AsyncIterator[Server]:
+    """A server whose people have names, and whose customers have called before."""
+    pbx.cli("queue reset stats")
+    running = Server(tmp_path, sandbox)
+    await running.prepare()
+    store = Store(load(running.config).database.url)
+    await store.open()
+    spoken = LANGUAGES[language]
+    for name, shown in spoken.people.items():
+        await store.update_user(name, {"display_name": shown})
+    await store.update_user("anna", {"phone": f"PJSIP/{spoken.phone}", "mobile": None})
+    for name, (shown, phone) in COLLEAGUES.items():
+        free = phone != spoken.phone and f"PJSIP/{phone}"
+        await store.add_user(name, "operator", PASSWORD, display_name=shown, phone=free or None)
+    await load_sample(store, share("sample"), time.time())
+    await store.close()
+    await running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        for phone in ("1001", "1004", "1005"):
+            pbx.cli(f"queue unpause member PJSIP/{phone}")
 
-    async def fill(self) -> None:
-        settings = load(self.config)
-        store = Store(settings.database.url)
-        await store.open()
-        for (name, phone), shown in zip(MORE_PHONES.items(), MORE_PEOPLE, strict=True):
-            await store.add_user(
-                name, "operator", PASSWORD, display_name=shown, phone=f"PJSIP/{phone}"
-            )
-        await load_sample(store, share("sample"), NOON)
-        await store.close()
 
-    async def speak(self, language: str) -> None:
-        """Names of the people here, as they are written in this language."""
-        store = Store(load(self.config).database.url)
-        await store.open()
-        for name, shown in PEOPLE[language].items():
-            await store.update_user(name, {"display_name": shown})
-        await store.close()
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_pages_speak_the_readers_language_through_a_whole_call(
+    office: Server, browser: Browser, pictures: Pictures, language: str
+) -> None:
+    spoken = LANGUAGES[language]
+    async with (
+        Phones(office.status, [PhoneSpec(spoken.phone, (SLOW,))]),
+        seat(browser, office.base, language) as desk,
+        seat(browser, office.base, language) as board,
+    ):
+        await desk.page.goto(office.base)
+        await expect(desk.page.get_by_role("heading")).to_have_text(spoken.login)
+        await desk.log_in("anna", PASSWORD)
+        await ready(desk)
+        await expect(desk["idle"].get_by_role("heading", level=1)).to_have_text(spoken.ready)
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await board.shows("nobody-waits", spoken.nobody)
+        for one in (desk, board):
+            assert await one.page.evaluate("document.documentElement.lang") == language
+
+        caller = dial(office.status, spoken.caller[0], "Someone", stay=10)
+        await desk.shows("customer-name", spoken.caller[1])
+        await desk.shows("call-state", spoken.ringing)
+        await expect(desk["route-why"]).to_contain_text(spoken.why)
+        await expect(board["operator-anna"]).to_contain_text(spoken.ringing)
+        await desk.call_is("talking")
+        if language == "ru":
+            await pictures.take(desk.page, "console-ru", desk["call-timer"], "0:04")
+        await caller.result
+        await desk.call_is("wrap-up")
+        await desk.page.keyboard.press("3")
+        await desk.page.keyboard.type(spoken.note)
+        if language == "en":
+            await pictures.take(desk.page, "console-en", desk["call-timer"], "0:03")
+
+        # The next call rings while the note is being written, and takes nothing away.
+        second = dial(office.status, spoken.second[0], "Someone", stay=60)
+        banner = desk["incoming-banner"]
+        await expect(banner).to_contain_text(spoken.second[1], timeout=20_000)
+        await expect(banner).to_contain_text(spoken.ringing)
+        await desk.shows("customer-name", spoken.caller[1])
+        await expect(desk["wrapup-note"]).to_have_value(spoken.note)
+        if language == "bg":
+            ringing = banner.get_by_role("timer")
+            await pictures.take(desk.page, "console-bg", ringing, "0:02")
+        await hang_up(office, spoken.second[0])
+        await second.result
+
+
+@pytest.mark.parametrize("language", ["en"])
+async def test_a_strangers_card_and_a_busy_wallboard(
+    office: Server, browser: Browser, pictures: Pictures
+) -> None:
+    """One operator is paused, two talk, one's phone rings, callers wait in two queues."""
+    quick = Manner(ring=0.3)
+    rings = Manner(answers="no-answer")
+    phones = [PhoneSpec(user, (quick,)) for user in ("1002", "1004", "1006")]
+    async with (
+        Phones(office.status, [*phones, PhoneSpec("1005", (rings,))]),
+        seat(browser, office.base) as desk,
+        seat(browser, office.base) as board,
+    ):
+        await desk.log_in("anna", PASSWORD)
+        await board.log_in("maria", PASSWORD, "/wallboard")
+        await pause(office, "training", "george")
+        await expect(board["operator-george"]).to_have_attribute("data-state", "paused")
+        callers = [dial(office.status, "79160000002", "1", stay=90)]
+        await expect(board["operator-boris"]).to_have_attribute("data-state", "talking")
+        # Her phone and Peter's take turns: of two callers one is hers.
+        strangers = [("442079460018", "Jane Smith"), ("442079460019", "John Miller")]
+        for number, name in strangers:
+            callers.append(dial(office.status, number, name, stay=90))
+        await desk.call_is("ringing")
+        await desk.shows("customer-status", "Unknown number")
+        await expect(desk["new-customer-name"]).to_be_focused()
+        await pictures.take(desk.page, "unknown-en", desk["call-timer"], "0:02")
+        await expect(board["operator-peter"]).to_have_attribute("data-state", "talking")
+        more = ("79160000005", "79160000007", "79261230017", "447400000001")
+        callers += [dial(office.status, number, "", stay=90) for number in more]
+        ru = board["waiting-queue-support-ru"].get_by_role("listitem")
+        await expect(ru).to_have_count(3)
+        await expect(ru.first).to_contain_text("Лебедева Ирина Павловна")
+        await expect(ru.first).to_contain_text("VIP customers go first")
+        await expect(board.page.get_by_text("Alice Example")).to_be_visible()
+        waits = board["queue-support-ru"].get_by_test_id("queue-longest")
+        await pictures.take(board.page, "wallboard-en", waits, "0:05")
+        for caller in callers:
+            await caller.drop()

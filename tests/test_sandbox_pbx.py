@@ -154,12 +154,19 @@ def test_secrets_and_ports_stay_over_a_restart_and_differ_between_folders(
 
 def test_crash_and_start_again(own: SandboxPbx) -> None:
     own.up()
-    pid = own.pid()
-    own.kill()
-    assert own.pid() is None
-    assert own.status()["running"] is False
-    assert own.up() is True
-    assert own.pid() != pid
+    before = own.status()
+    with (
+        socket.create_server((LOOPBACK, before["agi"]["port"])),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mobile,
+    ):
+        mobile.bind((LOOPBACK, before["mobile"]["port"]))
+        own.kill()
+        assert own.pid() is None
+        assert own.status()["running"] is False
+        assert own.up() is True
+    after = own.status()
+    assert after["pid"] != before["pid"]
+    assert {**after, "pid": 0} == {**before, "pid": 0}  # cordboard finds it where it was
 
 
 def test_another_process_sees_and_stops_it(own: SandboxPbx) -> None:
@@ -247,22 +254,26 @@ def test_tether_is_tied_to_the_thread_that_started_it() -> None:
 
 
 def test_two_claims_never_share_a_block() -> None:
-    with claim(None) as first, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
-        holder.bind((LOOPBACK, first.sip))
-        assert not free(first.sip, socket.SOCK_DGRAM)
-        base = first.base
-        # As soon as the first one holds its SIP port, the next claim goes elsewhere.
-        script = (
-            "from cordboard.sandbox.ports import claim\n"
-            f"with claim({base}) as ports: print(ports.base)"
-        )
-        second = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-        time.sleep(0.3)
-        assert second.poll() is None  # it waits for its turn
-        turn = holder.dup()
-    out, _ = second.communicate(timeout=10)
-    turn.close()
-    assert int(out) != base
+    with claim(None) as first, claim(first.base) as second, claim(None) as third:
+        assert len({first.base, second.base, third.base}) == 3
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asterisk:
+        asterisk.bind((LOOPBACK, first.sip))
+        with claim(first.base) as other:
+            assert other.base != first.base
+
+
+def test_two_processes_start_one(own: SandboxPbx) -> None:
+    code = f"""if True:
+        from pathlib import Path
+        from cordboard.sandbox.pbx import SandboxPbx
+        print(SandboxPbx(Path({str(own.directory)!r})).up())
+    """
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    told = [one.communicate(timeout=60)[0] for one in both]
+    assert sorted(told) == [b"False\n", b"True\n"]
+    assert own.pid() is not None
 
 
 def test_blocks_do_not_overlap() -> None:

@@ -24,7 +24,7 @@ LINE_LIMIT = 1024
 HEADERS_LIMIT = 128
 """Asterisk refuses an action with more lines than this."""
 
-_REPEATABLE = frozenset({"ChanVariable", "Output", "Variable", "DestChanVariable", "AccountCode"})
+_REPEATABLE = ("ChanVariable", "DestChanVariable", "Variable", "Output")
 """Keys that Asterisk itself writes more than once in a frame."""
 
 _CONTROL = bytes(range(32)) + b"\x7f"
@@ -140,19 +140,40 @@ class Decoder:
 def _decode(frame: bytes, found: list[Message]) -> None:
     try:
         text = frame.decode()
-        lines = text.split("\r\n")
-        headers = dict([line.split(": ", 1) for line in lines])
+        pairs = [line.split(": ", 1) for line in text.split("\r\n")]
+        headers: dict[str, str] = dict(pairs)  # raises for a line without a separator
     except ValueError:
         _decode_carefully(frame, found)
         return
     # A translate that deletes nothing is the cheapest test for a stray control character: the
     # only ones that may stand here are the line ends, two bytes for each line but the last.
-    if len(headers) == len(lines) and len(frame.translate(None, _CONTROL)) == len(frame) - 2 * (
-        len(lines) - 1
-    ):
+    if len(frame.translate(None, _CONTROL)) != len(frame) - 2 * (len(pairs) - 1):
+        _decode_carefully(frame, found)
+    elif len(headers) == len(pairs):
         found.append(Message(headers))
     else:
-        _decode_carefully(frame, found)
+        found.append(_with_repeated(headers, pairs))
+
+
+def _with_repeated(headers: dict[str, str], pairs: list[list[str]]) -> Message:
+    """A frame in which keys come more than once: channel variables, lines of output."""
+    repeated: dict[str, list[str]] = {}
+    left = len(pairs) - len(headers)
+    for key in _REPEATABLE:
+        if key in headers:
+            values = [value for name, value in pairs if name == key]
+            if len(values) > 1:
+                headers[key] = values[0]
+                repeated[key] = values
+                left -= len(values) - 1
+    if not left:
+        return Message(headers, repeated)
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    repeated = {key: values for key, values in found.items() if len(values) > 1}
+    odd = tuple(f"{key} twice" for key in repeated if key not in _REPEATABLE)
+    return Message({key: values[0] for key, values in found.items()}, repeated, odd)
 
 
 def _decode_carefully(frame: bytes, found: list[Message]) -> None:

@@ -120,9 +120,6 @@ async def _demo(
     console: Console, port: int | None, seconds: float | None, rate: float, as_json: bool
 ) -> int:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     folder = Path(tempfile.mkdtemp(prefix="cordboard-demo-"))
     try:
         return await Demo(folder, console, stop).run(port, seconds, rate, as_json)
@@ -144,7 +141,11 @@ class Demo:
         """0 when calls were made and every one is accounted for; 1 otherwise."""
         self._console.print("Starting Asterisk (the first time it is fetched) …")
         pbx = SandboxPbx(self._folder / "pbx")
+        # Not in a thread: its end would be Asterisk's. Until it has started, Ctrl-C interrupts it.
         pbx.start(die_with_parent=True)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
         try:
             status = pbx.status()
             config = self._write_config(status, _port(port))

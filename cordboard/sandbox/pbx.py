@@ -12,6 +12,7 @@ secrets from one start to the next.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -21,6 +22,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -62,22 +64,26 @@ class SandboxPbx:
         asterisk = self.tools.asterisk
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
-        kept = self._read()
-        with claim(kept.get("base")) as ports:
+        with self._turn():
             if self.pid() is not None:  # another process was quicker
                 return False
+            self._start(asterisk, tied=die_with_parent)
+        return True
+
+    def _start(self, asterisk: Asterisk, *, tied: bool) -> None:
+        kept = self._read()
+        with claim(kept.get("base")) as ports:
             run = self._run_folder()
             plan = _secrets(kept)
             self._keep({"base": ports.base, "run": str(run), "secrets": asdict(plan)})
             etc.write(etc.Folders(self.directory, run), asterisk, ports, plan)
             self._write_server_config(ports, plan)
-            self._spawn(asterisk, tied=die_with_parent)
+            self._spawn(asterisk, tied=tied)
             try:
                 self._await_ready(ports)
             except BaseException:
                 self.kill()
                 raise
-        return True
 
     def down(self) -> bool:
         """Stop it, unless it is stopped; nothing is left running. True when it was stopped now."""
@@ -108,11 +114,8 @@ class SandboxPbx:
     def pid(self) -> int | None:
         """The process, if it runs."""
         if self._child is not None:
-            with contextlib.suppress(ChildProcessError, FileNotFoundError):
-                # When its first thread has ended the others follow at once: wait, and reap it.
-                state = Path(f"/proc/{self._child}/stat").read_text().rpartition(") ")[2][0]
-                if os.waitpid(self._child, 0 if state in "ZX" else os.WNOHANG) == (0, 0):
-                    return self._child
+            if not _ended(self._child):
+                return self._child
             self._child = None
         try:
             pid = int((self._folders().run / "asterisk.pid").read_text())
@@ -184,6 +187,21 @@ class SandboxPbx:
         return self._tools
 
     # ---- inside -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The sole right to start in this folder; waits while another process does."""
+        path = self.directory / "lock"
+        deadline = time.monotonic() + _BOOT
+        with path.open("a") as lock:
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                if time.monotonic() > deadline:
+                    raise UserError(f"another process is starting it: end the one with {path} open")
+                time.sleep(0.02)
+            yield
 
     def _running(self) -> int:
         pid = self.pid()
@@ -316,6 +334,24 @@ path = {json.dumps(str(etc.shipped_config() / "routing.toml"))}
             if self.pid() != pid:  # also reaps it, where it is a child of ours
                 return
             time.sleep(0.02)
+
+
+def _ended(child: int) -> bool:
+    """Whether our child is gone, and reaped."""
+    try:
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            return True
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+        if state not in "ZX":
+            return False
+        # Its first thread has ended and the others are about to: until then it can not be reaped.
+        for _ in range(100):
+            if os.waitpid(child, os.WNOHANG) != (0, 0):
+                break
+            time.sleep(0.01)
+    except (ChildProcessError, FileNotFoundError):
+        pass
+    return True
 
 
 def _secrets(kept: dict[str, Any]) -> etc.Secrets:

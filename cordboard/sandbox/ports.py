@@ -11,18 +11,15 @@ import fcntl
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from cordboard.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _LAST, _BLOCK = 11000, 31000, 1000
-_TURN = 90.0  # seconds to wait for others that are starting at this moment
 
 
 @dataclass(frozen=True)
@@ -75,45 +72,33 @@ def free(port: int, kind: socket.SocketKind) -> bool:
     return True
 
 
-def _usable(ports: Ports) -> bool:
-    return (
-        free(ports.sip, socket.SOCK_DGRAM)
-        and free(ports.mobile, socket.SOCK_DGRAM)
-        and free(ports.ami, socket.SOCK_STREAM)
+def _usable(ports: Ports, *, known: bool) -> bool:
+    """`known`: it was ours before, and cordboard and the mobile may be waiting for us there."""
+    asterisk = free(ports.sip, socket.SOCK_DGRAM) and free(ports.ami, socket.SOCK_STREAM)
+    others = known or (
+        free(ports.mobile, socket.SOCK_DGRAM) and free(ports.agi, socket.SOCK_STREAM)
     )
-
-
-def _await_turn(lock: IO[str], path: Path) -> None:
-    deadline = time.monotonic() + _TURN
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"another sandbox has been starting for more than {_TURN:.0f} s: "
-                    f"end the process that holds {path}"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return
+    return asterisk and others
 
 
 @contextmanager
 def claim(preferred: int | None) -> Iterator[Ports]:
-    """A free block, the preferred one if it is free, and the sole right to claim another until
-    the context ends: keep it until Asterisk holds its SIP port.
+    """A free block, the preferred one if it is free, which nobody else can claim until the
+    context ends: keep it until Asterisk holds its SIP port.
 
-    Raises UserError when every block is taken, or another process keeps the right for too long.
+    Raises UserError when every block is taken.
     """
-    path = Path(tempfile.gettempdir(), f"cordboard-ports-{os.getuid()}.lock")
-    with path.open("a") as lock:
-        _await_turn(lock, path)
-        candidates = list(range(_FIRST, _LAST, _BLOCK))
-        if preferred is not None:
-            candidates.insert(0, preferred)
-        for base in candidates:
-            if _usable(Ports(base)) and (base == preferred or free(base + 3, socket.SOCK_STREAM)):
+    candidates = list(range(_FIRST, _LAST, _BLOCK))
+    if preferred is not None:
+        candidates.insert(0, preferred)
+    for base in candidates:
+        path = Path(tempfile.gettempdir(), f"cordboard-ports-{os.getuid()}-{base}.lock")
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another one is starting there at this moment
+                continue
+            if _usable(Ports(base), known=base == preferred):
                 yield Ports(base)
                 return
     raise UserError(

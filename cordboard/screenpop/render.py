@@ -77,6 +77,7 @@ def screenpop(pop: Pop, currency: str) -> Message:
         "customer": customer(call.card.customer, currency) if call.card else None,
         "history": [interaction(item) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
+        "others": call.card.others if call.card else 0,
         "route": {
             "queue": call.queue,
             "priority": decision.priority if decision else 0,

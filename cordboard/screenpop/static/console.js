@@ -1,12 +1,13 @@
 /** The operator's console: the card of the call, the wrap-up, own state, queues and colleagues. */
 import { callerName, Desk, dirty, phaseSince } from "./cards.js";
-import { clock, languageName, moment, money, phone, withheld } from "./format.js";
+import { Cases, Facts, History, Why } from "./customer.js";
+import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load, ngettext } from "./i18n.js";
-import { afterPaint, Stream } from "./stream.js";
+import { main, me, stream, useOperator } from "./live.js";
+import { afterPaint } from "./stream.js";
 import {
   Icon,
   LinkState,
-  reasonText,
   speaks,
   StaleBanner,
   startClock,
@@ -30,17 +31,13 @@ import {
 /** @typedef {import("./cards.js").Card} Card */
 /** @typedef {import("./cards.js").Recent} Recent */
 /** @typedef {import("./stream.js").Operator} Operator */
-/** @typedef {import("./stream.js").Pop} Pop */
 
-const main = /** @type {HTMLElement} */ (document.getElementById("console"));
-const { user: me = "", currency = "RUB" } = main.dataset;
 /** @type {string[]} */
 const results = JSON.parse(main.dataset.results ?? "[]");
 
-export const stream = new Stream();
+export { stream };
 export const desk = new Desk(stream, me, typing);
 
-const HISTORY_SHOWN = 6;
 const JUST_TYPED = 3000;
 let typedAt = 0;
 addEventListener("input", () => (typedAt = Date.now()), true);
@@ -63,22 +60,6 @@ function typing() {
 function useDesk() {
   const [, again] = useReducer((/** @type {number} */ count) => count + 1, 0);
   useLayoutEffect(() => desk.on(() => again(null)), []);
-}
-
-/** An operator by login name, live; renders again only when this one changes. */
-function useOperator(/** @type {string | undefined} */ name) {
-  const seen = useRef(/** @type {Operator | undefined} */ (undefined));
-  seen.current = name ? stream.state?.operators.get(name) : undefined;
-  useStream(
-    stream,
-    ["operators", "snapshot"],
-    () => Boolean(name) && stream.state?.operators.get(name ?? "") !== seen.current,
-  );
-  return seen.current;
-}
-
-function colleague(/** @type {string | null} */ name) {
-  return (name && stream.state?.operators.get(name)?.display_name) || name || "";
 }
 
 /* The bar. */
@@ -310,99 +291,6 @@ function Closed(/** @type {{card: Card}} */ { card }) {
       ${dirty(card) ? html`<${Icon} name="close" />${_("Discard and close")}` : html`${_("Close the card")} <kbd>Esc</kbd>`}
     </button>
   </div>`;
-}
-
-function Facts(/** @type {{pop: Pop}} */ { pop }) {
-  const { customer } = pop;
-  if (!customer) return null;
-  const { balance } = customer;
-  const unit = customer.currency || currency;
-  return html`<dl class="facts">
-    <div class="tile" data-debt=${balance !== null && balance < 0}>
-      <dt>${balance !== null && balance < 0 ? _("Debt") : _("Balance")}</dt>
-      <dd data-testid="customer-balance">
-        ${balance !== null && balance < 0 && html`<${Icon} name="warning" />`}
-        ${balance === null || balance === undefined ? html`<span class="soft">—</span>` : money(Math.abs(balance), unit)}
-      </dd>
-    </div>
-    <div class="tile">
-      <dt>${_("Personal manager")}</dt>
-      <dd data-testid="customer-manager">
-        ${customer.manager
-          ? html`<${Manager} manager=${customer.manager} />`
-          : html`<span class="soft">${_("none")}</span>`}
-      </dd>
-    </div>
-    <div class="tile">
-      <dt>${ngettext("Number", "Numbers", customer.phones.length)}</dt>
-      <dd class="phones">
-        ${customer.phones.map(
-          (number) =>
-            html`<span class=${number === pop.call.from ? "number calling" : "number"}>${phone(number)}</span>`,
-        )}
-      </dd>
-    </div>
-  </dl>`;
-}
-
-function Manager(/** @type {{manager: {name: string, display_name: string}}} */ { manager }) {
-  const operator = useOperator(manager.name);
-  const own = manager.name === me;
-  return html`<span class="manager">
-    ${own ? _("You, {name}", { name: manager.display_name }) : manager.display_name}
-    ${!own && operator && html`<span class="presence" data-state=${operator.state}><${Icon} name=${operator.state === "offered" ? "ringing" : operator.state} />${word("operator", operator.state)}</span>`}
-  </span>`;
-}
-
-function Why(/** @type {{pop: Pop}} */ { pop }) {
-  const reasons = pop.route?.why ?? [];
-  const queue = pop.route?.queue ?? pop.call.queue;
-  if (!reasons.length && !queue) return null;
-  return html`<section class="why">
-    <h2>${_("Why this call is here")}</h2>
-    <ul data-testid="route-why">
-      ${queue && html`<li>${_("Queue: {queue}", { queue })}</li>`}
-      ${reasons.map((reason) => html`<li data-code=${reason.code}>${reasonText(reason)}</li>`)}
-    </ul>
-  </section>`;
-}
-
-function History(/** @type {{pop: Pop}} */ { pop }) {
-  const history = pop.history ?? [];
-  return html`<section class="history-section">
-    <h2>${_("Last contacts")}</h2>
-    ${history.length
-      ? html`<ol class="history" data-testid="history">
-          ${history.slice(0, HISTORY_SHOWN).map(
-            (one) => html`<li key=${one.id} data-testid="interaction">
-              <p class="history-head">
-                <time datetime=${one.started_at}>${moment(one.started_at, stream.now())}</time>
-                <b>${one.result ? word("result", one.result) : one.outcome ? word("outcome", one.outcome) : ""}</b>
-                <span class="soft">${[colleague(one.operator), one.queue].filter(Boolean).join(" · ")}</span>
-              </p>
-              ${one.note && html`<p class="note">${one.note}</p>`}
-            </li>`,
-          )}
-        </ol>`
-      : html`<p class="soft" data-testid="history">${_("No contacts yet: this is the first.")}</p>`}
-  </section>`;
-}
-
-function Cases(/** @type {{pop: Pop}} */ { pop }) {
-  const cases = pop.cases ?? [];
-  return html`<section class="cases-section">
-    <h2>${_("Open cases")}</h2>
-    ${cases.length
-      ? html`<ul class="cases" data-testid="cases">
-          ${cases.map(
-            (one) => html`<li key=${one.id}>
-              <b>${one.title}</b>
-              <span class="soft">${word("case", one.state)} · ${moment(one.opened_at, stream.now())}</span>
-            </li>`,
-          )}
-        </ul>`
-      : html`<p class="soft" data-testid="cases">${_("None.")}</p>`}
-  </section>`;
 }
 
 function NewCustomer(/** @type {{card: Card}} */ { card }) {

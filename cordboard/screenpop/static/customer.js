@@ -1,0 +1,107 @@
+/** What the card tells of the customer: facts, why the call is here, last contacts, open cases. */
+import { moment, money, phone } from "./format.js";
+import { _, ngettext } from "./i18n.js";
+import { colleague, currency, me, stream, useOperator } from "./live.js";
+import { Icon, reasonText, word } from "./ui.js";
+import { html } from "./vendor/htm-preact.js";
+
+/** @typedef {import("./stream.js").Pop} Pop */
+
+const HISTORY_SHOWN = 6;
+
+export function Facts(/** @type {{pop: Pop}} */ { pop }) {
+  const { customer, others = 0 } = pop;
+  if (!customer) return null;
+  const { balance } = customer;
+  const unit = customer.currency || currency;
+  return html`<dl class="facts">
+    <div class="tile" data-debt=${balance !== null && balance < 0}>
+      <dt>${balance !== null && balance < 0 ? _("Debt") : _("Balance")}</dt>
+      <dd data-testid="customer-balance">
+        ${balance !== null && balance < 0 && html`<${Icon} name="warning" />`}
+        ${balance === null || balance === undefined ? html`<span class="soft">—</span>` : money(Math.abs(balance), unit)}
+      </dd>
+    </div>
+    <div class="tile">
+      <dt>${_("Personal manager")}</dt>
+      <dd data-testid="customer-manager">
+        ${customer.manager
+          ? html`<${Manager} manager=${customer.manager} />`
+          : html`<span class="soft">${_("none")}</span>`}
+      </dd>
+    </div>
+    <div class="tile">
+      <dt>${ngettext("Number", "Numbers", customer.phones.length)}</dt>
+      <dd class="phones">
+        ${customer.phones.map(
+          (number) =>
+            html`<span class=${number === pop.call.from ? "number calling" : "number"}>${phone(number)}</span>`,
+        )}
+        ${others > 0 &&
+        html`<span class="soft" data-testid="customer-others"
+          >${ngettext("{n} more customer has this number", "{n} more customers have this number", others)}</span
+        >`}
+      </dd>
+    </div>
+  </dl>`;
+}
+
+function Manager(/** @type {{manager: {name: string, display_name: string}}} */ { manager }) {
+  const operator = useOperator(manager.name);
+  const own = manager.name === me;
+  return html`<span class="manager">
+    ${own ? _("You, {name}", { name: manager.display_name }) : manager.display_name}
+    ${!own && operator && html`<span class="presence" data-state=${operator.state}><${Icon} name=${operator.state === "offered" ? "ringing" : operator.state} />${word("operator", operator.state)}</span>`}
+  </span>`;
+}
+
+export function Why(/** @type {{pop: Pop}} */ { pop }) {
+  const reasons = pop.route?.why ?? [];
+  const queue = pop.route?.queue ?? pop.call.queue;
+  if (!reasons.length && !queue) return null;
+  return html`<section class="why">
+    <h2>${_("Why this call is here")}</h2>
+    <ul data-testid="route-why">
+      ${queue && html`<li>${_("Queue: {queue}", { queue })}</li>`}
+      ${reasons.map((reason) => html`<li data-code=${reason.code}>${reasonText(reason)}</li>`)}
+    </ul>
+  </section>`;
+}
+
+export function History(/** @type {{pop: Pop}} */ { pop }) {
+  const history = pop.history ?? [];
+  return html`<section class="history-section">
+    <h2>${_("Last contacts")}</h2>
+    ${history.length
+      ? html`<ol class="history" data-testid="history">
+          ${history.slice(0, HISTORY_SHOWN).map(
+            (one) => html`<li key=${one.id} data-testid="interaction">
+              <p class="history-head">
+                <time datetime=${one.started_at}>${moment(one.started_at, stream.now())}</time>
+                <b>${one.result ? word("result", one.result) : one.outcome ? word("outcome", one.outcome) : ""}</b>
+                <span class="soft">${[colleague(one.operator), one.queue].filter(Boolean).join(" · ")}</span>
+              </p>
+              ${one.note && html`<p class="note">${one.note}</p>`}
+            </li>`,
+          )}
+        </ol>`
+      : html`<p class="soft" data-testid="history">${_("No contacts yet: this is the first.")}</p>`}
+  </section>`;
+}
+
+export function Cases(/** @type {{pop: Pop}} */ { pop }) {
+  const cases = pop.cases ?? [];
+  return html`<section class="cases-section">
+    <h2>${_("Open cases")}</h2>
+    ${cases.length
+      ? html`<ul class="cases" data-testid="cases">
+          ${cases.map(
+            (one) => html`<li key=${one.id}>
+              <b>${one.title}</b>
+              <span class="soft">${word("case", one.state)} · ${moment(one.opened_at, stream.now())}</span>
+            </li>`,
+          )}
+        </ul>`
+      : html`<p class="soft" data-testid="cases">${_("None.")}</p>`}
+  </section>`;
+}
