@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from cordboard.board import Board, Rules
+from cordboard.board import Board
 from cordboard.config import Settings, split_address
 from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
@@ -39,6 +39,7 @@ from cordboard.desk import (
     Remark,
     Remembered,
     RouteAsked,
+    Rules,
     Save,
     SaveWrapUp,
     SendRoute,

@@ -9,16 +9,17 @@ join them, such as "call ended and operator was talking: wrap-up".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from cordboard.actions import command_for
 from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
     AnyFact,
+    Arrival,
     Call,
     CallState,
     Command,
@@ -27,16 +28,14 @@ from cordboard.desk import (
     EndCall,
     EndPop,
     FindCustomer,
-    HangUp,
     Link,
-    PauseMember,
     Pop,
     PopEnd,
     Remark,
     Remembered,
     RouteAsked,
+    Rules,
     Save,
-    SaveWrapUp,
     SendRoute,
     ShowCall,
     ShowLink,
@@ -53,7 +52,7 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.queue.routing import Caller, Decision, Policy, decide
+from cordboard.queue.routing import Caller, decide
 from cordboard.records import call_record, contact, entry_record, fact_record
 
 ARRIVAL_KEPT = 3600.0
@@ -66,30 +65,6 @@ _POP_ENDS: dict[cti.Cause, PopEnd] = {
     "failed": "failed",
     "lost": "lost",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The settings that the board goes by. Times in seconds."""
-
-    policy: Policy
-    zone: ZoneInfo
-    wrapup: float
-    threshold: float
-    short_abandon: float
-
-
-@dataclass(slots=True)
-class Arrival:
-    """What is known of a caller before, and beside, the call itself: AGI and AMI are two
-    connections, and either may bring the news of a call first."""
-
-    number: str
-    dialled: str
-    at: float
-    ask: str | None = None
-    found: CustomerFound | None = None
-    decision: Decision | None = None
 
 
 class Board:
@@ -135,6 +110,14 @@ class Board:
                 self._undelivered(fact)
             case cti.Established():
                 self._established(fact)
+            case cti.Held():
+                self._step(fact.by, "hold", fact.call)
+            case cti.Retrieved():
+                self._step(fact.by, "retrieve", fact.call)
+            case cti.Transferred():
+                self._transferred(fact)
+            case cti.Merged():
+                self._merged(fact)
             case cti.PeerCleared():
                 self._peer_cleared(fact)
             case cti.Cleared():
@@ -162,14 +145,16 @@ class Board:
             case UsersChanged():
                 self._floor.employ(fact.users, now)
             case ActionAsked():
-                self._action(fact)
+                call = self._calls.get(CallId(fact.target))
+                operator = self._floor.operator(OperatorName(fact.target))
+                self._out.append(command_for(fact, call, operator))
             case ActionDone():
                 self._out.append(Tell(fact.id, fact.actor, fact.error))
             case WrapUpSaved():
                 self._wrapup_saved(fact)
             case Tick():
                 self._tick()
-            case cti.Abandoned() | cti.SnapshotBegan():
+            case cti.Abandoned() | cti.Diverted() | cti.SnapshotBegan():
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
@@ -223,7 +208,7 @@ class Board:
         found = arrival.found
         return replace(
             call,
-            card=found.card if found else call.card,
+            card=(found and found.card) or call.card,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
@@ -272,8 +257,14 @@ class Board:
             )
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
+        name = self._floor.at_phone(fact.channel)
+        consults = self._calls.get(self._floor.is_busy(name) or CallId("")) if name else None
+        if consults is not None:
+            # A second line, opened in the middle of a call, is about that call's customer.
+            call = replace(call, card=consults.card, decision=consults.decision)
+        elif name is not None:
+            self._advance(name, "answer", fact.call)
         self._change(self._with_arrival(call, arrival), force=True)
-        self._step(fact.channel, "answer", fact.call)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
@@ -347,20 +338,52 @@ class Board:
         if call is None:
             return
         name = self._step(fact.peer, "answer", fact.call)
-        call = replace(
-            call,
-            state="talking",
-            operator=name or call.operator,
-            answered=call.answered if call.answered is not None else self._now,
-        )
+        consulted = fact.channel != call.channel
+        if not consulted:
+            call = replace(
+                call,
+                state="talking",
+                operator=name or call.operator,
+                answered=call.answered if call.answered is not None else self._now,
+            )
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid:
                 self._put(replace(pop, talked=True))
         self._change(call)
-        if name:
+        if name and not consulted:
             self._out.append(Save(contact(call, name)))
             if entry := self._answered_entries.pop(call.id, None):
                 self._out.append(Save(entry_record(entry, call, name)))
+
+    def _transferred(self, fact: cti.Transferred) -> None:
+        """After the talk with the colleague the call is the colleague's; a blind one, or one that
+        still rings, becomes so with the answer."""
+        call = self._calls.get(fact.call)
+        name = self._floor.at_phone(fact.peer) if fact.peer else None
+        if call is not None and name is not None and fact.kind == "attended":
+            self._change(replace(call, operator=name))
+            self._out.append(Save(contact(self._calls[call.id], name)))
+
+    def _merged(self, fact: cti.Merged) -> None:
+        """The cards that were open for the part are the whole's from now on."""
+        part, whole = self._calls.get(fact.call), self._calls.get(fact.into)
+        if part is None or whole is None:
+            return
+        self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
+        operators = tuple(pop.operator for pop in self._pops_of(part.id))
+        for pop in self._pops.pop(part.id, {}).values():
+            moved = replace(pop, call=whole)
+            self._put(moved)
+            if pop.id in self._wrapups:
+                self._wrapups[pop.id] = whole.id
+            self._out.append(ShowPop(moved, first=False))
+            self._floor.reassign(pop.operator, part.id, whole.id)
+        del self._calls[part.id]
+        del self._linked[part.pbx, part.linkedid]
+        self._arrivals.pop((part.pbx, part.linkedid), None)
+        self._out.append(EndCall(part.id, operators))
+        shown = tuple(pop.operator for pop in self._pops_of(whole.id))
+        self._out.append(ShowCall(whole, shown))
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
@@ -490,49 +513,6 @@ class Board:
                 del self._open_entries[key]
                 self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
         self._link(pbx, "up", "")
-
-    # Actions
-
-    def _action(self, fact: ActionAsked) -> None:
-        match fact.kind, fact.action:
-            case "call", "wrapup":
-                self._out.append(
-                    SaveWrapUp(
-                        fact.id,
-                        fact.actor,
-                        CallId(fact.target),
-                        fact.args.get("customer"),
-                        str(fact.args.get("note", "")),
-                        fact.args.get("result"),
-                    )
-                )
-            case "call", "hangup":
-                call = self._calls.get(CallId(fact.target))
-                if call is None or call.state == "ended":
-                    self._out.append(Tell(fact.id, fact.actor, "the call is over"))
-                else:
-                    self._out.append(
-                        HangUp(fact.id, fact.actor, call.pbx, call.channel, call.uniqueid)
-                    )
-            case "operator", ("pause" | "unpause") as action:
-                operator = self._floor.operator(OperatorName(fact.target))
-                member = operator.memberships[0] if operator and operator.memberships else None
-                if member is None:
-                    self._out.append(Tell(fact.id, fact.actor, "this operator serves no queue"))
-                else:
-                    reason = fact.reason if action == "pause" else ""
-                    self._out.append(
-                        PauseMember(
-                            fact.id,
-                            fact.actor,
-                            member.pbx,
-                            member.interface,
-                            action == "pause",
-                            reason,
-                        )
-                    )
-            case _:
-                self._out.append(Tell(fact.id, fact.actor, f"no such action: {fact.action}"))
 
     # Showing and keeping
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Decision
+from cordboard.queue.routing import Decision, Policy
 
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 PopEnd = Literal[
@@ -129,6 +130,30 @@ AnyFact = (
 
 
 # What the board knows
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that the board goes by. Times in seconds."""
+
+    policy: Policy
+    zone: ZoneInfo
+    wrapup: float
+    threshold: float
+    short_abandon: float
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What is known of a caller before, and beside, the call itself: AGI and AMI are two
+    connections, and either may bring the news of a call first."""
+
+    number: str
+    dialled: str
+    at: float
+    ask: str | None = None
+    found: CustomerFound | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)

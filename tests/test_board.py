@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cordboard.board import Board, Rules
+from cordboard.board import Board
 from cordboard.crm_core.model import (
     CallRecord,
     Card,
@@ -33,6 +33,7 @@ from cordboard.desk import (
     PauseMember,
     Remembered,
     RouteAsked,
+    Rules,
     Save,
     SaveWrapUp,
     SendRoute,
@@ -313,6 +314,43 @@ def test_an_operator_who_calls_out_is_talking_and_then_ready_without_wrap_up(des
     assert desk.state(ANNA) == "talking"
     desk.tell(call.cleared())
     assert desk.state(ANNA) == "ready"
+
+
+# Transfers
+
+
+def test_after_an_attended_transfer_the_call_and_its_card_are_the_colleagues(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
+    line = (*call.about[:3], call.peer(ANNA)[0])  # Anna rings Boris from within the call
+    peer = call.peer(BORIS)
+    desk.tell(cti.Held(*call.about, call.peer(ANNA)[0]))
+    assert desk.state(ANNA) == "on-hold"
+    desk.tell(cti.Called(*line, *peer, None), cti.Established(*line, *peer, None))
+    assert (desk.last(ShowPop).pop.operator, desk.last(ShowPop).pop.call.card) == (
+        BORIS,
+        customer(),
+    )
+    assert desk.last(ShowCall).call.operator == ANNA
+    desk.tell(cti.Transferred(*call.about, "attended", call.peer(ANNA)[0], *peer))
+    assert desk.last(ShowCall).call.operator == BORIS
+    desk.tell(call.hangs_up(ANNA))
+    assert (desk.state(ANNA), desk.state(BORIS)) == ("wrap-up", "talking")
+
+
+def test_a_consultation_on_a_second_line_shows_the_customer_it_is_about(desk: Desk) -> None:
+    call, second = Caller(1), Caller(2)
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
+    second.about = (*second.about[:3], "PJSIP/1001-000000bb")
+    desk.tell(second.offered(), second.found(None), second.called(BORIS))
+    assert desk.last(ShowPop).pop.call.card == customer()
+    desk.tell(second.talks(BORIS), cti.Merged(*second.about, call.offered().call))
+    moved = desk.last(ShowPop)
+    assert (moved.first, moved.pop.operator, moved.pop.call.id) == (False, BORIS, "0000-1")
+    assert desk.board.live_calls == 1
+    desk.tell(call.hangs_up(ANNA))
+    assert (desk.state(ANNA), desk.state(BORIS)) == ("wrap-up", "talking")
 
 
 # Queues

@@ -40,6 +40,14 @@ def told(name: str) -> list[str]:
                 lines.append(f"rings {' '.join(phone(peer) for peer in fact['peers'])}")
             case "established":
                 lines.append(f"talks {phone(fact['peer'])}")
+            case "transferred":
+                goes = " ".join(phone(peer) for peer in fact["peers"])
+                stays, by = phone(fact["channel"]), phone(fact["by"])
+                lines.append(f"{by} transfers {stays} to {goes}, {fact['kind']}")
+            case "diverted":
+                lines.append(f"goes to {phone(fact['peers'][0])} instead of {phone(fact['by'])}")
+            case "held" | "retrieved":
+                lines.append(f"{fact['event']} by {phone(fact['by'])}")
             case "queued":
                 lines.append(f"queued {fact['position']}")
             case "cleared":
@@ -49,7 +57,98 @@ def told(name: str) -> list[str]:
     return lines
 
 
+ANSWERED = ["offered", "queued 1", "rings PJSIP/1001", "talks PJSIP/1001"]
+
 STORIES = {
+    "held_and_retrieved": [
+        *ANSWERED,
+        "held by PJSIP/1001",
+        "retrieved by PJSIP/1001",
+        "cleared completed",
+    ],
+    "forwarded_by_the_phone": [
+        "offered",
+        "rings PJSIP/1007",
+        "goes to PJSIP/1008 instead of PJSIP/1007",
+        "rings PJSIP/1008",
+        "talks PJSIP/1008",
+        "cleared completed",
+    ],
+    # The colleague's *8 is a call to the PBX of its own until it takes this one.
+    "picked_up": [
+        "offered",
+        "queued 1",
+        "rings PJSIP/1001",
+        "offered",
+        "goes to PJSIP/1008 instead of PJSIP/1001",
+        "talks PJSIP/1008",
+        "cleared completed",
+    ],
+    "transferred_blind": [
+        *ANSWERED,
+        "PJSIP/1001 transfers PJSIP/inbound to PJSIP/1008, blind",
+        "rings PJSIP/1008",
+        "talks PJSIP/1008",
+        "cleared completed",
+    ],
+    "transferred_blind_to_a_busy_phone": [
+        *ANSWERED,
+        "PJSIP/1001 transfers PJSIP/inbound to PJSIP/1008, blind",
+        "rings PJSIP/1008",
+        "queued 1",
+        "rings PJSIP/1002",
+        "talks PJSIP/1002",
+        "cleared completed",
+    ],
+    "transferred_attended": [
+        *ANSWERED,
+        "held by PJSIP/1001",
+        "rings PJSIP/1008",
+        "talks PJSIP/1008",
+        "PJSIP/1001 transfers PJSIP/inbound to PJSIP/1008, attended",
+        "cleared completed",
+    ],
+    "transferred_semi_attended": [
+        *ANSWERED,
+        "held by PJSIP/1001",
+        "rings PJSIP/1008",
+        "PJSIP/1001 transfers PJSIP/inbound to PJSIP/1008, semi-attended",
+        "talks PJSIP/1008",
+        "cleared completed",
+    ],
+    "consulted_and_returned": [
+        *ANSWERED,
+        "held by PJSIP/1001",
+        "rings PJSIP/1008",
+        "talks PJSIP/1008",
+        "retrieved by PJSIP/1001",
+        "cleared completed",
+    ],
+    "moved_to_another_queue": [
+        "offered",
+        "queued 1",
+        "queued 1",
+        "rings PJSIP/1006",
+        "talks PJSIP/1006",
+        "cleared completed",
+    ],
+    "redirected_while_ringing": [
+        "offered",
+        "queued 1",
+        "rings PJSIP/1001",
+        "queued 1",
+        "rings PJSIP/1006",
+        "talks PJSIP/1006",
+        "cleared completed",
+    ],
+    "parked_and_fetched": [*ANSWERED, "offered", "talks PJSIP/1008", "cleared completed"],
+    "originated_and_answered": [
+        "offered",
+        "rings PJSIP/trunk",
+        "talks PJSIP/trunk",
+        "cleared completed",
+    ],
+    "originated_not_answered": [],
     "direct_call_answered": [
         "offered",
         "rings PJSIP/1007",

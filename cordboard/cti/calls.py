@@ -17,32 +17,25 @@ from collections.abc import Callable
 
 from cordboard.cti.ami import Message, unescape
 from cordboard.cti.facts import (
-    Abandoned,
     Called,
     Cause,
     Cleared,
     Delivered,
     Diverted,
-    EntryOutcome,
     Established,
     Fact,
     Held,
     Merged,
     Offered,
     PeerCleared,
-    Placed,
-    Queued,
-    QueueLeft,
     Retrieved,
     Transferred,
     Undelivered,
 )
-from cordboard.cti.legs import Leg, Legs, LiveCall, Stay, Transfer
+from cordboard.cti.legs import Leg, Legs, LiveCall, Transfer
 from cordboard.cti.members import Members, number
-from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid, call_id
-
-UNDECIDED_FOR = 1.0
-"""Seconds to wait for the dialplan's word on why a caller left a queue."""
+from cordboard.cti.stays import About, Stays
+from cordboard.events import Linkedid, PbxName, QueueName, Uniqueid, call_id
 
 DIAL_FAILURES: dict[str, Cause] = {
     "BUSY": "busy",
@@ -62,15 +55,6 @@ HANGUP_CAUSES: dict[str, Cause] = {
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
 
-QUEUE_STATUSES: dict[str, EntryOutcome] = {
-    "TIMEOUT": "timed-out",
-    "FULL": "moved",
-    "JOINEMPTY": "moved",
-    "LEAVEEMPTY": "timed-out",
-    "CONTINUE": "moved",
-    "WITHDRAW": "moved",
-}
-
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
 
@@ -83,7 +67,7 @@ class CallModel:
         self.boot = ""
         self._legs = Legs()
         self._members = Members(pbx)
-        self._undecided: dict[Uniqueid, Leg] = {}
+        self._stays = Stays(lambda fact: self._facts.append(fact), self._about)
         self._listed: list[Message] = []
         self._snapshot = 0
         self._facts: list[Fact] = []
@@ -124,11 +108,11 @@ class CallModel:
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
-        if handler is None and not self._undecided:
+        if handler is None and not self._stays.undecided:
             return []
         self._begin(now, message["Timestamp"])
-        if self._undecided:
-            self._decide_late()
+        if self._stays.undecided:
+            self._stays.decide_late(now)
         if handler is not None:
             handler(message)
         return self._facts
@@ -156,7 +140,7 @@ class CallModel:
                 self._remove(leg, lost=True)
         for call in self._legs.calls():
             if call.stay and call.stay.seen_in < self._snapshot and call.caller:
-                self._end_stay(call.caller, "connected" if call.talked else "lost")
+                self._stays.end(call.caller, "connected" if call.talked else "lost")
         self._facts += self._members.missing(self._snapshot)
         return self._facts
 
@@ -210,9 +194,7 @@ class CallModel:
             )
         )
 
-    def _about(
-        self, call: LiveCall, party: Leg | None = None
-    ) -> tuple[float | None, CallId, Linkedid, str]:
+    def _about(self, call: LiveCall, party: Leg | None = None) -> About:
         return self._at, call.id, call.linkedid, party.channel if party else call.channel
 
     def _newchannel(self, message: Message) -> None:
@@ -376,7 +358,7 @@ class CallModel:
         self._call_peer(peer)
         peer.talked = call.talked = True
         if call.stay and call.caller and other is call.caller:
-            self._end_stay(call.caller, "connected")
+            self._stays.end(call.caller, "connected")
         queue, call.answered_from = call.answered_from, None
         about = self._about(call, other)
         self._facts.append(Established(*about, peer.channel, peer.uniqueid, queue))
@@ -389,7 +371,7 @@ class CallModel:
         if younger is older:
             return
         if younger.stay and younger.caller:
-            self._end_stay(younger.caller, "moved")
+            self._stays.end(younger.caller, "moved")
         if younger.offered:
             self._facts.append(Merged(*self._about(younger), older.id))
         self._legs.merge(younger, older)
@@ -415,18 +397,18 @@ class CallModel:
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
-        by, stays = self._leg(message, "Transferer"), self._leg(message, "Transferee")
-        if by is None or message["Result"] != "Success":
+        by = self._legs.find(message["TransfererUniqueid"])
+        stays = self._legs.find(message["TransfereeUniqueid"])
+        if by is None or by.sent_on or message["Result"] != "Success":
             return
         call = by.call
         # With more than two in the bridge Asterisk names no transferee.
         party = self._legs.person(stays) or call.caller
         if party is None or not call.offered:
             return
-        by.held = False
+        by.held, by.sent_on = False, True
         if by is call.caller and party is not by:
             call.caller = party  # the caller put the operator through, and is out
-        self._complete_blind(call, None)
         call.transfer = Transfer(party.channel, by.channel)
 
     def _complete_blind(self, call: LiveCall, target: Leg | None) -> None:
@@ -456,13 +438,14 @@ class CallModel:
         )
 
     def _attended_transfer(self, message: Message) -> None:
-        first, second = self._leg(message, "OrigTransferer"), self._leg(message, "SecondTransferer")
-        if first is None or second is None or message["Result"] != "Success":
+        first = self._legs.find(message["OrigTransfererUniqueid"])
+        second = self._legs.find(message["SecondTransfererUniqueid"])
+        if first is None or second is None or first.sent_on or message["Result"] != "Success":
             return
-        stays = self._legs.person(self._leg(message, "Transferee"))
+        stays = self._legs.person(self._legs.find(message["TransfereeUniqueid"]))
         call = first.call
-        stays = stays or next((p for p in self._others(first)), None) or call.caller
-        target = self._target(message, first, second)
+        stays = stays or self._legs.opposite(first) or call.caller
+        target = self._legs.consulted(message["TransferTargetUniqueid"], first, second)
         if stays is None or not call.offered:
             return
         # The consultation was a call of its own where the phone has two lines.
@@ -477,31 +460,10 @@ class CallModel:
             call.caller = stays if stays not in (first, second) else target
         kind = "attended" if target is not None and target.talked else "semi-attended"
         first.held = second.held = False
+        first.sent_on = second.sent_on = True
         self._transferred(call, stays.channel, kind, first.channel, target)
         if target is not None:
             target.dialled_by = stays
-
-    def _target(self, message: Message, first: Leg, second: Leg) -> Leg | None:
-        """The phone that the consultation was with. Asterisk may name a Local channel, or none
-        where it does not bridge but lets an application go on."""
-        named = self._leg(message, "TransferTarget")
-        target = self._legs.person(named) if named else None
-        if target is not None and target not in (first, second):
-            return target
-        if named is not None and (twin := self._legs.twin(named)):
-            behind = [leg for leg in self._legs if leg.dialled_by in (twin, named)]
-            if behind:
-                return behind[-1]
-        rung = [
-            leg
-            for leg in second.call.legs.values()
-            if leg.called and not leg.refused and leg not in (first, second)
-        ]
-        dialled = [leg for leg in rung if self._legs.person(leg.dialled_by) is second]
-        return (dialled or rung or [None])[-1]
-
-    def _others(self, leg: Leg) -> list[Leg]:
-        return [other for other in self._legs.together(leg) if other is not leg]
 
     # The end
 
@@ -519,16 +481,12 @@ class CallModel:
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
         if leg is call.caller:
-            if call.stay:
-                abandoned = leg.left_by_itself and not call.stay.answered
-                outcome: EntryOutcome = "abandoned" if abandoned else "timed-out"
-                self._end_stay(leg, "lost" if lost else outcome)
+            self._stays.hung_up(leg, lost)
         elif leg.talked:
             about = self._about(call)
             self._facts.append(PeerCleared(*about, leg.channel, leg.uniqueid))
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
-        self._undecided.pop(leg.uniqueid, None)
         if self._legs.remove(leg) and call.offered:
             self._complete_blind(call, None)
             self._facts.append(Cleared(*self._about(call), self._cause(call, leg, cause, lost)))
@@ -552,86 +510,30 @@ class CallModel:
     # Queues
 
     def _join(self, message: Message) -> None:
-        """QueueCallerJoin, or a snapshot's QueueEntry: a caller may be in a snapshot before the
-        event of the joining arrives."""
+        """QueueCallerJoin, or a snapshot's QueueEntry."""
         leg = self._leg(message)
         if leg is None:
             return
         self._offer(leg, message)
-        call, queue = leg.call, QueueName(message["Queue"])
-        if call.caller is not leg:
-            return
-        position = number(message["Position"], 1)
-        if call.stay and call.stay.queue == queue and call.stay.undecided_since is None:
-            call.stay.seen_in = self._snapshot
-            if message["Event"] == "QueueEntry":
-                about = self._about(call)
-                self._facts.append(Placed(*about, leg.uniqueid, queue, position))
-            return
-        if call.stay:
-            self._end_stay(leg, "moved")
-        call.stay = Stay(queue, self._snapshot)
-        call.queued = True
-        self._facts.append(
-            Queued(
-                *self._about(call),
-                uniqueid=leg.uniqueid,
-                queue=queue,
-                position=position,
-                waited=float(number(message["Wait"], 0)),
-            )
-        )
+        if leg.call.caller is leg:
+            step = self._stays.place if message["Event"] == "QueueEntry" else self._stays.join
+            queue, position = QueueName(message["Queue"]), number(message["Position"], 1)
+            step(leg, queue, position, float(number(message["Wait"], 0)), self._snapshot)
 
     def _abandon(self, message: Message) -> None:
-        """Asterisk says so of every unanswered way out of a queue, not only of a caller who hangs
-        up; `_leave` comes next and finds out."""
         leg = self._leg(message)
         if leg is not None and leg.call.stay:
             leg.call.stay.abandon_seen = True
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is None or leg.call.stay is None or leg.call.caller is not leg:
-            return
-        stay = leg.call.stay
-        if stay.answered:
-            self._end_stay(leg, "connected")
-        elif leg.left_by_itself:
-            self._end_stay(leg, "abandoned")
-        elif stay.abandon_seen:
-            stay.undecided_since = self._now
-            self._undecided[leg.uniqueid] = leg
-        else:
-            self._end_stay(leg, "moved")
+        if leg is not None:
+            self._stays.leave(leg, self._now)
 
     def _user_event(self, message: Message) -> None:
-        """Our dialplan tells QUEUESTATUS in a UserEvent as soon as Queue() returns."""
         leg = self._legs.find(message["Uniqueid"])
-        if leg is None or message["UserEvent"] != "CordboardQueue":
-            return
-        stay = leg.call.stay
-        if stay and stay.undecided_since is not None:
-            self._end_stay(leg, QUEUE_STATUSES.get(message["Status"], "timed-out"))
-
-    def _decide_late(self) -> None:
-        for leg in list(self._undecided.values()):
-            stay = leg.call.stay
-            if stay is None or stay.undecided_since is None:
-                del self._undecided[leg.uniqueid]
-            elif self._now - stay.undecided_since > UNDECIDED_FOR:
-                self._end_stay(leg, "timed-out")
-
-    def _end_stay(self, leg: Leg, outcome: EntryOutcome) -> None:
-        call = leg.call
-        if call.stay is None:
-            return
-        queue, call.stay = call.stay.queue, None
-        call.answered_from = queue if outcome == "connected" else None
-        self._undecided.pop(leg.uniqueid, None)
-        about = self._about(call)
-        self._facts.append(QueueLeft(*about, leg.uniqueid, queue, outcome))
-        if outcome == "abandoned":
-            self._facts.append(Abandoned(*about, queue))
+        if leg is not None and message["UserEvent"] == "CordboardQueue":
+            self._stays.explain(leg, message["Status"])
 
     def _member(self, message: Message) -> None:
         self._facts += self._members.read(message, self._snapshot)

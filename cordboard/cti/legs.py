@@ -33,6 +33,8 @@ class Leg:
     talked: bool = False
     refused: bool = False
     held: bool = False
+    sent_on: bool = False
+    """This phone has put its call through to somebody else."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
     said: Cause | None = None
@@ -201,3 +203,28 @@ class Legs:
                     return inside[0]
             leg = twin.dialled_by
         return None
+
+    def opposite(self, leg: Leg) -> Leg | None:
+        """Somebody who hears `leg`."""
+        return next((other for other in self.together(leg) if other is not leg), None)
+
+    def consulted(self, named: str, first: Leg, second: Leg) -> Leg | None:
+        """The phone that a transferring party spoke with, or let ring, on its second line.
+        Asterisk names a Local channel as the target, or none where it does not bridge but lets an
+        application go on."""
+        pipe = self.find(named)
+        target = self.person(pipe)
+        if target is not None and target not in (first, second):
+            return target
+        if pipe is not None and (twin := self.twin(pipe)):
+            behind = [leg for leg in self if leg.dialled_by in (twin, pipe)]
+            if behind:
+                return behind[-1]
+        rung = [
+            leg
+            for leg in second.call.legs.values()
+            if leg.called and not leg.refused and leg not in (first, second)
+        ]
+        dialled = [leg for leg in rung if self.person(leg.dialled_by) is second]
+        found = dialled or rung
+        return found[-1] if found else None

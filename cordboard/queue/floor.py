@@ -7,6 +7,7 @@ asked, so that one event shows each operator and each queue at most once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen
@@ -47,6 +48,12 @@ class Floor:
     def operator(self, name: OperatorName) -> Operator | None:
         return self._operators.get(name)
 
+    def is_busy(self, name: OperatorName) -> CallId | None:
+        """The call that this operator is in, if any."""
+        operator = self._operators.get(name)
+        busy = operator is not None and operator.work in ("talking", "on-hold")
+        return operator.call if operator and busy else None
+
     def at_phone(self, channel: str) -> OperatorName | None:
         """Whose phone a channel is: its name is the phone's with a number of its own behind."""
         return self._phones.get(channel.rpartition("-")[0])
@@ -58,6 +65,12 @@ class Floor:
         if event in ("release", "hang-up", "done") and operator.call not in (call, None):
             return
         self._put(advance(operator, event, call, now))
+
+    def reassign(self, name: OperatorName, part: CallId, whole: CallId) -> None:
+        """The call that an operator is in turned out to be part of another."""
+        operator = self._operators.get(name)
+        if operator is not None and operator.call == part:
+            self._put(replace(operator, call=whole))
 
     def employ(self, users: Iterable[User], now: float) -> None:
         """All who may log in, as they are now. An operator is who has a phone."""

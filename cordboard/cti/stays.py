@@ -1,0 +1,110 @@
+"""Waits in queues, and why they ended. Pure.
+
+Asterisk says QueueCallerAbandon of every unanswered way out, not only of a caller who hangs up,
+and QueueCallerLeave in every case; which it was shows only in what happened just before, or in
+what the dialplan tells next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cordboard.cti.facts import Abandoned, EntryOutcome, Fact, Placed, Queued, QueueLeft
+from cordboard.cti.legs import Leg, LiveCall, Stay
+from cordboard.events import CallId, Linkedid, QueueName, Uniqueid
+
+UNDECIDED_FOR = 1.0
+"""Seconds to wait for the dialplan's word on why a caller left a queue."""
+
+QUEUE_STATUSES: dict[str, EntryOutcome] = {
+    "TIMEOUT": "timed-out",
+    "FULL": "moved",
+    "JOINEMPTY": "moved",
+    "LEAVEEMPTY": "timed-out",
+    "CONTINUE": "moved",
+    "WITHDRAW": "moved",
+}
+
+About = tuple[float | None, CallId, Linkedid, str]
+
+
+class Stays:
+    """`tell` takes the facts, `about` gives what all facts of a call carry."""
+
+    def __init__(self, tell: Callable[[Fact], None], about: Callable[[LiveCall], About]) -> None:
+        self._tell = tell
+        self._about = about
+        self.undecided: dict[Uniqueid, Leg] = {}
+
+    def join(self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int) -> None:
+        """The caller stands in `queue`. A caller may be in a snapshot before the event of the
+        joining arrives, so that event may be news of nothing."""
+        call = leg.call
+        if self.stands_in(leg, queue) and call.stay:
+            call.stay.seen_in = snapshot
+            return
+        if call.stay:
+            self.end(leg, "moved")
+        call.stay = Stay(queue, snapshot)
+        call.queued = True
+        self._tell(Queued(*self._about(call), leg.uniqueid, queue, position, waited))
+
+    def place(
+        self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int
+    ) -> None:
+        """A snapshot's word on a caller who waits."""
+        if self.stands_in(leg, queue):
+            self._tell(Placed(*self._about(leg.call), leg.uniqueid, queue, position))
+        self.join(leg, queue, position, waited, snapshot)
+
+    def stands_in(self, leg: Leg, queue: QueueName) -> bool:
+        stay = leg.call.stay
+        return stay is not None and stay.queue == queue and stay.undecided_since is None
+
+    def leave(self, leg: Leg, now: float) -> None:
+        """QueueCallerLeave. Where nothing before tells why, the dialplan has a second to."""
+        stay = leg.call.stay
+        if stay is None or leg.call.caller is not leg:
+            return
+        if stay.answered:
+            self.end(leg, "connected")
+        elif leg.left_by_itself:
+            self.end(leg, "abandoned")
+        elif stay.abandon_seen:
+            stay.undecided_since = now
+            self.undecided[leg.uniqueid] = leg
+        else:
+            self.end(leg, "moved")
+
+    def explain(self, leg: Leg, status: str) -> None:
+        """The dialplan's QUEUESTATUS, told as soon as Queue() has returned."""
+        stay = leg.call.stay
+        if stay and stay.undecided_since is not None:
+            self.end(leg, QUEUE_STATUSES.get(status, "timed-out"))
+
+    def decide_late(self, now: float) -> None:
+        for leg in list(self.undecided.values()):
+            stay = leg.call.stay
+            if stay is None or stay.undecided_since is None:
+                del self.undecided[leg.uniqueid]
+            elif now - stay.undecided_since > UNDECIDED_FOR:
+                self.end(leg, "timed-out")
+
+    def hung_up(self, leg: Leg, lost: bool) -> None:
+        """The caller's channel has gone."""
+        if leg.call.stay:
+            abandoned = leg.left_by_itself and not leg.call.stay.answered
+            self.end(leg, "lost" if lost else "abandoned" if abandoned else "timed-out")
+        self.undecided.pop(leg.uniqueid, None)
+
+    def end(self, leg: Leg, outcome: EntryOutcome) -> None:
+        call = leg.call
+        if call.stay is None:
+            return
+        queue, call.stay = call.stay.queue, None
+        call.answered_from = queue if outcome == "connected" else None
+        self.undecided.pop(leg.uniqueid, None)
+        about = self._about(call)
+        self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome))
+        if outcome == "abandoned":
+            self._tell(Abandoned(*about, queue))
