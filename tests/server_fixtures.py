@@ -36,6 +36,12 @@ PASSWORD = "correct horse battery"
 Message = dict[str, Any]
 
 
+def state_of(message: Message, name: str) -> str | None:
+    """The state that a message tells of an operator."""
+    changed = message.get("changed", []) if message["type"] == "operators" else []
+    return next((item["state"] for item in changed if item["name"] == name), None)
+
+
 class Stream:
     """A console's side of the live stream, by an implementation that is not ours."""
 
@@ -104,6 +110,19 @@ class Server:
             user = await store.add_user(name, role, PASSWORD, phone=phone, mobile=mobile)
             self.tokens[name] = await store.issue_token(user)
         await store.close()
+
+    async def add_operator(self, name: str, phone: str) -> None:
+        """One more operator, known to the server when this returns."""
+        store = Store(load(self.config).database.url)
+        await store.open()
+        user = await store.add_user(name, "operator", PASSWORD, phone=phone)
+        self.tokens[name] = await store.issue_token(user)
+        await store.close()
+        await self.restart()
+
+    async def restart(self) -> None:
+        self.stop()
+        await self.start()
 
     async def start(self) -> None:
         """Returns when it is ready: the PBX in view, the database open."""

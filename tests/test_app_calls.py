@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from server_fixtures import Server
+from server_fixtures import Server, state_of
 
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec, call, dial
@@ -17,12 +17,6 @@ NUMBER = "79161234567"
 SLOW = Manner(ring=1.5)
 ANNA = PhoneSpec("1001", (SLOW,))
 BORIS = PhoneSpec("1002", (SLOW,))
-
-
-def state_of(message: dict[str, Any], name: str) -> str | None:
-    """The state that a message tells of an operator."""
-    changed = message.get("changed", []) if message["type"] == "operators" else []
-    return next((item["state"] for item in changed if item["name"] == name), None)
 
 
 async def test_the_card_is_on_the_screen_before_the_answer_and_the_note_on_the_next(
