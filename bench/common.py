@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Bound:
-    """What DESIGN promises, and what was found. `value` is better the smaller it is, unless
+    """What is promised, and what was found. `value` is better the smaller it is, unless
     `at_least`."""
 
     what: str
