@@ -64,6 +64,8 @@ INBOX_LIMIT = 20_000
 ROUTE_WITHIN = 1.0
 """Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
 USERS_EVERY = 10.0
+QUEUES_EVERY = 0.25
+"""Seconds between two looks at the lines of waiting callers."""
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
 
@@ -122,6 +124,8 @@ class App:
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
         self._broken = False
+        self._queues_at = 0.0
+        self._queues_timer: asyncio.TimerHandle | None = None
         self._users: tuple[Any, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -249,6 +253,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._queues_timer:
+            self._queues_timer.cancel()
         await self._ledger.flush()
         await self.hub.close()
         if self._runner:
@@ -313,6 +319,7 @@ class App:
     # The consumer
 
     async def _consume(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
             now = time.time()
@@ -321,6 +328,15 @@ class App:
                 commands += self._board.apply(fact, now)
             if commands:
                 self._carry_out(commands, born or None)
+            if self._board.queues_changed and self._queues_timer is None:
+                self._queues_timer = loop.call_later(
+                    self._queues_at + QUEUES_EVERY - loop.time(), self._show_queues
+                )
+
+    def _show_queues(self) -> None:
+        self._queues_timer = None
+        self._queues_at = asyncio.get_running_loop().time()
+        self._ledger.post(self._board.show_queues(), None)
 
     def _facts(self, item: Item, now: float) -> list[AnyFact]:
         match item:

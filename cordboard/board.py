@@ -158,8 +158,24 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
-        self._show_floor()
+        self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
+
+    @property
+    def queues_changed(self) -> bool:
+        return self._floor.has_changed_queues
+
+    def show_queues(self) -> list[Command]:
+        """The queues that changed since this was asked last. A line is shown whole, which costs
+        as much as it is long, so it is for the shell to ask now and then, not for each event."""
+        out: list[Command] = []
+        for queue in self._floor.changed_queues():
+            line = self._floor.line(queue)
+            entries, level = line.entries, self._floor.level(queue)
+            out.append(ShowQueue(queue, len(entries), line.longest_since, level))
+            waiting = tuple((e, self._calls[e.call]) for e in entries if e.call in self._calls)
+            out.append(ShowWaiting(queue, waiting))
+        return out
 
     # Who is calling, and where the call goes
 
@@ -465,16 +481,6 @@ class Board:
             self._floor.step(name, event, call, self._now)
         except Surprise as surprise:
             self._out.append(Remark(str(surprise)))
-
-    def _show_floor(self) -> None:
-        operators, queues = self._floor.changes()
-        self._out += [ShowOperator(operator) for operator in operators]
-        for queue in queues:
-            entries = self._floor.line(queue).entries
-            longest = self._floor.line(queue).longest_since
-            self._out.append(ShowQueue(queue, len(entries), longest, self._floor.level(queue)))
-            waiting = tuple((e, self._calls[e.call]) for e in entries if e.call in self._calls)
-            self._out.append(ShowWaiting(queue, waiting))
 
     # The link and the memory
 

@@ -4,10 +4,6 @@ The server is the real one, over a real store; the telephone is made up. Look (t
 the password `correct horse`):
 
     python tests/fake_desk.py --scene talking --language bg --port 8090
-
-and make the pictures of the README anew:
-
-    python tests/fake_desk.py --pictures docs/pictures
 """
 
 from __future__ import annotations
@@ -15,11 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -38,19 +32,6 @@ from cordboard.screenpop.sessions import COOKIE
 from cordboard.screenpop.web import make_app
 
 PASSWORD = "correct horse"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def ago(seconds: float) -> str:
@@ -568,55 +549,6 @@ SCENES: dict[str, Callable[[FakeDesk, str], None]] = {
     "debtor": debtor,
     "wallboard": board,
 }
-PICTURES = (
-    ("wrap-up", "en", "console-en"),
-    ("talking", "ru", "console-ru"),
-    ("two", "bg", "console-bg"),
-    ("unknown", "en", "unknown-en"),
-    ("wallboard", "en", "wallboard-en"),
-)
-
-
-async def picture(
-    scene: str,
-    language: str,
-    file: Path,
-    scheme: str = "light",
-    width: int = 1280,
-    height: int = 800,
-) -> None:
-    from playwright.async_api import async_playwright
-
-    words = WORDS[language]
-    desk = FakeDesk(language, "supervisor" if scene == "wallboard" else "operator", words["me"])
-    office(desk, language)
-    async with desk.serve(), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = await browser.new_page(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            locale=language,
-            timezone_id="Europe/Sofia",
-        )
-        if scene != "login":
-            await page.context.add_cookies([desk.cookie])
-        page.on("console", lambda message: print(f"{scene}: {message.text}"))
-        page.on("pageerror", lambda error: print(f"{scene}: {error}"))
-        await page.goto(desk.url + {"wallboard": "/wallboard", "login": "/login"}.get(scene, "/"))
-        if scene == "two":
-            wrap_up(desk, language)
-            await page.get_by_test_id("wrapup-result-complaint").click()
-            await page.get_by_test_id("wrapup-note").fill(words["typed"])
-            second(desk, language)
-            await page.get_by_test_id("incoming-banner").wait_for()
-        elif scene in SCENES:
-            SCENES[scene](desk, language)
-            if scene == "wrap-up":
-                await page.get_by_test_id("wrapup-result-complaint").click()
-                await page.get_by_test_id("wrapup-note").fill(words["typed"])
-        await asyncio.sleep(1.2)
-        await page.screenshot(path=file)
-        await browser.close()
 
 
 async def main() -> None:
@@ -626,13 +558,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--language", choices=translations.LANGUAGES, default="en")
     parser.add_argument("--scene", choices=SCENES, default="ringing")
-    parser.add_argument("--pictures", type=Path)
     asked = parser.parse_args()
-    if asked.pictures:
-        asked.pictures.mkdir(parents=True, exist_ok=True)
-        for scene, language, name in PICTURES:
-            await picture(scene, language, asked.pictures / f"{name}.png")
-        return
     desk = FakeDesk(asked.language, "supervisor" if asked.scene == "wallboard" else "operator")
     office(desk, asked.language)
     SCENES[asked.scene](desk, asked.language)

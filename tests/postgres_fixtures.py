@@ -103,7 +103,7 @@ def _binaries() -> Path:
         return Path(found).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
-        pytest.skip("PostgreSQL is not installed")
+        pytest.fail("PostgreSQL is missing; type: sudo apt-get install postgresql", pytrace=False)
     return installed[-1].parent
 
 

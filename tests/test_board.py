@@ -86,6 +86,7 @@ class Desk:
         self.now += after
         for fact in facts:
             given += self.board.apply(fact, self.now)
+            given += self.board.show_queues()
         self.commands += given
         return given
 

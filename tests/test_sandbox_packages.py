@@ -16,7 +16,7 @@ from cordboard.sandbox import packages
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if shutil.which("dpkg-deb") is None:
-        pytest.skip("no dpkg here")
+        pytest.fail("dpkg-deb is missing; type: sudo apt-get install dpkg", pytrace=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "cordboard"
 

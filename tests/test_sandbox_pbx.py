@@ -307,8 +307,9 @@ def test_commands(tmp_path: Path) -> None:
 
 
 def test_versions_are_recorded() -> None:
-    command = tools().asterisk.command
-    if len(command) == 1:
-        pytest.skip("Asterisk is installed on this machine")
-    versions = Path(command[-1]).parents[2] / "versions.txt"
+    asterisk = tools().asterisk
+    if len(asterisk.command) == 1:  # one that is installed here tells its own version
+        assert asterisk.major >= 20
+        return
+    versions = Path(asterisk.command[-1]).parents[2] / "versions.txt"
     assert any(line.startswith("asterisk 1:22.") for line in versions.read_text().splitlines())

@@ -13,6 +13,7 @@ the next event that names it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from cordboard.cti.ami import Message, unescape
@@ -189,7 +190,7 @@ class CallModel:
                 boot=self.boot,
                 uniqueid=leg.uniqueid,
                 number=_known(message["CallerIDNum"]),
-                name=_known(name if message["Event"] == "QueueEntry" else unescape(name)),
+                name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
                 dialled=message["Exten"],
             )
         )
@@ -561,6 +562,11 @@ class CallModel:
                     self._ring(leg)
             if item["BridgeId"] and item["BridgeId"] != leg.bridge:
                 self._enter(leg, item["BridgeId"])
+
+
+def _unquote(name: str) -> str:
+    """PJSIP leaves the backslashes of SIP's quoted strings in a caller's name."""
+    return re.sub(r"\\(.)", r"\1", name)
 
 
 def _known(value: str) -> str:

@@ -1,7 +1,7 @@
 """The floor: all operators and all lines of waiting callers. Pure.
 
-Phones tell which operator a channel belongs to. What changes is remembered until `changes` is
-asked, so that one event shows each operator and each queue at most once.
+Phones tell which operator a channel belongs to. What changes is remembered until it is asked for,
+so that each operator and each queue is shown once however many events changed it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,19 @@ class Floor:
         self._changed_operators: dict[OperatorName, None] = {}
         self._changed_queues: dict[QueueName, None] = {}
 
-    def changes(self) -> tuple[list[Operator], list[QueueName]]:
-        """The operators and queues that changed since this was asked last."""
-        operators = [self._operators[n] for n in self._changed_operators if n in self._operators]
-        queues = list(self._changed_queues)
-        self._changed_operators.clear()
-        self._changed_queues.clear()
-        return operators, queues
+    @property
+    def has_changed_queues(self) -> bool:
+        return bool(self._changed_queues)
+
+    def changed_operators(self) -> list[Operator]:
+        """The operators who changed since this was asked last."""
+        names, self._changed_operators = self._changed_operators, {}
+        return [self._operators[name] for name in names if name in self._operators]
+
+    def changed_queues(self) -> list[QueueName]:
+        """The queues that changed since this was asked last."""
+        names, self._changed_queues = self._changed_queues, {}
+        return list(names)
 
     # Operators
 
