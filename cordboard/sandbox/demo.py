@@ -139,6 +139,7 @@ class Demo:
 
     async def run(self, port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
         """0 when calls were made and every one is accounted for; 1 otherwise."""
+        http_port = _port(port)
         self._console.print("Starting Asterisk (the first time it is fetched) …")
         pbx = SandboxPbx(self._folder / "pbx")
         # Not in a thread: its end would be Asterisk's. Until it has started, Ctrl-C interrupts it.
@@ -148,7 +149,7 @@ class Demo:
             loop.add_signal_handler(number, self._stop.set)
         try:
             status = pbx.status()
-            config = self._write_config(status, _port(port))
+            config = self._write_config(status, http_port)
             store = await _store(config)
             try:
                 logins = await self._fill(store)
