@@ -66,15 +66,9 @@ def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
         policy = read_policy(settings)
     except UserError as error:
         return str(error).splitlines()
-    crm = settings.crm
-    faults = policy.faults(crm.statuses, crm.languages)
-    if queues:
-        for template in {policy.default_queue, *(rule.queue for rule in policy.rule if rule.queue)}:
-            for language in crm.languages if "{language}" in template else [""]:
-                name = template.replace("{language}", language)
-                if name not in queues:
-                    faults.append(f"queue {name!r} is on no PBX; add it to queues.conf")
-    return [f"{path}: {fault}" for fault in sorted(set(faults))]
+    text, crm = path.read_text(encoding="utf-8"), settings.crm
+    faults = policy.faults(text, crm.statuses, crm.languages, queues or None)
+    return [f"{path}:{fault}" for fault in faults]
 
 
 async def _database(settings: Settings) -> list[str]:

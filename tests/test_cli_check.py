@@ -167,14 +167,14 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
             " compare user and secret_file with the account in manager.conf",
             f"[[pbx]] down (127.0.0.1:{down}): [Errno 111] Connect call failed"
             f" ('127.0.0.1', {down}); is Asterisk running, and enabled=yes in manager.conf?",
-            "routing.toml: rule 'first': unknown status 'vipp';"
+            "routing.toml:4: rule 'first': unknown status 'vipp';"
             " the CRM has new, regular, vip, debtor, blocked",
-            "routing.toml: rule 'first': unknown language 'fr'",
-            "routing.toml: rule 'last' is never reached: 'all' always holds",
-            "routing.toml: queue 'nowhere' is on no PBX; add it to queues.conf",
-            "routing.toml: queue 'sales-ru' is on no PBX; add it to queues.conf",
-            "routing.toml: queue 'sales-bg' is on no PBX; add it to queues.conf",
-            "routing.toml: queue 'sales-en' is on no PBX; add it to queues.conf",
+            "routing.toml:4: rule 'first': unknown language 'fr'",
+            "routing.toml:10: rule 'last' is never reached: 'all' always holds",
+            "routing.toml:1: queue 'nowhere' is on no PBX; add it to queues.conf",
+            "routing.toml:6: queue 'sales-ru' is on no PBX; add it to queues.conf",
+            "routing.toml:6: queue 'sales-bg' is on no PBX; add it to queues.conf",
+            "routing.toml:6: queue 'sales-en' is on no PBX; add it to queues.conf",
         ]
     )
 
@@ -225,7 +225,10 @@ def test_a_pbx_that_is_down_hides_no_other_fault_and_raises_no_false_one(alone: 
     assert "is Asterisk running, and enabled=yes in manager.conf?" in alone.check().only()
     alone.rules.write_text(RULES + "\n[[rule]]\nname = 'never'\naction = 'queue'\n")
     _, rule = alone.check().lines
-    assert rule == f"{alone.rules}: rule 'never' is never reached: 'by language' always holds"
+    line = RULES.count("\n") + 2
+    assert (
+        rule == f"{alone.rules}:{line}: rule 'never' is never reached: 'by language' always holds"
+    )
 
 
 @pytest.fixture

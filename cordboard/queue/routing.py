@@ -156,27 +156,48 @@ class Policy(_Part):
             faults = [f"{_line(text, f['loc'])}: {_sentence(f)}" for f in error.errors()]
             raise ValueError("\n".join(faults)) from None
 
-    def faults(self, statuses: list[str], languages: list[str]) -> list[str]:
-        """What is well formed but cannot be meant: unknown statuses and languages, rules that no
-        call can reach."""
-        found: list[str] = []
+    def faults(
+        self, text: str, statuses: list[str], languages: list[str], queues: set[str] | None = None
+    ) -> list[str]:
+        """What is well formed but cannot be meant: unknown statuses, languages and queues (where
+        `queues` are known), rules that no call can reach. Each begins with its line in `text`."""
+        found: list[tuple[int, str]] = []
         closed_by: str | None = None
-        for rule in self.rule:
+        for index, rule in enumerate(self.rule):
+            when, named = _line(text, ("rule", index, "when")), f"rule {rule.name!r}"
             if closed_by:
-                found.append(f"rule {rule.name!r} is never reached: {closed_by!r} always holds")
-            unknown = [s for s in rule.when.status or [] if s not in statuses]
+                header = _line(text, ("rule", index))
+                found.append((header, f"{named} is never reached: {closed_by!r} always holds"))
+            for status in rule.when.status or []:
+                if status not in statuses:
+                    known = ", ".join(statuses)
+                    found.append((when, f"{named}: unknown status {status!r}; the CRM has {known}"))
             found += [
-                f"rule {rule.name!r}: unknown status {status!r}; the CRM has {', '.join(statuses)}"
-                for status in unknown
-            ]
-            found += [
-                f"rule {rule.name!r}: unknown language {language!r}"
+                (when, f"{named}: unknown language {language!r}")
                 for language in rule.when.language or []
                 if language not in languages
             ]
             if rule.when == When():
                 closed_by = closed_by or rule.name
-        return found
+        if queues is not None:
+            found += self._unknown_queues(text, languages, queues)
+        return [f"{line}: {fault}" for line, fault in found]
+
+    def _unknown_queues(
+        self, text: str, languages: list[str], queues: set[str]
+    ) -> list[tuple[int, str]]:
+        named = [(_line(text, ("default_queue",)), self.default_queue)]
+        named += [
+            (_line(text, ("rule", index, "queue")), rule.queue)
+            for index, rule in enumerate(self.rule)
+            if rule.queue
+        ]
+        return [
+            (line, f"queue {queue!r} is on no PBX; add it to queues.conf")
+            for line, template in named
+            for language in (languages if "{language}" in template else [""])
+            if (queue := template.replace("{language}", language)) not in queues
+        ]
 
 
 def decide(policy: Policy, caller: Caller, local: datetime) -> Decision:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cordboard
+from cordboard.config import share
 from cordboard.errors import UserError
 from cordboard.sandbox.packages import Asterisk
 from cordboard.sandbox.ports import LOOPBACK, Ports
@@ -94,18 +94,9 @@ class Secrets:
     phones: dict[str, str]
 
 
-def shipped_config() -> Path:
-    """The repository's config/ folder, or its copy inside an installed package."""
-    package = Path(cordboard.__file__).resolve().parent
-    for folder in (package / "share/config", package.parent / "config"):
-        if (folder / "asterisk").is_dir():
-            return folder
-    raise UserError(f"no config/asterisk beside {package}: the installation is not complete")
-
-
 def _shipped(name: str, major: int) -> Path:
     """The file for this version of Asterisk; 20/ holds only what differs from 22/."""
-    folder = shipped_config() / "asterisk"
+    folder = share("asterisk")
     for path in (folder / str(major) / name, folder / "22" / name):
         if path.is_file():
             return path

@@ -27,6 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cordboard.config import share
 from cordboard.errors import PeerError, UserError
 from cordboard.sandbox import etc
 from cordboard.sandbox.packages import Asterisk, Tools, tools
@@ -274,7 +275,7 @@ url = {json.dumps(database)}
 region = "RU"
 
 [routing]
-path = {json.dumps(str(etc.shipped_config() / "routing.toml"))}
+path = {json.dumps(str(share("routing.toml")))}
 """
         _private(self.directory / "cordboard.toml", text)
 
