@@ -69,7 +69,7 @@ class Desk:
                 )
                 self._carry_out(self.board.apply(found, self.now))
             elif self.picture is not None and isinstance(command, render.Shown):
-                self.picture.apply(render.message(command, "RUB"), None)
+                self.picture.apply(render.message(command, "RUB", {}), None)
 
 
 def phone(index: int) -> str:

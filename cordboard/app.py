@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from cordboard.board import Board
 from cordboard.config import Settings, split_address
 from cordboard.crm_core import phones
+from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
@@ -126,7 +127,8 @@ class App:
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
-        self._users: tuple[Any, ...] = ()
+        self._users: tuple[User, ...] = ()
+        self._names: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._measure()
@@ -309,6 +311,7 @@ class App:
         users = tuple(await self.store.users())
         if users != self._users:
             self._users = users
+            self._names = {user.name: user.display_name for user in users}
             self._result(UsersChanged(users))
 
     def _day_began(self, now: float) -> float:
@@ -379,7 +382,7 @@ class App:
         if isinstance(command, Save) or not isinstance(command, render.Shown):
             raise TypeError(f"{type(command).__name__} is not for showing")
         self.hub.publish(
-            render.message(command, self.settings.crm.currency),
+            render.message(command, self.settings.crm.currency, self._names),
             to=command.actor if isinstance(command, Tell) else None,
             born=born if isinstance(command, ShowPop) and command.first else None,
         )

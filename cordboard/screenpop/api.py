@@ -147,7 +147,8 @@ class Api:
         card = await self._store.card(ask.path["id"])
         if card is None:
             raise _no("customer")
-        return {"interactions": [render.interaction(each) for each in card.history]}
+        names = {user.name: user.display_name for user in await self._store.users()}
+        return {"interactions": [render.interaction(each, names) for each in card.history]}
 
     # -- calls, queues, operators
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
@@ -31,11 +32,15 @@ Shown = (
 )
 
 
-def message(command: Shown, currency: str) -> Message:
+Names = Mapping[str, str]
+"""Login name to the name that others see."""
+
+
+def message(command: Shown, currency: str, names: Names) -> Message:
     """The message that shows what `command` says; money is in `currency`."""
     match command:
         case ShowPop(pop=pop):
-            return {"type": "screenpop", **screenpop(pop, currency)}
+            return {"type": "screenpop", **screenpop(pop, currency, names)}
         case EndPop(id=identity, reason=reason):
             return {"type": "screenpop-end", "id": identity, "reason": reason}
         case ShowCall(call=call):
@@ -59,7 +64,7 @@ def is_shown(command: Command) -> bool:
     return isinstance(command, Shown)
 
 
-def screenpop(pop: Pop, currency: str) -> Message:
+def screenpop(pop: Pop, currency: str, names: Names) -> Message:
     call = pop.call
     decision = call.decision
     return {
@@ -75,7 +80,7 @@ def screenpop(pop: Pop, currency: str) -> Message:
             "state": call.state,
         },
         "customer": customer(call.card.customer, currency) if call.card else None,
-        "history": [interaction(item) for item in call.card.history] if call.card else [],
+        "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
         "route": {
@@ -104,10 +109,11 @@ def customer(shown: Customer, currency: str) -> Message:
     }
 
 
-def interaction(shown: Interaction) -> Message:
+def interaction(shown: Interaction, names: Names) -> Message:
     return {
         "id": shown.id,
         "operator": shown.operator,
+        "operator_name": names.get(shown.operator or "", shown.operator),
         "queue": shown.queue,
         "started_at": moment(shown.started_at),
         "ended_at": _moment(shown.ended_at),

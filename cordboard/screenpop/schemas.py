@@ -166,6 +166,7 @@ class Customers(Given):
 class Interaction(Given):
     id: str
     operator: str | None
+    operator_name: str | None
     queue: str | None
     started_at: str
     ended_at: str | None

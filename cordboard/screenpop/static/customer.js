@@ -1,7 +1,7 @@
 /** What the card tells of the customer: facts, why the call is here, last contacts, open cases. */
 import { moment, money, phone } from "./format.js";
 import { _, ngettext } from "./i18n.js";
-import { colleague, currency, me, stream, useOperator } from "./live.js";
+import { currency, me, stream, useOperator } from "./live.js";
 import { Icon, reasonText, word } from "./ui.js";
 import { html } from "./vendor/htm-preact.js";
 
@@ -79,7 +79,7 @@ export function History(/** @type {{pop: Pop}} */ { pop }) {
               <p class="history-head">
                 <time datetime=${one.started_at}>${moment(one.started_at, stream.now())}</time>
                 <b>${one.result ? word("result", one.result) : one.outcome ? word("outcome", one.outcome) : ""}</b>
-                <span class="soft">${[colleague(one.operator), one.queue].filter(Boolean).join(" · ")}</span>
+                <span class="soft">${[one.operator_name ?? one.operator, one.queue].filter(Boolean).join(" · ")}</span>
               </p>
               ${one.note && html`<p class="note">${one.note}</p>`}
             </li>`,

@@ -20,8 +20,3 @@ export function useOperator(/** @type {string | undefined} */ name) {
   );
   return seen.current;
 }
-
-/** How a colleague is called, from the login name. */
-export function colleague(/** @type {string | null} */ name) {
-  return (name && stream.state?.operators.get(name)?.display_name) || name || "";
-}
