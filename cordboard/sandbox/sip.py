@@ -82,6 +82,7 @@ class Sipp:
     """One SIPp process in a scratch folder of its own, removed when it ends."""
 
     def __init__(self, status: Mapping[str, Any], *, audio: bool = False) -> None:
+        self._status = status
         self._command = shlex.split(status["sipp"])
         self._target = f"{status['sip']['host']}:{status['sip']['port']}"
         first, last = status["sipp_ports"]
@@ -94,6 +95,10 @@ class Sipp:
             tone.write_bytes(_TONE)
             self.audio = str(tone)
         self._process: asyncio.subprocess.Process | None = None
+
+    def another(self) -> Sipp:
+        """One like this, on other ports."""
+        return Sipp(self._status, audio=self.audio is not None)
 
     async def start(
         self, scenario: str, *extra: str, port: int | None = None, data: str | None = None
@@ -144,6 +149,10 @@ class Sipp:
                 if text:
                     return text[-800:]
         return "it said nothing"
+
+    @property
+    def lost_its_port(self) -> bool:
+        return "Unable to bind" in self.complaint()
 
     def said(self) -> list[str]:
         """The lines its scenario logged so far."""
@@ -200,11 +209,18 @@ class _Group:
 
     async def _listen(self, manners: Sequence[Manner], port: int | None = None) -> int:
         """Start one that takes calls; return its port."""
-        sipp = Sipp(self._status, audio=self._audio)
-        self._running.append(sipp)
-        port = await sipp.start(scenarios.phone(manners, audio=sipp.audio), port=port)
-        await sipp.listening(port)
-        return port
+        while True:
+            sipp = Sipp(self._status, audio=self._audio)
+            self._running.append(sipp)
+            taken = await sipp.start(scenarios.phone(manners, audio=sipp.audio), port=port)
+            try:
+                await sipp.listening(taken)
+            except PeerError:
+                # Between our look and SIPp's bind somebody else was quicker: the next port then.
+                if port is not None or not sipp.lost_its_port:
+                    raise
+            else:
+                return taken
 
 
 class Phones(_Group):
@@ -322,6 +338,7 @@ async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> Call
     clock = asyncio.get_running_loop().time
     result = CallResult("failed", 0, clock(), None, 0.0)
     read = 0
+    again = False
     try:
         await sipp.start(scenarios.caller(dialling, audio=sipp.audio), "-m", "1")
         ended = asyncio.ensure_future(sipp.wait())
@@ -339,9 +356,12 @@ async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> Call
         result.ended = clock()
         if result.outcome == "failed" and result.hung_up is not None:
             result.outcome = "completed"
-        return result
+        again = result.status == 0 and sipp.lost_its_port
     finally:
         await sipp.stop()
+    if again:
+        return await _make(sipp.another(), dialling, answered)
+    return result
 
 
 def _note(result: CallResult, line: str, now: float) -> None:
