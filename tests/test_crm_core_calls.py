@@ -359,8 +359,7 @@ async def test_a_writer_waits_for_another_process_and_a_reader_does_not(sqlite_u
 
 async def test_messages_of_failures_name_no_person(sqlite_url: str) -> None:
     async with _opened(sqlite_url) as store:
-        async with store.database.writing() as connection:
-            await connection.exec_driver_sql("DROP TABLE call")
+        await store.database.write(lambda found: found.exec_driver_sql("DROP TABLE call").close())
         with pytest.raises(PeerError) as raised:
             await store.write([a_call(number="+79169998877", name="Секретов")])
         assert "no such table" in str(raised.value)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, Table, bindparam, case, func, select
+from sqlalchemy import Connection, Dialect, Executable, Table, bindparam, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, Record
@@ -61,16 +61,10 @@ class Calls:
 
         Raises `PeerError` where nothing was written, `RecordsError` where all but a few were.
         """
-        shapes: dict[_Shape, list[Mapping[str, Any]]] = {shape: [] for shape in _SHAPES}
-        for record in group:
-            shapes[_shape(record)].append(_row(record))
         if not group:
             return
         try:
-            async with self._database.writing() as connection:
-                for shape, rows in shapes.items():
-                    if rows:
-                        await connection.execute(_upsert(shape, connection.dialect), rows)
+            await self._database.write(partial(_write_together, group))
         except PeerError as error:
             if not isinstance(error.__cause__, (IntegrityError, DataError)):
                 raise
@@ -78,13 +72,12 @@ class Calls:
 
     async def _write_singly(self, group: Sequence[Record]) -> None:
         """One refused record must not take the accounting of the other calls with it."""
-        refused: list[tuple[Record, str]] = []
-        async with self._database.writing() as connection:
-            for record in group:
-                reason = await _try(connection, record)
-                if reason is not None:
-                    refused.append((record, reason))
-        if refused:
+
+        def write(connection: Connection) -> list[tuple[Record, str]]:
+            tried = ((record, _try(connection, record)) for record in group)
+            return [(record, reason) for record, reason in tried if reason is not None]
+
+        if refused := await self._database.write(write):
             raise RecordsError(refused)
 
     async def call(self, call_id: str) -> CallRecord | None:
@@ -153,12 +146,21 @@ def _shape(record: Record) -> _Shape:
     return type(record), ("id",)
 
 
-async def _try(connection: AsyncConnection, record: Record) -> str | None:
+def _write_together(group: Sequence[Record], connection: Connection) -> None:
+    shapes: dict[_Shape, list[Mapping[str, Any]]] = {shape: [] for shape in _SHAPES}
+    for record in group:
+        shapes[_shape(record)].append(_row(record))
+    for shape, rows in shapes.items():
+        if rows:
+            connection.execute(_upsert(shape, connection.dialect), rows)
+
+
+def _try(connection: Connection, record: Record) -> str | None:
     """Writes one record; why not, where the database refuses it."""
     statement = _upsert(_shape(record), connection.dialect)
     try:
-        async with connection.begin_nested():
-            await connection.execute(statement, [_row(record)])
+        with connection.begin_nested():
+            connection.execute(statement, [_row(record)])
     except (IntegrityError, DataError) as error:
         return str(error.orig).partition("\n")[0]
     return None

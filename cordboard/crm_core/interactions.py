@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id
 from cordboard.crm_core.model import Interaction, interaction_id
@@ -43,35 +43,9 @@ class Interactions:
             raise FieldsError([("call", f"there is no call {call_id!r}")])
         if len(note) > NOTE_AT_MOST:
             raise FieldsError([("note", f"at most {NOTE_AT_MOST} characters fit")])
-        async with self._database.writing() as connection:
-            if customer_id is not None:
-                await _require_customer(connection, customer_id, customer_key)
-                await _link(connection, call_key, customer_key)
-            known = (await connection.execute(select(call).where(call.c.id == call_key))).first()
-            began = (known.answered_at or known.started_at) if known else now
-            row: dict[str, Any] = {
-                "id": interaction_id(call_key, operator),
-                "customer_id": customer_key or (known.customer_id if known else None),
-                "call_id": call_key,
-                "operator": operator,
-                "queue": known.queue if known else None,
-                "started_at": began,
-                "ended_at": known.ended_at if known else None,
-                "outcome": known.cause if known else None,
-                "result": result,
-                "note": note,
-            }
-            insert = postgresql.insert if not self._database.sqlite else sqlite.insert
-            changes = {"result": result, "note": note}
-            if customer_key is not None:
-                changes["customer_id"] = customer_key
-            saved = await connection.execute(
-                insert(interaction)
-                .values(row)
-                .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
-                .returning(*(interaction.c[name] for name in row))
-            )
-            return Interaction(**saved.one()._mapping)
+        return await self._database.write(
+            partial(_wrap_up, call_key, operator, customer_id, customer_key, note, result, now)
+        )
 
     async def link_call(self, call_id: str, customer_id: str) -> None:
         """Gives a call of an unknown caller, and its interactions, the customer who was found or
@@ -79,20 +53,63 @@ class Interactions:
         call_key, customer_key = as_id(call_id), as_id(customer_id)
         if call_key is None:
             raise FieldsError([("call", f"there is no call {call_id!r}")])
-        async with self._database.writing() as connection:
-            await _require_customer(connection, customer_id, customer_key)
-            await _link(connection, call_key, customer_key)
+
+        def link(connection: Connection) -> None:
+            _require_customer(connection, customer_id, customer_key)
+            _link(connection, call_key, customer_key)
+
+        await self._database.write(link)
 
 
-async def _require_customer(connection: AsyncConnection, given: str, key: str | None) -> None:
-    found = await connection.execute(select(customer.c.id).where(customer.c.id == key))
+def _wrap_up(
+    call_key: str,
+    operator: str,
+    customer_id: str | None,
+    customer_key: str | None,
+    note: str,
+    result: str | None,
+    now: float,
+    connection: Connection,
+) -> Interaction:
+    if customer_id is not None:
+        _require_customer(connection, customer_id, customer_key)
+        _link(connection, call_key, customer_key)
+    known = connection.execute(select(call).where(call.c.id == call_key)).first()
+    began = (known.answered_at or known.started_at) if known else now
+    row: dict[str, Any] = {
+        "id": interaction_id(call_key, operator),
+        "customer_id": customer_key or (known.customer_id if known else None),
+        "call_id": call_key,
+        "operator": operator,
+        "queue": known.queue if known else None,
+        "started_at": began,
+        "ended_at": known.ended_at if known else None,
+        "outcome": known.cause if known else None,
+        "result": result,
+        "note": note,
+    }
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    changes = {"result": result, "note": note}
+    if customer_key is not None:
+        changes["customer_id"] = customer_key
+    saved = connection.execute(
+        insert(interaction)
+        .values(row)
+        .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
+        .returning(*(interaction.c[name] for name in row))
+    )
+    return Interaction(**saved.one()._mapping)
+
+
+def _require_customer(connection: Connection, given: str, key: str | None) -> None:
+    found = connection.execute(select(customer.c.id).where(customer.c.id == key))
     if key is None or found.first() is None:
         raise FieldsError([("customer", f"there is no customer {given!r}")])
 
 
-async def _link(connection: AsyncConnection, call_key: str, customer_key: str | None) -> None:
+def _link(connection: Connection, call_key: str, customer_key: str | None) -> None:
     for table, column in ((call, call.c.id), (interaction, interaction.c.call_id)):
-        await connection.execute(
+        connection.execute(
             update(table)
             .where(column == call_key, table.c.customer_id.is_(None))
             .values(customer_id=customer_key)
