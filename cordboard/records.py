@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from functools import cache
+from typing import Any
 
 from cordboard.crm_core.model import (
     CallRecord,
@@ -62,7 +64,14 @@ def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> Ent
 
 def fact_record(fact: CallFact, now: float) -> FactRecord:
     kind = CSTA.get(type(fact)) or type(fact).__name__.lower()
-    return FactRecord(fact.call, now, kind, json.dumps(asdict(fact), ensure_ascii=False))
+    # Facts are flat: `asdict`, which copies deeply, costs ten times as much.
+    data = {name: getattr(fact, name) for name in _names(type(fact))}
+    return FactRecord(fact.call, now, kind, json.dumps(data, ensure_ascii=False))
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def contact(call: Call, operator: OperatorName | None) -> Interaction:

@@ -3,8 +3,8 @@ after a restart, for the day's service level and for the accounting against queu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -147,12 +147,31 @@ def _shape(record: Record) -> _Shape:
 
 
 def _write_together(group: Sequence[Record], connection: Connection) -> None:
-    shapes: dict[_Shape, list[Mapping[str, Any]]] = {shape: [] for shape in _SHAPES}
-    for record in group:
-        shapes[_shape(record)].append(_row(record))
-    for shape, rows in shapes.items():
-        if rows:
+    shapes: dict[_Shape, list[Record]] = {shape: [] for shape in _SHAPES}
+    for record in _latest(group):
+        shapes[_shape(record)].append(record)
+    for shape, found in shapes.items():
+        if found:
+            rows = [_row(record) for record in found]
             connection.execute(_upsert(shape, connection.dialect), rows)
+
+
+def _latest(group: Iterable[Record]) -> Iterable[Record]:
+    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    call is told again and again in the second in which it comes in."""
+    rows: dict[str, Record] = {}
+    others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
+    for record in group:
+        if isinstance(record, CallRecord):
+            before = rows.get(record.id)
+            if record.customer_id is None and isinstance(before, CallRecord):
+                record = replace(record, customer_id=before.customer_id)
+            rows[record.id] = record
+        elif isinstance(record, EntryRecord):
+            rows[record.id] = record
+        else:
+            others.append(record)
+    return [*rows.values(), *others]
 
 
 def _try(connection: Connection, record: Record) -> str | None:
