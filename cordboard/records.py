@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from functools import cache
-from typing import Any
+from typing import get_args
 
 from cordboard.crm_core.model import (
     CallRecord,
@@ -14,11 +13,13 @@ from cordboard.crm_core.model import (
     Interaction,
     interaction_id,
 )
-from cordboard.cti.facts import CSTA, CallFact
+from cordboard.cti.facts import CSTA, AnyCallFact, CallFact
 from cordboard.desk import Call
 from cordboard.events import OperatorName
 from cordboard.queue.lines import Entry
 from cordboard.queue.routing import Reason
+
+_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 
 
 def reasons_json(reasons: tuple[Reason, ...]) -> str:
@@ -65,13 +66,8 @@ def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> Ent
 def fact_record(fact: CallFact, now: float) -> FactRecord:
     kind = CSTA.get(type(fact)) or type(fact).__name__.lower()
     # Facts are flat: `asdict`, which copies deeply, costs ten times as much.
-    data = {name: getattr(fact, name) for name in _names(type(fact))}
+    data = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
     return FactRecord(fact.call, now, kind, json.dumps(data, ensure_ascii=False))
-
-
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
 
 
 def contact(call: Call, operator: OperatorName | None) -> Interaction:
