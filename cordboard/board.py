@@ -48,6 +48,7 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
     Tick,
+    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
@@ -56,7 +57,7 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record
+from cordboard.records import call_record, contact, entry_record, fact_record, pop_id, recalled
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -83,6 +84,7 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._unwritten: dict[CallId, list[Unwritten]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
@@ -289,6 +291,8 @@ class Board:
         elif name is not None:
             self._advance(name, "answer", fact.call)
         self._change(self._with_arrival(call, arrival), force=True)
+        for left in self._unwritten.pop(call.id, []):
+            self._reopen(self._calls[call.id], left)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
@@ -334,10 +338,8 @@ class Board:
         name = self._step(fact.peer, "offer", fact.call)
         if call is None or name is None:
             return
-        millis = int(call.started * 1000)
-        identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
         self._end_wrapups(name, call.id)
-        pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
+        pop = Pop(pop_id(call, name, fact.peer_uniqueid), name, fact.peer_uniqueid, call, self._now)
         self._put(pop)
         self._out.append(ShowPop(pop, first=True))
 
@@ -516,6 +518,30 @@ class Board:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
             else:
                 self._floor.recall(entry)
+        for left in fact.unwritten:
+            identity = CallId(left.call.id)
+            if left.call.ended_at is None:  # somebody else still talks to the caller
+                self._unwritten.setdefault(identity, []).append(left)
+                continue
+            if identity not in self._calls:
+                self._change(recalled(left.call, left.card), force=True)
+            self._reopen(self._calls[identity], left)
+            self._forget_if_over(identity)
+
+    def _reopen(self, call: Call, left: Unwritten) -> None:
+        """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
+        name = self._floor.at_phone(left.peer)
+        until = left.ended + self._rules.wrapup
+        if name is None or name in left.written or until <= self._now:
+            return
+        for step in ("answer", "hang-up"):
+            self._floor.step(name, step, call.id, left.ended)
+        at = call.answered if call.answered is not None else call.started
+        identity = pop_id(call, name, left.peer_uniqueid)
+        pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
+        self._put(pop)
+        self._wrapups[identity] = call.id
+        self._out.append(ShowPop(pop, first=False))
 
     def _snapshot_done(self, pbx: PbxName) -> None:
         """What the store held open and the PBX does not have any more ended unseen."""

@@ -13,14 +13,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from cordboard.crm_core.database import Database, as_id, records
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, Record
+from cordboard.crm_core.interactions import wrap_up
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Interaction,
+    Record,
+    WrapUp,
+)
+from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
 RECENT_AT_MOST = 500
 
-_TABLES: dict[type[Record], Table] = {
+Row = CallRecord | EntryRecord | FactRecord | Interaction
+"""The records that are rows of a table as they are."""
+
+_TABLES: dict[type[Row], Table] = {
     CallRecord: call,
     EntryRecord: queue_entry,
     Interaction: interaction,
@@ -51,7 +63,8 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts appended, a fact that is there already but once. So a group whose fate is not known,
+        facts appended, a fact that is there already but once; wrap-ups as by
+        `Interactions.save_wrapup`. So a group whose fate is not known,
         because the deadline passed in the middle of its commit, may be written again.
 
         Over an interaction or a call that has them already, a customer, a result and a note are
@@ -113,6 +126,17 @@ class Calls:
         chosen = _FACT.where(call_fact.c.call_id == key).order_by(call_fact.c.id)
         return records(FactRecord, await self._database.rows(chosen)) if key else []
 
+    async def facts_since(self, since: float, kind: str) -> list[FactRecord]:
+        """The facts of a kind that came at `since` or later, in order."""
+        # A digest begins with the time of its fact, and has an index.
+        first = f"{max(0, int(since * 1000)):012x}"
+        chosen = _FACT.where(
+            call_fact.c.digest >= f"{first[:8]}-{first[8:]}-0000-0000-000000000000",
+            call_fact.c.kind == kind,
+        )
+        rows = await self._database.rows(chosen.order_by(call_fact.c.id))
+        return records(FactRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -126,7 +150,7 @@ class Calls:
         return records(EntryRecord, rows)
 
 
-_Shape = tuple[type[Record], tuple[str, ...]]
+_Shape = tuple[type[Row], tuple[str, ...]]
 """A kind of record and the columns that say which row it is."""
 
 _SHAPES: tuple[_Shape, ...] = (
@@ -138,7 +162,7 @@ _SHAPES: tuple[_Shape, ...] = (
 )
 
 
-def _shape(record: Record) -> _Shape:
+def _shape(record: Row) -> _Shape:
     if isinstance(record, FactRecord):
         return FactRecord, ("digest",)
     if isinstance(record, Interaction) and record.call_id and record.operator:
@@ -147,13 +171,26 @@ def _shape(record: Record) -> _Shape:
 
 
 def _write_together(group: Sequence[Record], connection: Connection) -> None:
-    shapes: dict[_Shape, list[Record]] = {shape: [] for shape in _SHAPES}
+    shapes: dict[_Shape, list[Row]] = {shape: [] for shape in _SHAPES}
+    written: list[WrapUp] = []
     for record in _latest(group):
-        shapes[_shape(record)].append(record)
+        if isinstance(record, WrapUp):
+            written.append(record)
+        else:
+            shapes[_shape(record)].append(record)
     for shape, found in shapes.items():
         if found:
             rows = [_row(record) for record in found]
             connection.execute(_upsert(shape, connection.dialect), rows)
+    for one in written:  # last: they find their calls, and no contact takes a note away
+        _wrap_up(connection, one)
+
+
+def _wrap_up(connection: Connection, written: WrapUp) -> None:
+    try:
+        wrap_up(written, connection)
+    except FieldsError:  # the customer was erased meanwhile; the note is not lost for that
+        wrap_up(replace(written, customer_id=None), connection)
 
 
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
@@ -176,16 +213,15 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
 
 def _try(connection: Connection, record: Record) -> str | None:
     """Writes one record; why not, where the database refuses it."""
-    statement = _upsert(_shape(record), connection.dialect)
     try:
         with connection.begin_nested():
-            connection.execute(statement, [_row(record)])
+            _write_together((record,), connection)
     except (IntegrityError, DataError) as error:
         return str(error.orig).partition("\n")[0]
     return None
 
 
-def _row(record: Record) -> Mapping[str, Any]:
+def _row(record: Row) -> Mapping[str, Any]:
     row = {f"new_{name}": getattr(record, name) for name in _NAMES[type(record)]}
     if isinstance(record, FactRecord):
         words = (record.call_id, record.at.hex(), record.kind, record.data)
@@ -205,7 +241,7 @@ def _upsert(shape: _Shape, dialect: Dialect) -> Executable:
     return _STATEMENTS[key]
 
 
-def _build(kind: type[Record], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
+def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
     table = _TABLES[kind]
     names = [*_NAMES[kind], *(["digest"] if kind is FactRecord else [])]
     values: dict[str, Any] = {
