@@ -235,6 +235,7 @@ class Board:
         return replace(
             call,
             card=(found and found.card) or call.card,
+            lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
@@ -246,7 +247,7 @@ class Board:
         for call in list(self._calls.values()):
             same = call.card is not None and call.card.customer.id == card.customer.id
             if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card))
+                self._change(replace(call, card=card, lookup_failed=False))
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
@@ -585,11 +586,7 @@ class Board:
         self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and (before.card, before.decision, before.number) != (
-            call.card,
-            call.decision,
-            call.number,
-        )
+        fresh_card = before is not None and _on_card(before) != _on_card(call)
         for pop in pops:
             shown = replace(pop, call=call)
             self._put(shown)
@@ -604,3 +601,8 @@ class Board:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))
+
+
+def _on_card(call: Call) -> tuple[object, ...]:
+    """What a card shows of the call, its state apart."""
+    return call.card, call.lookup_failed, call.decision, call.number

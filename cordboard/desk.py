@@ -216,6 +216,8 @@ class Call:
     state: CallState
     started: float
     card: Card | None = None
+    lookup_failed: bool = False
+    """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
     """The reasons as JSON where they come from the store, after a restart."""

@@ -80,7 +80,8 @@ class Stream:
 class Server:
     """One server, its users, and the ways in."""
 
-    def __init__(self, folder: Path, status: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, status: dict[str, Any], database: str = "") -> None:
+        self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
@@ -99,7 +100,7 @@ class Server:
         secret = Path(self.status["config"]).parent / "ami.secret"
         text = text.replace('"ami.secret"', f'"{secret}"')
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
-        url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
+        url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
         self.config.write_text("\n".join(lines) + "\n[desk]\nwrapup_seconds = 300\n")
         settings = load(self.config)
@@ -149,6 +150,11 @@ class Server:
         assert self._process
         self._process.kill()
         self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process

@@ -34,6 +34,8 @@ BUSY_MS = 5_000
 CONNECT_SECONDS = 5
 COMMAND_SECONDS = 30
 
+_NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "53100"})  # 53100: disk_full
+
 _SQLITE_PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_MS}",  # first, for the others may have to wait too
     "PRAGMA journal_mode = WAL",
@@ -76,6 +78,10 @@ def as_id(text: str) -> str | None:
         return None
 
 
+class NoRoomError(PeerError):
+    """The database cannot write, because its disk is full or fails; reading may go on."""
+
+
 @contextmanager
 def peer_errors() -> Iterator[None]:
     """Turns what drivers raise when the database is away, full, locked or broken into
@@ -85,7 +91,8 @@ def peer_errors() -> Iterator[None]:
     except IntegrityError as error:
         raise PeerError(f"the database refused a row: {_reason(error)}") from error
     except DBAPIError as error:
-        raise PeerError(f"the database failed: {_reason(error)}") from error
+        kind = NoRoomError if _no_room(error) else PeerError
+        raise kind(f"the database failed: {_reason(error)}") from error
     except (SQLAlchemyError, OSError) as error:
         raise PeerError(f"the database is away: {str(error) or type(error).__name__}") from error
 
@@ -93,6 +100,11 @@ def peer_errors() -> Iterator[None]:
 def records(kind: Callable[..., R], rows: Iterable[Row[Any]]) -> list[R]:
     """Rows whose columns are in the order of the record's fields."""
     return [kind(*row) for row in rows]
+
+
+def _no_room(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+    return state in _NO_ROOM
 
 
 def _reason(error: DBAPIError) -> str:
