@@ -319,7 +319,7 @@ class Board:
             self._advance(name, "answer", fact.call)
             call = replace(call, direction="out", operator=name)
         if attempt is not None:
-            call = replace(call, number=attempt.number)
+            call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
         if name is not None and (attempt is not None or (record and record.direction == "out")):

@@ -17,13 +17,10 @@ ANSWER_WITHIN = 60.0
 """Seconds. The phone rings for 30; without a word after this the attempt is told as failed."""
 
 ANSWERED = 4
-_REASONS = {
-    1: "your phone did not answer",
-    3: "your phone did not answer",
-    5: "your phone is busy",
-    8: "your phone declined the call",
-}
-"""Asterisk's reasons in OriginateResponse; 0 is every other failure."""
+_NOT_TAKEN = "your phone did not take the call: it is busy, declined it, or is not there"
+_REASONS = {1: "your phone did not answer", 3: "your phone did not answer"}
+"""Asterisk's reasons in OriginateResponse. A PJSIP phone that is busy or declines is 0, like every
+other failure."""
 
 _ENGAGED = ("offered", "talking", "on-hold")
 
@@ -78,7 +75,7 @@ class Outgoing:
             return []
         if fact.reason == ANSWERED:
             return self._tell(attempt, None)
-        return self._fail(attempt, _REASONS.get(fact.reason, "your phone could not be reached"))
+        return self._fail(attempt, _REASONS.get(fact.reason, _NOT_TAKEN))
 
     def answered(self, attempt: Attempt) -> list[Command]:
         """The call is there, whatever became of the PBX's answer."""

@@ -3,17 +3,15 @@ and the picture is old for a moment and then right."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from oracles import books_are_right, picture_is_true, pops, rings
 from pbx_fixtures import Heard
-from proxy import Proxy, name_of
+from proxy import Proxy
 from server_fixtures import Message, Server, Stream
 
 from cordboard.sandbox.pbx import SandboxPbx
