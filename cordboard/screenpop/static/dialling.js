@@ -58,7 +58,7 @@ export function DialForm(/** @type {{desk: Desk}} */ { desk }) {
         value=${number}
         maxlength="40"
         autocomplete="off"
-        disabled=${busy}
+        readonly=${busy}
         data-testid="dial-number"
         onInput=${(/** @type {any} */ event) => setNumber(event.target.value)}
       />
