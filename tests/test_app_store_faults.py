@@ -174,7 +174,7 @@ async def test_with_postgresql_stopped_callers_are_served_as_unknown_and_cards_s
     postgres_url: str,
 ) -> None:
     pbx.cli("queue reset stats")
-    server = Server(tmp_path, sandbox, postgres_url)
+    server = Server(tmp_path, sandbox, database=postgres_url)
     await server.prepare()
     await server.start()
 

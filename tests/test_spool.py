@@ -26,7 +26,7 @@ from cordboard.spool import Spool
 
 CALL = CallRecord(
     "c1", "pbx", "b1", "1.1", "+79161234567", "Иван\n\ud800\0", "100", None, "sales", None,
-    "talking", None, "[]", 1790000000.125, None, None,
+    "in", "talking", None, "[]", 1790000000.125, None, None,
 )  # fmt: skip
 ENTRY = EntryRecord("e1", "c1", "pbx", "b1", "1.1", "sales", 3, 1.5, None, None, None)
 CONTACT = Interaction("i1", None, "c1", "anna", "sales", 1.5, None, None, None, "")
