@@ -21,6 +21,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    WrapUp,
     interaction_id,
 )
 from cordboard.crm_core.rules import FieldsError
@@ -119,6 +120,42 @@ async def test_a_later_record_replaces_the_earlier_one_within_a_group_and_after_
     assert (await store.call(call.id)) == replace(call, state="talking", answered_at=AT + 5)
     await store.write([ended])
     assert await store.call(call.id) == ended
+
+
+async def test_a_call_that_is_told_again_without_its_customer_keeps_it(store: Store) -> None:
+    customer, call = await a_customer(store), a_call()
+    known = replace(call, customer_id=customer.id)
+    await store.write([call, known, replace(call, state="talking")])
+    assert await store.call(call.id) == replace(known, state="talking")
+    await store.write([replace(call, state="ended")])
+    assert await store.call(call.id) == replace(known, state="ended")
+
+
+async def test_a_note_in_a_group_is_written_as_a_wrapup_whatever_its_place(store: Store) -> None:
+    customer, call = await a_customer(store), a_call()
+    note = WrapUp(call.id, "anna", customer.id, "позвонить", "callback", AT + 60)
+    ended = a_contact(call, ended_at=AT + 50, outcome="completed")
+    await store.write([note, call, a_contact(call), ended])
+    expected = replace(ended, customer_id=customer.id, note="позвонить", result="callback")
+    assert await history(store, customer) == [expected]
+    await store.write([ended, note])
+    assert await history(store, customer) == [expected]
+    assert await store.wrapped_up(call.id) == {"anna"}
+    assert await store.wrapped_up(NOBODY) == set()
+
+
+async def test_a_note_about_a_customer_who_was_erased_meanwhile_is_kept(store: Store) -> None:
+    call = a_call()
+    await store.write([call, WrapUp(call.id, "anna", NOBODY, "note", None, AT)])
+    assert await store.wrapped_up(call.id) == {"anna"}
+
+
+async def test_facts_are_found_by_when_they_came(store: Store) -> None:
+    call = a_call()
+    facts = [FactRecord(call.id, AT + n, "held", str(n)) for n in range(4)]
+    await store.write([*facts, FactRecord(call.id, AT + 3, "queued", "{}")])
+    assert await store.facts_since(AT + 2, "held") == facts[2:]
+    assert await store.facts_since(0.0, "held") == facts
 
 
 async def test_an_empty_group_is_no_work(store: Store) -> None:
