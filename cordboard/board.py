@@ -53,7 +53,7 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record
+from cordboard.records import call_record, contact, entry_record, fact_record, link_record
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -129,10 +129,14 @@ class Board:
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
             case cti.LinkUp():
+                self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
                 self._snapshot_done(fact.pbx)
+                self._out.append(Save(link_record(fact, now)))
             case cti.LinkDown():
+                if not self._is_down(fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "down", fact.reason)
             case RouteAsked():
                 self._route_asked(fact)
@@ -499,6 +503,10 @@ class Board:
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
+    def _is_down(self, pbx: PbxName) -> bool:
+        link = self._links.get(pbx)
+        return link is not None and link.state == "down"
+
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
@@ -517,8 +525,16 @@ class Board:
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == pbx:
                 del self._open_entries[key]
-                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
+                self._out.append(Save(self._ended_unseen(entry)))
         self._link(pbx, "up", "")
+
+    def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
+        """A wait that was over before we looked again: who talks by now was answered."""
+        call = self._calls.get(CallId(entry.call_id))
+        if call is None or call.state != "talking":
+            return replace(entry, outcome="lost", left_at=self._now)
+        left = call.answered if call.answered is not None else self._now
+        return replace(entry, outcome="connected", operator=call.operator, left_at=left)
 
     # Showing and keeping
 
