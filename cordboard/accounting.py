@@ -122,7 +122,8 @@ def account(
             lost = None if logged.outcome or not logged.restarted else "lost"
             sums[0].add(logged.outcome or lost, logged.waited, logged.talked, logged.transferred)
         if stored:
-            sums[1].add(stored.outcome, stored.wait, stored.talk, stored.transferred)
+            wait = None if stored.outcome == "lost" else stored.wait
+            sums[1].add(stored.outcome, wait, stored.talk, stored.transferred)
         differences += judge.differences(logged, stored)
     return Account(compared, offset, dict(sorted(queues.items())), tuple(differences), common)
 
@@ -248,7 +249,7 @@ class _Judge:
         return self._log_ends_before(ours)
 
     def _log_ends_before(self, moment: float | None) -> str | None:
-        if moment is None or moment < self._log.ended:
+        if moment is None or int(moment) <= self._log.ended:
             return None
         return f"the log's last line is of {self._clock(self._log.ended)}"
 

@@ -525,7 +525,9 @@ class Board:
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == pbx:
                 del self._open_entries[key]
-                self._out.append(Save(self._ended_unseen(entry)))
+                ended = self._ended_unseen(entry)
+                self._floor.recall(ended)
+                self._out.append(Save(ended))
         self._link(pbx, "up", "")
 
     def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:

@@ -1,7 +1,7 @@
 """What the store's facts tell of the stays in queues, and when cordboard did not see. Pure.
 
-The rows of `queue_entry` have our clock. The facts of their calls carry the PBX's, too, wherever AMI
-gave a Timestamp; where it did not, ours is set by the middle of what both say.
+The rows of `queue_entry` have our clock. The facts of their calls carry the PBX's, too, wherever
+AMI gave a Timestamp; where it did not, ours is set by the middle of what both say.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _stay(entry: EntryRecord, story: list[_Told], until: float, offset: float) -
     entered = moment("queued", entry.entered_at)
     assert entered is not None
     channel = next((f.data["channel"] for f in story if _of(f, entry)), None)
-    over = next((f.time for f in story if f.kind == "cleared"), None)
     later = [f for f in story if f.ours >= entry.entered_at]
+    over = next((f.time for f in later if f.kind == "cleared"), None)
     talk = None
     if entry.outcome == "connected":
         talk = next(
