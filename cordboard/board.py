@@ -136,10 +136,11 @@ class Board:
                 self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
+                if not self._link_is("up", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._snapshot_done(fact.pbx)
-                self._out.append(Save(link_record(fact, now)))
             case cti.LinkDown():
-                if not self._is_down(fact.pbx):
+                if not self._link_is("down", fact.pbx):
                     self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "down", fact.reason)
             case RouteAsked():
@@ -512,9 +513,9 @@ class Board:
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
-    def _is_down(self, pbx: PbxName) -> bool:
+    def _link_is(self, state: str, pbx: PbxName) -> bool:
         link = self._links.get(pbx)
-        return link is not None and link.state == "down"
+        return link is not None and link.state == state
 
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""

@@ -104,6 +104,7 @@ def stored_stays(
         data = _data(fact)
         stamp = data.get("at")
         time = fact.at - offset if stamp is None else float(stamp)
+        time -= float(data.get("age") or 0.0)  # a snapshot tells late of what began before
         told[fact.call_id].append(_Told(fact.kind, time, fact.at, data))
     calls: defaultdict[str, list[EntryRecord]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: entry.entered_at):
