@@ -113,7 +113,7 @@ def account(
         entered = float(logged.entered) if logged else stored.entered if stored else 0.0
         if not period[0] <= entered < period[1]:
             continue
-        if logged is None and not log.began - SECOND <= entered <= log.ended + SECOND:
+        if logged is None and log.lines and not log.began - SECOND <= entered <= log.ended + SECOND:
             continue
         compared += 1
         common += logged is not None and stored is not None
@@ -249,7 +249,7 @@ class _Judge:
         return self._log_ends_before(ours)
 
     def _log_ends_before(self, moment: float | None) -> str | None:
-        if moment is None or int(moment) <= self._log.ended:
+        if moment is None or not self._log.lines or int(moment) <= self._log.ended:
             return None
         return f"the log's last line is of {self._clock(self._log.ended)}"
 

@@ -356,6 +356,10 @@ def test_only_stays_that_began_in_the_period_count() -> None:
     assert held(lines, [], period=(BEGAN + 100, math.inf)).compared == 0
 
 
+def test_a_log_without_a_line_has_none_of_our_stays() -> None:
+    assert held([], [ANSWERED, ABANDONED]).unexplained == 2
+
+
 def test_a_stay_that_began_before_the_first_line_is_left_out() -> None:
     lines = log_of(ANSWERED, ABANDONED)[-1:]
     assert held(lines, [ANSWERED]).compared == 0
