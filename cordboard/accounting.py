@@ -22,6 +22,8 @@ from cordboard.evidence import Gap, StoredStay, clock_offset, stored_stays
 
 SECOND = 1.0
 """How far two durations may be apart: Asterisk takes the difference of two whole seconds."""
+_JITTER = 0.1
+"""Seconds between Asterisk's look at its clock and the stamp of its event."""
 NEAR = 2.0
 """Seconds around a time without sight that still count as unseen; and how far apart both sides may
 say that a stay began."""
@@ -125,6 +127,7 @@ def account(
             wait = None if stored.outcome == "lost" else stored.wait
             sums[1].add(stored.outcome, wait, stored.talk, stored.transferred)
         differences += judge.differences(logged, stored)
+    differences.sort(key=lambda difference: difference.at)
     return Account(compared, offset, dict(sorted(queues.items())), tuple(differences), common)
 
 
@@ -304,10 +307,6 @@ class _Judge:
 
 def _differ(theirs: float | None, ours: float | None) -> bool:
     return theirs is not None and ours is not None and not abs(ours - theirs) <= SECOND + _JITTER
-
-
-_JITTER = 0.1
-"""Seconds between Asterisk's look at its clock and the stamp of its event."""
 
 
 def _is(theirs: int | None, end: float | None, begin: float | None) -> bool:

@@ -67,7 +67,7 @@ def reconcile(
     log = _read(queue_log)
     _covered(log, period, zone)
     found = asyncio.run(_account(settings, name, log, period))
-    if not found.common:
+    if found.unexplained and not found.common:
         _strange(found, name)
     if as_json:
         typer.echo(json.dumps(_as_json(found, log, name, zone), ensure_ascii=False))
@@ -173,7 +173,7 @@ def _strange(found: Account, pbx: str) -> None:
 
 
 def _print(found: Account, log: QueueLog, pbx: str, zone: ZoneInfo) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     span = f"{_time(log.began, zone)} to {_time(log.ended, zone)}"
     console.print(
         f"queue_log of {pbx}, {span}; our clock less the PBX's: {found.offset:+.2f} s",

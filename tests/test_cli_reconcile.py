@@ -245,3 +245,16 @@ def test_a_database_that_is_away_is_told_in_one_line(place: Place) -> None:
     place.url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
     place.configure("pbx")
     assert place.reconcile().only().startswith("cordboard: [database] url: ")
+
+
+def test_a_night_without_the_server_is_told_and_not_taken_for_another_pbx(place: Place) -> None:
+    place.write_log(*log_of(MISSED))
+    link = link_id("pbx")
+    place.write(
+        FactRecord(link, BEGAN + 70.0, "linkdown", "{}"),
+        FactRecord(link, BEGAN + 120.0, "linkup", "{}"),
+    )
+    told = place.told("--since", "2023-11-15T00:14:30")
+    assert [item["cause"] for item in told["differences"]] == [
+        "cordboard has not seen the PBX since 00:14:23"
+    ]
