@@ -67,6 +67,7 @@ class Doubts:
         self._ask = ask
         self._tell = tell
         self._resync = resync
+        self._abandoned = ""
         self._waiting: asyncio.Queue[tuple[Judged, float]] = asyncio.Queue(WAITING)
 
     def add(self, judged: Judged, born: float) -> None:
@@ -122,6 +123,12 @@ class Doubts:
         if head.get("Uniqueid", channel.uniqueid) != channel.uniqueid:
             return
         if self._sieve.has_ended(channel.uniqueid):
+            return
+        if event == "QueueCallerAbandon":
+            self._abandoned = name
+        if event == "QueueCallerLeave" and self._abandoned != name:
+            # Somebody answered, as the bridge will tell; or the caller was moved.
+            self._resync("a caller left his queue")
             return
         known = self._sieve.uniqueid(name)
         self._sieve.confirmed(name, channel.uniqueid)
