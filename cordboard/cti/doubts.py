@@ -67,7 +67,7 @@ class Doubts:
         self._ask = ask
         self._tell = tell
         self._resync = resync
-        self._abandoned = ""
+        self._abandoned: set[str] = set()
         self._waiting: asyncio.Queue[tuple[Judged, float]] = asyncio.Queue(WAITING)
 
     def add(self, judged: Judged, born: float) -> None:
@@ -125,8 +125,8 @@ class Doubts:
         if self._sieve.has_ended(channel.uniqueid):
             return
         if event == "QueueCallerAbandon":
-            self._abandoned = name
-        if event == "QueueCallerLeave" and self._abandoned != name:
+            self._abandoned.add(name)
+        if event == "QueueCallerLeave" and name not in self._abandoned:
             # Somebody answered, as the bridge will tell; or the caller was moved.
             self._resync("a caller left his queue")
             return
@@ -145,6 +145,7 @@ class Doubts:
             return
         if event == "Hangup":
             self._sieve.end(head["Channel"], uniqueid)
+            self._abandoned.discard(head["Channel"])
         self._tell(Message({**head, "Uniqueid": uniqueid}), born)
 
     def _pass_on(self, event: str, head: dict[str, str], channel: Channel, born: float) -> None:

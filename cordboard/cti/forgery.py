@@ -34,6 +34,14 @@ _MEMBER = (
     *("StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall", "InCall", "Status"),
     *("Paused", "PausedReason"),
 )
+_PARAMS = (
+    *("Queue", "Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
+    *("ServiceLevel", "ServicelevelPerf"),
+)
+_ORIGINATED = (
+    *("Response", "Channel", "Context", "Exten", "Reason", "Uniqueid"),
+    *("CallerIDNum", "CallerIDName"),
+)
 Row = tuple[str, ...]
 
 
@@ -60,6 +68,9 @@ NEEDED: dict[str, tuple[Row, ...]] = {
     "UserEvent": (),
     "Rename": (("Channel", "Newname", "Uniqueid"),),
     "QueueEntry": (_ENTRY,),
+    "OriginateResponse": (_ORIGINATED,),
+    "QueueParams": (_PARAMS,),
+    **dict.fromkeys(("CoreShowChannelsComplete", "QueueStatusComplete"), (("EventList",),)),
     "QueueMember": (("Queue", "Name", "Location", *_MEMBER),),
     **dict.fromkeys(
         (
@@ -213,7 +224,7 @@ class Sieve:
         if judged.why or not uniqueid or not channel:
             return judged
         event = headers["Event"]
-        if event not in NEEDED:
+        if event not in NEEDED or event == "OriginateResponse":  # of a call that may not exist
             return judged
         if self._names.get(channel) != uniqueid:
             if channel in self._names or uniqueid in self._uniqueids:

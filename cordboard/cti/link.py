@@ -82,6 +82,7 @@ class AmiLink:
         self._sink = sink
         self._events: Connection | None = None
         self._commands: Connection | None = None
+        self._ready = asyncio.Event()
         self._booted = asyncio.Event()
         self._doubts: Doubts | None = None
         self._telling = False
@@ -102,6 +103,10 @@ class AmiLink:
             log.info("pbx.suspected", pbx=self.name, reason=reason)
             self._suspected.set()
 
+    async def ready(self) -> None:
+        """Returns when actions can be sent."""
+        await self._ready.wait()
+
     async def run(self) -> None:
         """Connects, and connects again, for ever. Each loss is one `LinkDown` with its reason."""
         backoff, said = BACKOFF_FIRST, ""
@@ -112,6 +117,7 @@ class AmiLink:
                     await self._resync(events)
                     came_up, backoff, said = True, BACKOFF_FIRST, ""
                     self._commands = commands
+                    self._ready.set()
                     reason = await self._watch(events, commands)
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
@@ -119,6 +125,7 @@ class AmiLink:
                     backoff = BACKOFF_MOST
             finally:
                 self._commands = None
+                self._ready.clear()
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
                 self._sink(LinkDown(self.name, reason))
