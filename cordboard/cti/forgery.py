@@ -112,6 +112,8 @@ class Judged:
     message: Message
     why: str = ""
     head: bool = False
+    stray: bool = False
+    """Nothing that Asterisk begins a frame with: what a forger left of the one before."""
 
 
 class Sieve:
@@ -143,8 +145,7 @@ class Sieve:
                 judged = Judged(message)
             else:
                 judged = self._judge(message, shape, ours)
-                if judged.why and shape[:1] != ("Event",) and last and not last.why:
-                    # The forger had closed the frame before: this is what was left of it.
+                if judged.stray and last and not last.why:
                     last.why, last.head = "its tail came apart", True
             if last:
                 found.append(self._compare(last))
@@ -184,20 +185,22 @@ class Sieve:
         if self._expected:
             return self._piece(message, shape)
         if shape[:1] != ("Event",):
-            return Judged(message, "no Event")
+            return Judged(message, "no Event", stray=True)
         event = message["Event"]
         rows = NEEDED.get(event, ())
         if event == "UserEvent" and "Uniqueid" in shape:
             rows = (_channel(),)
-        self._expected, why = _walk(shape, (), rows, message.repeated or ())
+        self._expected, why, begun = _walk(shape, (), rows, message.repeated or ())
         self._pieces = 0
+        # Programs send user events of every kind, with headers of their own.
+        stray = bool(why) and not begun and (event != "UserEvent" or "Linkedid" in shape)
         why = why or next((odd for odd in message.oddities if odd != "invalid UTF-8"), "")
         if not listed and shape[1:2] != ("Privilege",):
             # An entry of a queue is the one item that has its ActionID at the end.
             head = event == "QueueEntry" and bool(self._expected) and bool(ours)
-            return Judged(message, why or "no Privilege", head)
+            return Judged(message, why or "no Privilege", head, stray=not head)
         if why:
-            return Judged(message, why, head=True)
+            return Judged(message, why, head=not stray, stray=stray)
         if self._shapes >= _SHAPES:
             self._whole.clear()
             self._shapes = 0
@@ -211,7 +214,7 @@ class Sieve:
         wanted = self._expected[0]
         if wanted in shape:
             rest = shape[shape.index(wanted) :]
-            self._expected, _ = _walk(rest, self._expected, (), message.repeated or ())
+            self._expected, *_ = _walk(rest, self._expected, (), message.repeated or ())
         if self._expected and self._pieces >= _PIECES:
             self._expected = ()
             return Judged(message, NO_TAIL)
@@ -247,9 +250,9 @@ class Sieve:
 
 def _walk(
     shape: Row, expected: Row, rows: Sequence[Row], repeated: Container[str] = ()
-) -> tuple[Row, str]:
-    """Follows the rows of headers in a frame. The first value is what an unfinished row still
-    lacks, the second what is wrong."""
+) -> tuple[Row, str, bool]:
+    """Follows the rows of headers in a frame: what an unfinished row still lacks, what is wrong,
+    and whether any row began."""
     why = ""
     begun: set[Row] = set()
     for place, key in enumerate((*shape, "")):
@@ -268,10 +271,13 @@ def _walk(
         if row:
             begun.add(row)
             expected = row[1:]
+        elif key.endswith("Linkedid"):
+            why = why or f"{key} out of place"  # nothing but a channel has one
     if expected:
-        return expected, f"cut short before {expected[0]}"
-    lacking = next((row for row in rows if row not in begun), None)
-    return (), why or (f"no {lacking[0]}" if lacking else "")
+        why = why or f"cut short before {expected[0]}"
+    elif lacking := next((row for row in rows if row not in begun), None):
+        why = why or f"no {lacking[0]}"
+    return expected, why, bool(begun)
 
 
 _DIALLED = frozenset("0123456789+*#")
