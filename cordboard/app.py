@@ -11,6 +11,7 @@ import asyncio
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -28,7 +29,8 @@ from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.forgery import printable
+from cordboard.cti.link import AmiLink, Forged, LinkItem, PbxMessage
 from cordboard.desk import (
     ActionDone,
     AlarmEnded,
@@ -131,6 +133,7 @@ class App:
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -147,7 +150,7 @@ class App:
         )
         self._forged = Counter(
             "cordboard_forged_callers",
-            "Calls whose caller id held control characters",
+            "Calls whose caller wrote control characters into his number or the one he called",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -308,6 +311,15 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
+    def _note_forger(self, pbx: PbxName, channel: str) -> None:
+        """The link and the dialplan may both tell of him, and each more than once."""
+        if (pbx, channel) in self._forgers:
+            return
+        self._forgers.append((pbx, channel))
+        self._forged.inc()
+        self.alarm("forged-callers")
+        log.warning("forged.caller", pbx=pbx, channel=printable(channel))
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
@@ -365,6 +377,9 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case Forged():
+                self._note_forger(item.pbx, item.channel)
+                return []
             case _:
                 return [item]
 
@@ -485,10 +500,8 @@ class App:
     async def _ask(self, session: AgiSession) -> Decision:
         linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
-        if mark == FORGED:
-            self._forged.inc()
-            self.alarm("forged-callers")
-            log.warning("forged.caller", pbx=pbx)
+        if mark == FORGED or session.tampered:
+            self._note_forger(pbx, session.env.get("agi_channel", ""))
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))

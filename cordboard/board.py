@@ -372,7 +372,7 @@ class Board:
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
         name = self._step(fact.peer, "offer", fact.call)
-        if call is None or name is None:
+        if call is None or name is None or call.state == "ended":
             return
         self._pop(name, fact.peer_uniqueid, call)
 
@@ -438,7 +438,10 @@ class Board:
     def _merged(self, fact: cti.Merged) -> None:
         """The cards that were open for the part are the whole's from now on."""
         part, whole = self._calls.get(fact.call), self._calls.get(fact.into)
-        if part is None or whole is None:
+        if part is None:
+            return
+        if whole is None:  # it began and went on unseen, so this is the last we hear of the part
+            self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
         operators = tuple(pop.operator for pop in self._pops_of(part.id))
@@ -465,8 +468,7 @@ class Board:
         """The operator's leg is down; with a card there is a note to write, without one none."""
         pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
-            self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
-            self._wrapups[pop.id] = pop.call.id
+            self._await_note(pop)
         if not pops:
             self._advance(name, "done", identity)
 
@@ -484,6 +486,10 @@ class Board:
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+            elif pop.wrapup_until is None:  # whoever stays after a transfer is not told to leave
+                self._await_note(pop)
+                if self._floor.is_busy(pop.operator) == call.id:
+                    self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
         self._arrivals.pop((call.pbx, call.linkedid), None)
         self._linked.pop((call.pbx, call.linkedid), None)
@@ -491,6 +497,10 @@ class Board:
         self._forget_if_over(call.id)
 
     # Wrap-up
+
+    def _await_note(self, pop: Pop) -> None:
+        self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
+        self._wrapups[pop.id] = pop.call.id
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
         self._out.append(Tell(fact.id, fact.actor, None))

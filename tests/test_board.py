@@ -517,3 +517,29 @@ def test_nothing_of_a_finished_call_stays_behind(desk: Desk) -> None:
     assert board.live_calls == 0
     for held in ("_arrivals", "_linked", "_pops", "_wrapups", "_answered_entries"):
         assert not getattr(board, held), held
+
+
+def test_a_call_that_turns_out_to_be_part_of_one_never_seen_is_closed(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), cti.Merged(*call.about, CallId("unseen")))
+    assert desk.saved(CallRecord)[-1].cause == "lost"
+    assert desk.board.live_calls == 0
+
+
+def test_a_phone_that_rings_for_a_call_that_is_over_gets_no_card(desk: Desk, call: Caller) -> None:
+    desk.tell(*call.arrives(None), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    desk.tell(call.called(BORIS), call.misses(BORIS, "lost"))
+    assert {shown.pop.operator for shown in desk.all(ShowPop)} == {ANNA}
+    desk.tell(Tick(), after=31)
+    assert desk.board.live_calls == 0
+
+
+def test_a_card_whose_phone_was_not_told_to_hang_up_is_wrapped_up_with_its_call(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), *call.is_answered_by(ANNA), call.cleared())
+    assert desk.state(ANNA) == "wrap-up"
+    desk.tell(Tick(), after=31)
+    assert desk.state(ANNA) == "ready"
+    assert desk.board.live_calls == 0
