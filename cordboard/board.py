@@ -49,6 +49,7 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
     Tick,
+    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
@@ -66,7 +67,15 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record, link_record
+from cordboard.records import (
+    call_record,
+    contact,
+    entry_record,
+    fact_record,
+    link_record,
+    pop_id,
+    recalled,
+)
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -93,6 +102,7 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._unwritten: dict[CallId, list[Unwritten]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
@@ -254,6 +264,7 @@ class Board:
         return replace(
             call,
             card=(found and found.card) or call.card,
+            lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
@@ -265,7 +276,7 @@ class Board:
         for call in list(self._calls.values()):
             same = call.card is not None and call.card.customer.id == card.customer.id
             if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card))
+                self._change(replace(call, card=card, lookup_failed=False))
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
@@ -327,6 +338,8 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
+        for left in self._unwritten.pop(call.id, []):
+            self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or (record and record.direction == "out")):
             self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
@@ -380,7 +393,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        identity = derived_id(int(call.started * 1000), call.id, name, uniqueid)
+        identity = pop_id(call, name, uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
@@ -582,6 +595,30 @@ class Board:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
             else:
                 self._floor.recall(entry)
+        for left in fact.unwritten:
+            identity = CallId(left.call.id)
+            if left.call.ended_at is None:  # somebody else still talks to the caller
+                self._unwritten.setdefault(identity, []).append(left)
+                continue
+            if identity not in self._calls:
+                self._change(recalled(left.call, left.card), force=True)
+            self._reopen(self._calls[identity], left)
+            self._forget_if_over(identity)
+
+    def _reopen(self, call: Call, left: Unwritten) -> None:
+        """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
+        name = self._floor.at_phone(left.peer)
+        until = left.ended + self._rules.wrapup
+        if name is None or name in left.written or until <= self._now:
+            return
+        for step in ("answer", "hang-up"):
+            self._floor.step(name, step, call.id, left.ended)
+        at = call.answered if call.answered is not None else call.started
+        identity = pop_id(call, name, left.peer_uniqueid)
+        pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
+        self._put(pop)
+        self._wrapups[identity] = call.id
+        self._out.append(ShowPop(pop, first=False))
 
     def _snapshot_done(self, pbx: PbxName) -> None:
         """What the store held open and the PBX does not have any more ended unseen."""
@@ -635,11 +672,7 @@ class Board:
         self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and (before.card, before.decision, before.number) != (
-            call.card,
-            call.decision,
-            call.number,
-        )
+        fresh_card = before is not None and _on_card(before) != _on_card(call)
         for pop in pops:
             shown = replace(pop, call=call)
             self._put(shown)
@@ -654,3 +687,8 @@ class Board:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))
+
+
+def _on_card(call: Call) -> tuple[object, ...]:
+    """What a card shows of the call, its state apart."""
+    return call.card, call.lookup_failed, call.decision, call.number

@@ -65,12 +65,27 @@ class CustomerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A talk that was over shortly before the start, at our time `ended`: the operator whose
+    channel was `peer` may have been writing the note. `written` are the operators who have written
+    theirs of this call."""
+
+    call: CallRecord
+    card: Card | None
+    peer: str
+    peer_uniqueid: Uniqueid
+    ended: float
+    written: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the store holds from before the start: calls that had not ended, and the stays in
-    queues of the current day."""
+    """What the store holds from before the start: calls that had not ended, the stays in queues of
+    the current day, and talks whose wrap-up may not be over."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
+    unwritten: tuple[Unwritten, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +217,8 @@ class Call:
     state: CallState
     started: float
     card: Card | None = None
+    lookup_failed: bool = False
+    """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
     """The reasons as JSON where they come from the store, after a restart."""

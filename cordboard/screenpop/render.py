@@ -101,6 +101,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
+        "lookup_failed": call.lookup_failed,
         "route": {
             "queue": call.queue,
             "priority": decision.priority if decision else 0,
