@@ -361,6 +361,11 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case cti.LinkDown():
+                return [*self._models[item.pbx].link_lost(now), item]
+            case Tick():
+                late = [fact for model in self._models.values() for fact in model.tick(now)]
+                return [*late, item]
             case _:
                 return [item]
 

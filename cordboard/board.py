@@ -132,6 +132,8 @@ class Board:
                 self._floor.member_gone(fact, now)
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
+            case cti.PhoneSeen():
+                self._floor.phone_seen(fact, now)
             case cti.LinkUp():
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():

@@ -38,8 +38,17 @@ LIST_WITHIN = 15.0
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
 
-SNAPSHOT = ("CoreShowChannels", "QueueStatus")
-"""The lists of a snapshot, in this order: a queue's entries belong to channels."""
+SNAPSHOT = ("ParkedCalls", "CoreShowChannels", "QueueStatus", "DeviceStateList")
+"""The lists of a snapshot, in this order: who is parked stands in one bridge with other parked
+callers, and the channels say so without saying that it is none; a queue's entries belong to
+channels."""
+
+RESYNC_PAUSE = 5.0
+"""Seconds between two snapshots on a standing link, whatever is suspected."""
+
+REFUSED_AGAIN_AFTER = 10.0
+"""Seconds after which a list that was refused is asked for again: its module may be loaded late,
+of which no event tells."""
 
 UNINTERESTING = ("Newexten", "VarSet", "RTCPSent", "RTCPReceived", "Cdr", "CEL", "TestEvent")
 """Events nobody here reads. manager.conf should drop them at the source, where it costs nothing;
@@ -71,6 +80,7 @@ class LinkCounters:
     cut_tails: int = 0
     oversize: int = 0
     overloads: int = 0
+    resyncs: int = 0
     connections: int = 0
 
 
@@ -281,6 +291,8 @@ class AmiLink:
         self._commands: Connection | None = None
         self._booted = asyncio.Event()
         self._telling = False
+        self._suspected = asyncio.Event()
+        self._refused: tuple[str, ...] = ()
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -289,6 +301,14 @@ class AmiLink:
         if self._commands is None:
             raise PeerError("not connected to the PBX")
         return await self._commands.act(action, fields)
+
+    def resync(self, reason: str) -> None:
+        """Something does not fit: takes a snapshot on the standing link, once in `RESYNC_PAUSE`
+        seconds however often it is asked for. While the link is down nothing is needed."""
+        if self._telling and not self._suspected.is_set():
+            log.info("pbx.suspected", pbx=self.name, reason=reason)
+            self.counters.resyncs += 1
+            self._suspected.set()
 
     async def run(self) -> None:
         """Connects, and connects again, for ever. Each loss is one `LinkDown` with its reason."""
@@ -354,30 +374,61 @@ class AmiLink:
         # There is no boot id in AMI; the moment of the start, in the PBX's own clock, is one.
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
         self._telling = True
+        self._suspected.clear()
+        self._refused = ()
         self._tell(LinkUp(self.name, boot, settings["AsteriskVersion"]))
+        await self._snapshot(events, SNAPSHOT)
+
+    async def _snapshot(self, events: Connection, lists: Iterable[str]) -> None:
+        """A list may be refused because its module is not loaded; the others still tell."""
         self._tell(SnapshotBegan(self.name))
-        for action in SNAPSHOT:
+        refused = []
+        for action in lists:
             reply = await events.list(action)
             if reply["Response"] != "Success":
-                log.warning("pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"])
-        self._tell(SnapshotDone(self.name))
+                refused.append(action)
+                if action not in self._refused:
+                    log.warning(
+                        "pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"]
+                    )
+        self._refused = tuple(refused)
+        self._tell(SnapshotDone(self.name, self._refused))
+
+    async def _mend(self, events: Connection) -> str:
+        """Snapshots on the standing link: of everything on suspicion, and now and then of what
+        was refused. Returns the reason when the connection does not answer."""
+        while True:
+            try:
+                async with asyncio.timeout(REFUSED_AGAIN_AFTER if self._refused else None):
+                    await self._suspected.wait()
+            except TimeoutError:
+                pass
+            lists = SNAPSHOT if self._suspected.is_set() else self._refused
+            self._suspected.clear()
+            try:
+                await self._snapshot(events, lists)
+            except PeerError as error:
+                return str(error)
+            await asyncio.sleep(RESYNC_PAUSE)
 
     async def _watch(self, events: Connection, commands: Connection) -> str:
-        """Returns the reason when either connection ends or does not answer its ping."""
-        pings = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        """Returns the reason when either connection ends or does not answer."""
+        tasks = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        tasks.append(asyncio.create_task(self._mend(events)))
         try:
             done, _ = await asyncio.wait(
-                [*pings, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
+                [*tasks, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
             )
             return str(next(iter(done)).result())
         finally:
-            for ping in pings:
-                ping.cancel()
-            await asyncio.gather(*pings, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heard(self, message: Message, born: float) -> None:
         if message.headers.get("Event") == "FullyBooted":
             self._booted.set()
+            self.resync("FullyBooted came again")
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
