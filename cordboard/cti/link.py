@@ -48,7 +48,10 @@ RESYNC_PAUSE = 5.0
 
 REFUSED_AGAIN_AFTER = 10.0
 """Seconds after which a list that was refused is asked for again: its module may be loaded late,
-of which no event tells."""
+of which an older Asterisk sends no event."""
+
+UPHEAVALS = ("FullyBooted", "Load", "Unload", "Reload")
+"""Events after which queues and members may be others than before, and nothing else says so."""
 
 UNINTERESTING = ("Newexten", "VarSet", "RTCPSent", "RTCPReceived", "Cdr", "CEL", "TestEvent")
 """Events nobody here reads. manager.conf should drop them at the source, where it costs nothing;
@@ -426,9 +429,11 @@ class AmiLink:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heard(self, message: Message, born: float) -> None:
-        if message.headers.get("Event") == "FullyBooted":
-            self._booted.set()
-            self.resync("FullyBooted came again")
+        name = message.headers.get("Event", "")
+        if name in UPHEAVALS:
+            if name == "FullyBooted":
+                self._booted.set()
+            self.resync(f"{name} {message['Module']}".strip())
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
