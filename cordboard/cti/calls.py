@@ -130,6 +130,11 @@ class CallModel:
         """Legs that are held in memory."""
         return len(self._legs)
 
+    @property
+    def undecided(self) -> int:
+        """Calls and waits of which something is put off until more is known."""
+        return len(self._untold) + len(self._stays.undecided)
+
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
@@ -163,6 +168,7 @@ class CallModel:
             self._mark_unseen(now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
+            self._legs.restart()
         self.boot = boot
         return self._facts
 
@@ -248,6 +254,8 @@ class CallModel:
         if leg is not None:
             leg.seen_in = self._snapshot.number
             return leg
+        if self._legs.is_gone(uniqueid):
+            return None
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
         call = self._legs.call(linkedid)
         if call is None:
@@ -258,6 +266,17 @@ class CallModel:
         leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot.number)
         self._legs.add(leg)
         return leg
+
+    def _turned(self, leg: Leg, message: Message) -> bool:
+        """Whether this event, of a kind that comes and goes, was read before: a copy that comes
+        late would undo what has happened since."""
+        if self._at is None:
+            return False
+        turn = hash((message["Event"], self._at))
+        if turn in leg.turns:
+            return True
+        leg.turns += (turn,)
+        return False
 
     def _offer(self, leg: Leg, message: Message) -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
@@ -293,8 +312,9 @@ class CallModel:
         return self._at, call.id, call.linkedid, party.channel if party else call.channel
 
     def _newchannel(self, message: Message) -> None:
+        fresh = self._legs.find(message["Uniqueid"]) is None
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
         # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
@@ -323,7 +343,7 @@ class CallModel:
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["Newname"]:
+        if leg and message["Newname"] and not self._turned(leg, message):
             before = self._legs.rename(leg, message["Newname"])
             if before is not None:
                 self._take_over(leg, before)
@@ -351,7 +371,8 @@ class CallModel:
             return
         if caller is not None:
             self._offer(caller, message)
-            peer.dialled_by = caller
+            if not peer.called:
+                peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
                 self._join_calls(peer.call, caller.call)  # no Linkedid told that they belong
         if peer.is_plumbing:
@@ -377,8 +398,8 @@ class CallModel:
     def _agent_connect(self, message: Message) -> None:
         self._in_queue(message)
         leg = self._leg(message)
-        if leg is not None and leg.call.stay:
-            leg.call.stay.answered = True
+        if leg is not None:
+            self._stays.answer(leg)
 
     def _in_queue(self, message: Message) -> None:
         """A queue calls a member for somebody whom we have not seen join it: an account may not
@@ -392,7 +413,12 @@ class CallModel:
 
     def _dialler(self, peer: Leg) -> Leg | None:
         """Whose call the phone rings for: the caller, or the operator who consults."""
-        return self._legs.person(peer.dialled_by) or peer.call.caller
+        dialler = self._legs.person(peer.dialled_by)
+        if dialler is None and peer.dialled_by is not None:
+            # The line for it is there, and whoever called for it steps into it any moment: that is
+            # who has put the other on hold.
+            dialler = next((leg for leg in peer.call.legs.values() if leg.held), None)
+        return dialler or peer.call.caller
 
     def _ring(self, peer: Leg) -> None:
         if not peer.called or peer.rung or peer.refused:
@@ -420,8 +446,8 @@ class CallModel:
                 self._transfers.forwarded(peer)
             # A phone that says 603 Decline is NOANSWER to Dial().
             self._refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
-        elif peer.call.stay:
-            peer.call.stay.answered = True
+        elif peer.call.caller and not peer.talked:
+            self._stays.answer(peer.call.caller)
 
     def _refuse(self, peer: Leg, cause: Cause) -> None:
         if not peer.called or peer.refused or peer.talked:
@@ -439,8 +465,8 @@ class CallModel:
         if picker is None or target is None or picker.call is target.call:
             return
         call, lost = target.call, target.channel
-        if call.stay:
-            call.stay.answered = True
+        if call.caller:
+            self._stays.answer(call.caller)
         self._refuse(target, "cancelled")
         self._join_calls(picker.call, call)
         picker.called = picker.rung = True
@@ -452,7 +478,7 @@ class CallModel:
 
     def _bridge_enter(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or self._turned(leg, message):
             return
         if message["BridgeTechnology"] == "holding_bridge":
             self._legs.parked.add(leg.uniqueid)
@@ -527,19 +553,19 @@ class CallModel:
 
     def _bridge_leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and message["BridgeUniqueid"] in ("", leg.bridge):
+        if leg and not self._turned(leg, message) and message["BridgeUniqueid"] in ("", leg.bridge):
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and not leg.held and leg.call.offered:
+        if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
             leg.held = True
             self._facts.append(Held(*self._about(leg.call), leg.channel))
 
     def _unhold(self, message: Message) -> None:
         leg = self._leg(message)
         # SIP phones also send it, unasked, when they ask for a transfer.
-        if leg is not None and leg.held:
+        if leg and not self._turned(leg, message) and leg.held:
             leg.held = False
             self._facts.append(Retrieved(*self._about(leg.call), leg.channel))
 
@@ -555,6 +581,7 @@ class CallModel:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
             self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            self._legs.bury(leg)
 
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
@@ -593,7 +620,7 @@ class CallModel:
         if message["Event"] == "QueueEntry":
             self._snapshot.item(QUEUES)
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or self._turned(leg, message):
             return
         self._offer(leg, message)
         if leg.call.caller is leg:
@@ -605,18 +632,20 @@ class CallModel:
 
     def _abandon(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and leg.call.stay:
+        if leg and not self._turned(leg, message) and leg.call.stay:
             leg.call.stay.abandon_seen = True
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None:
+        if leg and not self._turned(leg, message):
             self._stays.leave(leg, self._now)
             self._soonest = min(self._soonest, self._stays.due)
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["UserEvent"] == "CordboardQueue":
+        if leg is None or message["UserEvent"] != "CordboardQueue":
+            return
+        if not self._turned(leg, message):
             self._stays.explain(leg, message["Status"])
 
     def _member(self, message: Message) -> None:
@@ -632,7 +661,8 @@ class CallModel:
         leg = self._legs.find(uniqueid)
         if leg is not None:
             leg.seen_in = self._snapshot.number
-            self._legs.parked.add(uniqueid)
+            if not self._turned(leg, message):
+                self._legs.parked.add(uniqueid)
 
     def _unparked(self, message: Message) -> None:
         self._legs.parked.discard(Uniqueid(message["ParkeeUniqueid"]))

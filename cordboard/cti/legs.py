@@ -28,6 +28,9 @@ PLUMBING = (
 )
 """Channels that Asterisk makes for itself: pipes, announcers, recorders, listeners, stand-ins."""
 
+GONE_KEPT = 1000
+"""Channels that hung up last; events that come after that are late by milliseconds."""
+
 MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
 """Behind the name of a channel whose phone another channel takes over, and of what is left."""
 
@@ -63,6 +66,8 @@ class Leg:
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
     """The phone that this one rings instead of, or took the call from."""
+    turns: tuple[int, ...] = ()
+    """The events, by name and time, that took it into or out of something: a bridge, a queue."""
     age: float = 0.0
     """Seconds since it was made, while a snapshot that says so is being read."""
     identity: Uniqueid = field(init=False)
@@ -127,6 +132,7 @@ class Legs:
         self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
         self._locals: dict[str, Leg] = {}
         self._masked: dict[str, Leg] = {}
+        self._gone: dict[Uniqueid, None] = {}
         self.parked: set[Uniqueid] = set()
         """Those who stand in a parking lot: in one bridge, but each alone."""
 
@@ -141,6 +147,20 @@ class Legs:
 
     def find(self, uniqueid: str) -> Leg | None:
         return self._legs.get(Uniqueid(uniqueid))
+
+    def is_gone(self, uniqueid: str) -> bool:
+        """Whether this channel was seen to hang up, of late."""
+        return uniqueid in self._gone
+
+    def bury(self, leg: Leg) -> None:
+        """`leg` has hung up: what still comes under its name is late."""
+        self._gone[leg.uniqueid] = None
+        if len(self._gone) > GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
+
+    def restart(self) -> None:
+        """Uniqueids may come again after a restart of the PBX."""
+        self._gone.clear()
 
     def call(self, linkedid: Linkedid) -> LiveCall | None:
         return self._calls.get(linkedid)

@@ -78,11 +78,18 @@ class Stays:
             self.end(leg, "connected")
         elif leg.left_by_itself:
             self.end(leg, "abandoned")
-        elif stay.abandon_seen:
+        else:
             stay.undecided_since = now
             self.undecided[leg.uniqueid] = leg
-        else:
-            self.end(leg, "moved")
+
+    def answer(self, leg: Leg) -> None:
+        """Somebody takes the caller out of the queue."""
+        stay = leg.call.stay
+        if stay is None:
+            return
+        stay.answered = True
+        if stay.undecided_since is not None:
+            self.end(leg, "connected")
 
     def explain(self, leg: Leg, status: str) -> None:
         """The dialplan's QUEUESTATUS, told as soon as Queue() has returned."""
@@ -96,13 +103,17 @@ class Stays:
             if stay is None or stay.undecided_since is None:
                 del self.undecided[leg.uniqueid]
             elif now - stay.undecided_since >= UNDECIDED_FOR:
-                self.end(leg, "timed-out")
+                self.end(leg, _by_itself(stay))
 
     def hung_up(self, leg: Leg, lost: bool) -> None:
         """The caller's channel has gone."""
-        if leg.call.stay:
-            abandoned = leg.left_by_itself and not leg.call.stay.answered
-            self.end(leg, "lost" if lost else "abandoned" if abandoned else "timed-out")
+        stay = leg.call.stay
+        if stay and lost:
+            self.end(leg, "lost")
+        elif stay and leg.left_by_itself and not stay.answered:
+            self.end(leg, "abandoned")
+        elif stay:
+            self.end(leg, _by_itself(stay))
         self.undecided.pop(leg.uniqueid, None)
 
     def end(self, leg: Leg, outcome: EntryOutcome) -> None:
@@ -116,3 +127,9 @@ class Stays:
         self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome))
         if outcome == "abandoned":
             self._tell(Abandoned(*about, queue))
+
+
+def _by_itself(stay: Stay) -> EntryOutcome:
+    """How a wait ended of which nobody said why."""
+    left = stay.undecided_since is not None
+    return "moved" if left and not stay.abandon_seen else "timed-out"
