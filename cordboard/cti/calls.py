@@ -71,6 +71,10 @@ HELD_BACK = 1.0
 """Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
 half a second: Asterisk answers first and waits that long for the phone's sound."""
 
+UNHELD_FOR = 0.1
+"""Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
+one in front of every transfer, as do phones that ask for one."""
+
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
 
@@ -85,6 +89,7 @@ class CallModel:
         self._members = Members(pbx)
         self._stays = Stays(self._tell, self._about)
         self._transfers = Transfers(self._legs, self._tell, self._about, self._join_calls)
+        self._unheld: dict[Leg, tuple[Retrieved, float]] = {}
         self._snapshot = Snapshot()
         self._listed: list[Message] = []
         self._lost_at: float | None = None
@@ -110,8 +115,8 @@ class CallModel:
             "BridgeLeave": self._bridge_leave,
             "Hold": self._hold,
             "Unhold": self._unhold,
-            "BlindTransfer": self._transfers.blind,
-            "AttendedTransfer": self._transfers.attended,
+            "BlindTransfer": self._blind_transfer,
+            "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
@@ -133,7 +138,7 @@ class CallModel:
     @property
     def undecided(self) -> int:
         """Calls and waits of which something is put off until more is known."""
-        return len(self._untold) + len(self._stays.undecided)
+        return len(self._untold) + len(self._unheld) + len(self._stays.undecided)
 
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
@@ -224,8 +229,12 @@ class CallModel:
         if self._now >= self._doubt_until:
             self._doubt_until = math.inf
             self._close_missing()
+        for leg, (_, since) in list(self._unheld.items()):
+            if self._now - since >= UNHELD_FOR:
+                self._retrieve(leg)
         held = min(self._untold.values(), default=math.inf) + HELD_BACK
-        self._soonest = min(held, self._stays.due, self._doubt_until)
+        unheld = min((since for _, since in self._unheld.values()), default=math.inf) + UNHELD_FOR
+        self._soonest = min(held, unheld, self._stays.due, self._doubt_until)
 
     def _begin(self, now: float, timestamp: str = "") -> None:
         self._facts = []
@@ -333,11 +342,11 @@ class CallModel:
             return
         elif leg.call.caller is None:
             # The first party of a call that the PBX itself began has answered: for people it is
-            # now that a call begins.
+            # now that a call begins. It may be a phone that rings again after a transfer that
+            # nobody answered, and soon steps into the call that it was.
             leg.came_in = True
             leg.call.began = self._now
             self._offer(leg, message)
-            self._announce(leg.call)
         elif leg.call in self._untold and leg is leg.call.caller:
             self._hold_back(leg.call)  # a pick-up begins with this
 
@@ -352,10 +361,9 @@ class CallModel:
         """A masquerade: the phone that was `before` goes on as the channel `leg`, which was only
         made for it, or was the other line of whoever put the two together."""
         if leg.call is not before.call:
-            self._meet(leg, before)
+            self._meet(leg.call, before.call)
         call = leg.call
-        if leg.talked and leg is not call.caller:
-            self._facts.append(PeerCleared(*self._about(call), leg.channel, leg.identity))
+        self._clear(leg)
         leg.identity, leg.came_in = before.identity, before.came_in
         leg.called, leg.rung, leg.talked = before.called, before.rung, before.talked
         leg.refused, leg.held, leg.sent_on = before.refused, before.held, before.sent_on
@@ -421,6 +429,7 @@ class CallModel:
         return dialler or peer.call.caller
 
     def _ring(self, peer: Leg) -> None:
+        peer.ringing = True
         if not peer.called or peer.rung or peer.refused:
             return
         peer.rung = True
@@ -489,15 +498,21 @@ class CallModel:
         self._enter(leg, message["BridgeUniqueid"])
 
     def _relink(self, leg: Leg, message: Message) -> None:
-        """In a bridge all take the oldest Linkedid, and no event of its own says so."""
+        """In a bridge all take the oldest Linkedid, and no event of its own says so. Where more
+        than this phone comes along it is a transfer, of which an event tells whose call goes on."""
         linkedid = Linkedid(message["Linkedid"])
         if not linkedid or linkedid in leg.call.aliases:
+            return
+        if len(leg.call.legs) > 1 and message["Event"] == "BridgeEnter":
             return
         other = self._legs.call(linkedid)
         if other is None:
             self._legs.alias(leg.call, linkedid)
         elif other is not leg.call:
-            self._meet(leg, next(iter(other.legs.values()), leg))
+            self._meet(leg.call, other)
+            if leg.ringing and not leg.called:
+                self._call_peer(leg)
+                self._ring(leg)
 
     def _enter(self, leg: Leg, bridge: str) -> None:
         self._legs.enter(leg, bridge)
@@ -508,7 +523,7 @@ class CallModel:
         for one in people:
             for other in people:
                 if one.call is not other.call and one.came_in and other.came_in:
-                    self._meet(one, other)
+                    self._meet(one.call, other.call)
         for peer in people:
             if not peer.talked and peer is not peer.call.caller:
                 others = [one for one in people if one is not peer]
@@ -533,10 +548,8 @@ class CallModel:
         talked_for = min(peer.age, other.age)
         self._facts.append(Established(*about, peer.channel, peer.identity, queue, talked_for))
 
-    def _meet(self, one: Leg, other: Leg) -> None:
-        older, younger = one.call, other.call
-        if age(younger.linkedid) < age(older.linkedid):
-            older, younger = younger, older
+    def _meet(self, one: LiveCall, other: LiveCall) -> None:
+        older, younger = sorted((one, other), key=lambda call: (call.began, age(call.linkedid)))
         self._join_calls(younger, older)
 
     def _join_calls(self, younger: LiveCall, older: LiveCall) -> None:
@@ -559,15 +572,43 @@ class CallModel:
     def _hold(self, message: Message) -> None:
         leg = self._leg(message)
         if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
-            leg.held = True
+            self._retrieve(leg)
+            leg.held, leg.held_in = True, leg.bridge
             self._facts.append(Held(*self._about(leg.call), leg.channel))
 
     def _unhold(self, message: Message) -> None:
         leg = self._leg(message)
-        # SIP phones also send it, unasked, when they ask for a transfer.
-        if leg and not self._turned(leg, message) and leg.held:
+        if leg is None or self._turned(leg, message) or leg.held is False:
+            return
+        # Towards a colleague, whom the phone had put on hold in turn, it says nothing.
+        if leg.call.offered and leg.held_in in ("", leg.bridge):
             leg.held = False
-            self._facts.append(Retrieved(*self._about(leg.call), leg.channel))
+            self._unheld[leg] = Retrieved(*self._about(leg.call), leg.channel), self._now
+            self._soonest = min(self._soonest, self._now + UNHELD_FOR)
+
+    def _retrieve(self, leg: Leg) -> None:
+        """No transfer followed: the others were taken back."""
+        if leg in self._unheld:
+            self._facts.append(self._unheld.pop(leg)[0])
+
+    # Transfers
+
+    def _blind_transfer(self, message: Message) -> None:
+        by = self._transfers.blind(message)
+        if by is not None:
+            self._unheld.pop(by, None)
+
+    def _attended_transfer(self, message: Message) -> None:
+        for by in self._transfers.attended(message):
+            self._unheld.pop(by, None)
+            if by.left_by_itself:
+                self._clear(by)
+
+    def _clear(self, peer: Leg) -> None:
+        if peer.talked and not peer.cleared and peer is not peer.call.caller:
+            peer.cleared = True
+            about = self._about(peer.call)
+            self._facts.append(PeerCleared(*about, peer.channel, peer.identity))
 
     # The end
 
@@ -586,11 +627,11 @@ class CallModel:
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
         self._announce(call)
+        self._retrieve(leg)
         if leg is call.caller:
             self._stays.hung_up(leg, lost)
         elif leg.talked:
-            about = self._about(call)
-            self._facts.append(PeerCleared(*about, leg.channel, leg.identity))
+            self._clear(leg)
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:
@@ -663,6 +704,7 @@ class CallModel:
             leg.seen_in = self._snapshot.number
             if not self._turned(leg, message):
                 self._legs.parked.add(uniqueid)
+                leg.call.transfer = None  # to a parking space is to nobody
 
     def _unparked(self, message: Message) -> None:
         self._legs.parked.discard(Uniqueid(message["ParkeeUniqueid"]))
@@ -694,6 +736,7 @@ class CallModel:
             if fresh:
                 leg.call.began = min(leg.call.began, self._now - leg.age)
                 leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
+                leg.held = None
                 self._offer(leg, item)
                 if leg.call.caller is leg:
                     self._announce(leg.call)

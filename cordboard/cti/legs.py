@@ -54,12 +54,19 @@ class Leg:
     bridge: str = ""
     dialled_by: Leg | None = None
     called: bool = False
+    ringing: bool = False
+    """It rings, or did; `rung` is whether that has been told."""
     rung: bool = False
     talked: bool = False
     refused: bool = False
-    held: bool = False
+    held: bool | None = False
+    """It has put the others on hold; None where that was not seen."""
+    held_in: str = ""
+    """The bridge that those stand in."""
     sent_on: bool = False
     """This phone has put its call through to somebody else."""
+    cleared: bool = False
+    """That it is on hook again has been told."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
     said: Cause | None = None
