@@ -379,6 +379,7 @@ class CallModel:
             return
         if caller is not None:
             self._offer(caller, message)
+            self._stays.left(caller)
             if not peer.called:
                 peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
@@ -391,7 +392,7 @@ class CallModel:
 
     def _call_peer(self, peer: Leg) -> None:
         call = peer.call
-        if peer.called or peer is call.caller or call.caller is None or peer.is_plumbing:
+        if peer.called or peer.sent_on or peer.is_plumbing or call.caller in (None, peer):
             return
         self._announce(call)
         peer.called = True
@@ -430,7 +431,7 @@ class CallModel:
 
     def _ring(self, peer: Leg) -> None:
         peer.ringing = True
-        if not peer.called or peer.rung or peer.refused:
+        if not peer.called or peer.rung or peer.refused or peer.talked:
             return
         peer.rung = True
         call = peer.call
@@ -673,12 +674,12 @@ class CallModel:
 
     def _abandon(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg and not self._turned(leg, message) and leg.call.stay:
-            leg.call.stay.abandon_seen = True
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
+            self._stays.abandon(leg)
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg and not self._turned(leg, message):
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
             self._stays.leave(leg, self._now)
             self._soonest = min(self._soonest, self._stays.due)
 
@@ -722,7 +723,10 @@ class CallModel:
         """The channels of a snapshot, oldest first, so that a caller is there before the phones
         that ring for them."""
         self._snapshot.complete(CHANNELS, message)
-        listed = sorted(self._listed, key=lambda item: age(item["Uniqueid"]))
+        listed = sorted(
+            self._listed,
+            key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
+        )
         self._listed.clear()
         read = []
         for item in listed:
@@ -736,6 +740,8 @@ class CallModel:
             if fresh:
                 leg.call.began = min(leg.call.began, self._now - leg.age)
                 leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
+                if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
+                    leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
                 self._offer(leg, item)
                 if leg.call.caller is leg:

@@ -11,6 +11,7 @@ from cordboard.cti.ami import Message
 from cordboard.cti.members import number
 from cordboard.events import Uniqueid
 
+NO_TIME = 1 << 31
 CHANNELS, QUEUES = "CoreShowChannels", "QueueStatus"
 
 
@@ -54,6 +55,7 @@ def lasted(duration: str) -> float:
 
 
 def age(uniqueid: str) -> tuple[int, int, Uniqueid]:
-    """Sorts channels by when they were made, as far as their Uniqueids tell."""
+    """Sorts channels by when they were made, as far as their Uniqueids tell: who originates a call
+    may have chosen one, and that tells nothing."""
     seconds, _, sequence = uniqueid.rpartition("-")[2].partition(".")
-    return number(seconds, 0), number(sequence, 0), Uniqueid(uniqueid)
+    return number(seconds, NO_TIME), number(sequence, 0), Uniqueid(uniqueid)

@@ -69,6 +69,17 @@ class Stays:
         stay = leg.call.stay
         return stay is not None and stay.queue == queue and stay.undecided_since is None
 
+    def is_in(self, leg: Leg, queue: str) -> bool:
+        """Whether an event of this queue is about the present wait: a snapshot may have overtaken
+        the events of the one before."""
+        stay = leg.call.stay
+        return stay is not None and stay.queue == queue
+
+    def abandon(self, leg: Leg) -> None:
+        """QueueCallerAbandon: any way out but an answer."""
+        if leg.call.stay:
+            leg.call.stay.abandon_seen = True
+
     def leave(self, leg: Leg, now: float) -> None:
         """QueueCallerLeave. Where nothing before tells why, the dialplan has a second to."""
         stay = leg.call.stay
@@ -81,6 +92,12 @@ class Stays:
         else:
             stay.undecided_since = now
             self.undecided[leg.uniqueid] = leg
+
+    def left(self, leg: Leg) -> None:
+        """The caller does something else already."""
+        stay = leg.call.stay
+        if stay and stay.undecided_since is not None and leg.call.caller is leg:
+            self.end(leg, _by_itself(stay))
 
     def answer(self, leg: Leg) -> None:
         """Somebody takes the caller out of the queue."""

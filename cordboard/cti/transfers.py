@@ -50,8 +50,9 @@ class Transfers:
 
     def complete(self, call: LiveCall, target: Leg | None) -> None:
         """The target of a blind transfer rings or has failed, or there will be none."""
-        transfer, call.transfer = call.transfer, None
-        if transfer is not None:
+        transfer = call.transfer
+        if transfer is not None and (target is None or target.channel != transfer.by):
+            call.transfer = None
             self._transferred(call, transfer.stays, "blind", transfer.by, target)
 
     def attended(self, message: Message) -> tuple[Leg, ...]:
