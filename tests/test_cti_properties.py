@@ -34,6 +34,7 @@ from cordboard.cti.facts import (
     Transferred,
 )
 from cordboard.events import PbxName
+from cordboard.replay import facts_of
 
 TRACES = Path(__file__).parent / "traces"
 NAMES = sorted(path.stem for path in TRACES.glob("*.ami"))
@@ -79,9 +80,9 @@ class Told:
         return self
 
     @property
-    def state(self) -> tuple[int, int]:
+    def state(self) -> tuple[tuple[str, int], ...]:
         """What is left in the model."""
-        return self.model.size, self.model.undecided
+        return tuple(sorted(self.model.held.items()))
 
 
 def without_times(fact: Fact) -> tuple[Any, ...]:
@@ -168,7 +169,7 @@ def with_copies(name: str, seed: int) -> list[Message]:
 
 
 @over_all_traces
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_an_event_that_comes_again_while_its_channel_lives_changes_nothing(
     name: str, seed: int
@@ -311,7 +312,7 @@ def live_calls(facts: list[Fact]) -> int:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_lists(n) and n not in TWO_CALLS])
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_snapshot_and_what_follows_tell_what_the_whole_would_have(
     name: str, data: st.DataObject
@@ -338,3 +339,86 @@ def test_a_snapshot_and_what_follows_tell_what_the_whole_would_have(
     assert after - told_fresh == Counter()
     assert (told_fresh - after) - before == Counter()
     assert fresh.state == whole.state
+
+
+# Nothing is kept
+
+
+def is_complete(name: str) -> bool:
+    items = messages(name)
+    hung_up = {item["Uniqueid"] for item in items if item["Event"] == "Hangup"}
+    shown = ("Newchannel", "CoreShowChannel")
+    return hung_up >= {item["Uniqueid"] for item in items if item["Event"] in shown}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if is_complete(name)])
+def test_nothing_is_kept_of_calls_that_are_over(name: str) -> None:
+    run = Told().feed(messages(name))
+    assert run.state == ()
+
+
+# Anything at all
+
+VALUES = st.sampled_from(
+    [
+        "",
+        "<unknown>",
+        "unknown",
+        "-1",
+        "0",
+        "6",
+        "9" * 5000,
+        "nan",
+        "inf",
+        "-inf",
+        "1e999",
+        "\u0663",
+        "Local/1@x-1;1",
+        "Local/1@x-1;2",
+        "PJSIP/1001-00000001",
+        "PJSIP/1001-00000001<MASQ>",
+        "PJSIP/1001-00000001<ZOMBIE>",
+        "1.0",
+        "1.1",
+        ";",
+        "\\",
+    ]
+)
+EVENTS = st.sampled_from(sorted({item["Event"] for name in NAMES for item in messages(name)}))
+KEYS = st.sampled_from(sorted({key for name in NAMES for m in messages(name) for key in m.headers}))
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(EVENTS, st.dictionaries(KEYS, VALUES, max_size=12)), max_size=30))
+def test_no_field_of_any_event_makes_the_model_raise(
+    items: list[tuple[str, dict[str, str]]],
+) -> None:
+    model = CallModel(PbxName("test"))
+    for number, (event, headers) in enumerate(items):
+        model.feed(Message({**headers, "Event": event}), float(number))
+    model.tick(1e6)
+    model.link_lost(1e6)
+    model.linked("another boot", 1e6)
+    assert model.size == 0
+
+
+@settings(max_examples=100)
+@given(name=st.sampled_from(NAMES), data=st.data())
+def test_a_real_call_with_spoilt_fields_makes_nobody_raise(name: str, data: st.DataObject) -> None:
+    items = list(messages(name))
+    model = CallModel(PbxName("test"))
+    for place in data.draw(st.lists(st.integers(0, len(items) - 1), max_size=10)):
+        spoilt = dict(items[place].headers)
+        spoilt[data.draw(st.sampled_from(sorted(spoilt)))] = data.draw(VALUES)
+        items[place] = Message(spoilt)
+    for number, item in enumerate(items):
+        model.feed(item, float(number))
+    model.linked("one boot", 1e6)
+    model.linked("another boot", 1e6)
+    assert model.size == 0
+
+
+@settings(max_examples=200)
+@given(st.lists(st.binary(max_size=60), max_size=20))
+def test_no_bytes_make_replay_raise(parts: list[bytes]) -> None:
+    assert list(facts_of(b"\r\n\r\n".join(b"Event: Hangup\r\n" + part for part in parts))) == []

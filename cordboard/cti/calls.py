@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
@@ -136,9 +136,14 @@ class CallModel:
         return len(self._legs)
 
     @property
-    def undecided(self) -> int:
-        """Calls and waits of which something is put off until more is known."""
-        return len(self._untold) + len(self._unheld) + len(self._stays.undecided)
+    def held(self) -> dict[str, int]:
+        """How much is kept, by what it is; nothing once all channels are gone."""
+        late: dict[str, Sized] = {
+            "untold": self._untold,
+            "unheld": self._unheld,
+            "undecided": self._stays.undecided,
+        }
+        return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
 
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
@@ -170,7 +175,8 @@ class CallModel:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._begin(now)
         if self.boot and boot != self.boot:
-            self._mark_unseen(now)
+            if self._lost_at is not None:
+                self._mark_unseen(now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
             self._legs.restart()
@@ -188,6 +194,8 @@ class CallModel:
         """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
         on a standing link a moment later, since its events may still be on their way."""
         self._begin(now)
+        self._snapshot.is_open = False
+        self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
             self._facts += self._members.missing(self._snapshot.number)
         if self._snapshot.live:
@@ -701,7 +709,10 @@ class CallModel:
         """Also a list's item: the parked stand in one bridge there, but each alone."""
         uniqueid = Uniqueid(message["ParkeeUniqueid"])
         leg = self._legs.find(uniqueid)
-        if leg is not None:
+        if leg is None:
+            if self._snapshot.is_open:
+                self._legs.parked.add(uniqueid)  # the list of channels comes next
+        else:
             leg.seen_in = self._snapshot.number
             if not self._turned(leg, message):
                 self._legs.parked.add(uniqueid)

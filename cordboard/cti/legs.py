@@ -7,7 +7,7 @@ to the people behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 
 from cordboard.cti.facts import Cause, Offered
@@ -145,6 +145,18 @@ class Legs:
 
     def __len__(self) -> int:
         return len(self._legs)
+
+    @property
+    def kept(self) -> dict[str, Sized]:
+        """What holds legs or their names, by what it is."""
+        return {
+            "legs": self._legs,
+            "calls": self._calls,
+            "bridges": self._bridges,
+            "locals": self._locals,
+            "masked": self._masked,
+            "parked": self.parked,
+        }
 
     def __iter__(self) -> Iterator[Leg]:
         return iter(list(self._legs.values()))

@@ -23,12 +23,13 @@ class Snapshot:
         self.number = 0
         self.began = 0.0
         self.live = False
+        self.is_open = False
         self._items: dict[str, int] = {}
         self._whole: set[str] = set()
 
     def begin(self, now: float, live: bool) -> None:
         self.number += 1
-        self.began, self.live = now, live
+        self.began, self.live, self.is_open = now, live, True
         self._items.clear()
         self._whole.clear()
 
