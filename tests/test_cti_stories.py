@@ -299,6 +299,16 @@ STORIES: dict[str, list[str]] = {
         *call(2, "offered", "rings 1008"),
         *call(1, "1001 transfers inbound to 1008, semi-attended", "talks 1008", ENDS),
     ],
+    "referred_blind_after_ringing": [
+        *call(1, *ANSWERED, "held by 1001"),
+        *call(2, "offered", "rings 1008", "cleared cancelled"),
+        *call(1, "1001 transfers inbound to 1008, blind", "rings 1008", "talks 1008", ENDS),
+    ],
+    "referred_attended_into_a_queue": [
+        *call(1, *ANSWERED, "held by 1001"),
+        *call(2, *WAITS, "rings 1006", "talks 1006"),
+        *call(1, "1001 transfers inbound to 1006, attended", ENDS),
+    ],
     "referred_attended_by_the_caller": [
         *call(1, "offered", "rings 1008", "talks 1008", "held by 1007"),
         *call(2, "offered", "rings 1001", "talks 1001"),
@@ -397,6 +407,16 @@ STORIES: dict[str, list[str]] = {
     "snapshot_of_a_parked_call": ["offered", "talks 1008", ENDS],
     "recording_ends_in_mid_call": [*call(1, *ANSWERED), *call(2, *WAITS)],
     "pbx_killed_in_mid_call": [*call(1, *ANSWERED), *call(2, *WAITS, "rings 1002")],
+    # The second banner tells that the first PBX is no more.
+    "pbx_killed_and_started_again": [
+        *call(1, *ANSWERED, "cleared lost"),
+        *call(2, *ANSWERED, ENDS),
+    ],
+    # How the first one ended nobody saw.
+    "link_lost_in_mid_call": [
+        *call(1, *ANSWERED, "cleared lost"),
+        *call(2, "offered", "talks 1007", ENDS),
+    ],
     # It hangs up on everybody, in order, before it says that it shuts down.
     "pbx_stopped_in_mid_call": [
         *call(1, *ANSWERED),
@@ -437,7 +457,9 @@ NOT_YET: dict[str, str] = {
         (
             "keyed_blind",
             "referred_blind_after_hold",
+            "referred_blind_after_ringing",
             "referred_attended",
+            "referred_attended_into_a_queue",
             "referred_semi_attended",
             "referred_attended_by_the_caller",
             "connected_to_an_older_call",
@@ -450,6 +472,8 @@ NOT_YET: dict[str, str] = {
     "keyed_semi_attended_recalled": "the phone that rings again is offered as a new call",
     "keyed_swapped": "Unhold towards the colleague is told as if the caller were taken back",
     "conference_by_keys": "AttendedTransfer with DestType Threeway is told as a transfer",
+    "pbx_killed_and_started_again": "a second banner in a recording ends nothing",
+    "link_lost_in_mid_call": "what a list leaves out is closed on the live link only",
     "snapshot_of_a_held_call": "the lists do not tell who is on hold, so Unhold is told of nobody",
 }
 """Why the program does not tell this story yet."""
