@@ -298,6 +298,16 @@ STORIES: dict[str, list[str]] = {
         *call(2, "offered", "rings 1008"),
         *call(1, "1001 transfers inbound to 1008, semi-attended", "talks 1008", ENDS),
     ],
+    "referred_blind_after_ringing": [
+        *call(1, *ANSWERED, "held by 1001"),
+        *call(2, "offered", "rings 1008", "cleared cancelled"),
+        *call(1, "1001 transfers inbound to 1008, blind", "rings 1008", "talks 1008", ENDS),
+    ],
+    "referred_attended_into_a_queue": [
+        *call(1, *ANSWERED, "held by 1001"),
+        *call(2, *WAITS, "rings 1006", "talks 1006"),
+        *call(1, "1001 transfers inbound to 1006, attended", ENDS),
+    ],
     "referred_attended_by_the_caller": [
         *call(1, "offered", "rings 1008", "talks 1008", "held by 1007"),
         *call(2, "offered", "rings 1001", "talks 1001"),
@@ -396,6 +406,16 @@ STORIES: dict[str, list[str]] = {
     "snapshot_of_a_parked_call": ["offered", "talks 1008", ENDS],
     "recording_ends_in_mid_call": [*call(1, *ANSWERED), *call(2, *WAITS)],
     "pbx_killed_in_mid_call": [*call(1, *ANSWERED), *call(2, *WAITS, "rings 1002")],
+    # The second banner tells that the first PBX is no more.
+    "pbx_killed_and_started_again": [
+        *call(1, *ANSWERED, "cleared lost"),
+        *call(2, *ANSWERED, ENDS),
+    ],
+    # How the first one ended nobody saw.
+    "link_lost_in_mid_call": [
+        *call(1, *ANSWERED, "cleared lost"),
+        *call(2, "offered", "talks 1007", ENDS),
+    ],
     # It hangs up on everybody, in order, before it says that it shuts down.
     "pbx_stopped_in_mid_call": [
         *call(1, *ANSWERED),

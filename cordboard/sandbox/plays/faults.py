@@ -113,6 +113,46 @@ async def pbx_killed_in_mid_call(stage: Stage) -> None:
 
 
 @play
+async def pbx_killed_and_started_again(stage: Stage) -> None:
+    """One caller talks when the PBX is killed. It starts again; another caller comes, on a channel
+    of the same name, talks to the same operator and hangs up. The recording goes on behind the
+    second banner."""
+    async with routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=0.5)) as desks:
+        first = sip.dial(stage.status, *ANNA)
+        await stage.talks("1001")
+        stage.pbx.kill()
+        await asyncio.sleep(0.5)
+        await first.drop()
+        await stage.link.close()
+        stage.pbx.start(die_with_parent=True)
+        await stage.link.open()
+        await stage.lists()
+        await desks.register()
+        await sip.call(stage.status, *BORIS, stay=1.5)
+
+
+@play
+async def link_lost_in_mid_call(stage: Stage) -> None:
+    """One caller talks when the link is lost. Until it opens again he has hung up, and another
+    caller talks to another operator; that one is seen to hang up."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1007=Manner(ring=0.5))
+    async with routed(stage, "support-ru"), phones:
+        first = sip.dial(stage.status, *ANNA)
+        await stage.talks("1001")
+        await stage.link.close()
+        await first.line.hang_up()
+        await first.result
+        second = stage.call("1008", "1007")
+        await second.answered.wait()
+        await asyncio.sleep(0.5)
+        await stage.link.open()
+        await stage.lists()
+        await asyncio.sleep(0.5)
+        await second.line.hang_up()
+        await second.result
+
+
+@play
 async def pbx_stopped_in_mid_call(stage: Stage) -> None:
     """One caller talks and one waits when the PBX is shut down (SIGTERM)."""
     async with routed(stage, "support-ru"), stage.phones(p1001=Manner(ring=0.5)):

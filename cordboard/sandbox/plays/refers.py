@@ -161,6 +161,38 @@ async def referred_semi_attended(stage: Stage) -> None:
 
 
 @play
+async def referred_blind_after_ringing(stage: Stage) -> None:
+    """The operator holds the caller and rings a colleague, gives that up before the answer, and
+    sends the caller to him instead: how phones do it that cannot connect a ringing line."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=2.5, talk=1))
+    async with routed(stage, "support-ru"), phones as desks:
+        caller = sip.dial(stage.status, *ANNA)
+        await stage.talks("1001")
+        await desks.lines["1001"].hold()
+        await asyncio.sleep(0.3)
+        await stage.call("1001", "1008", patience=1).result
+        await stage.refer(desks.lines["1001"], "1008")
+        await caller.result
+
+
+@play
+async def referred_attended_into_a_queue(stage: Stage) -> None:
+    """The operator holds the caller, calls the number of another queue on the second line, talks
+    to the operator who answers there, and connects both."""
+    phones = stage.phones(p1001=Manner(ring=0.5), p1006=Manner(ring=0.5, talk=3))
+    async with routed(stage, "support-ru"), phones as desks:
+        caller = sip.dial(stage.status, *JOHN)
+        await stage.talks("1001")
+        await desks.lines["1001"].hold()
+        await asyncio.sleep(0.3)
+        second = stage.call("1001", ENGLISH_QUEUE)
+        await stage.talks("1006")
+        await stage.connect(desks.lines["1001"], second.line, ENGLISH_QUEUE)
+        await caller.result
+        await second.result
+
+
+@play
 async def referred_attended_by_the_caller(stage: Stage) -> None:
     """A phone calls another, holds it, calls a third on its second line, and connects them."""
     phones = stage.phones(p1007=Manner(), p1008=Manner(ring=0.5), p1001=Manner(ring=0.5, talk=3))

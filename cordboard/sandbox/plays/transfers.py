@@ -121,7 +121,7 @@ async def keyed_semi_attended(stage: Stage) -> None:
 @play
 async def keyed_semi_attended_recalled(stage: Stage) -> None:
     """The operator hangs up while the colleague's phone rings; nobody answers there for 15 s, so
-    the operator's own phone rings again; he answers and hangs up after a second."""
+    the operator's own phone rings again; he answers, and hangs up after 10 s."""
     phones = stage.phones(p1001=Manner(ring=0.5, talk=10), p1008=Manner("no-answer"))
     async with routed(stage, "support-ru"), phones as desks:
         caller = sip.dial(stage.status, *ANNA)
