@@ -241,6 +241,10 @@ class App:
             self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
         )
         self._inbox.put((remembered, 0.0))
+        last = await self.store.last_fact_at()
+        if last is not None:
+            for model in self._models.values():
+                model.link_lost(last)  # nothing was seen since the server before this one
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
@@ -401,6 +405,11 @@ class App:
             case Forged():
                 self._note_forger(item.pbx, item.channel)
                 return []
+            case cti.LinkDown():
+                return [*self._models[item.pbx].link_lost(now), item]
+            case Tick():
+                late = [fact for model in self._models.values() for fact in model.tick(now)]
+                return [*late, item]
             case _:
                 return [item]
 
@@ -421,6 +430,8 @@ class App:
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
+                    if command.pbx is not None:
+                        self.links[command.pbx].resync(command.what)
                 case _:
                     kept.append(command)
         if kept:
