@@ -11,6 +11,7 @@ import asyncio
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -30,7 +31,8 @@ from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.forgery import printable
+from cordboard.cti.link import AmiLink, Forged, LinkItem, PbxMessage
 from cordboard.desk import (
     ActionDone,
     AlarmEnded,
@@ -135,6 +137,7 @@ class App:
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -151,7 +154,7 @@ class App:
         )
         self._forged = Counter(
             "cordboard_forged_callers",
-            "Calls whose caller id held control characters",
+            "Calls whose caller wrote control characters into his number or the one he called",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -238,6 +241,10 @@ class App:
             self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
         )
         self._inbox.put((remembered, 0.0))
+        last = await self.store.last_fact_at()
+        if last is not None:
+            for model in self._models.values():
+                model.link_lost(last)  # nothing was seen since the server before this one
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
@@ -329,6 +336,15 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
+    def _note_forger(self, pbx: PbxName, channel: str) -> None:
+        """The link and the dialplan may both tell of him, and each more than once."""
+        if (pbx, channel) in self._forgers:
+            return
+        self._forgers.append((pbx, channel))
+        self._forged.inc()
+        self.alarm("forged-callers")
+        log.warning("forged.caller", pbx=pbx, channel=printable(channel))
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
@@ -386,6 +402,14 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case Forged():
+                self._note_forger(item.pbx, item.channel)
+                return []
+            case cti.LinkDown():
+                return [*self._models[item.pbx].link_lost(now), item]
+            case Tick():
+                late = [fact for model in self._models.values() for fact in model.tick(now)]
+                return [*late, item]
             case _:
                 return [item]
 
@@ -406,6 +430,8 @@ class App:
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
+                    if command.pbx is not None:
+                        self.links[command.pbx].resync(command.what)
                 case _:
                     kept.append(command)
         if kept:
@@ -520,10 +546,8 @@ class App:
     async def _ask(self, session: AgiSession) -> Decision:
         linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
-        if mark == FORGED:
-            self._forged.inc()
-            self.alarm("forged-callers")
-            log.warning("forged.caller", pbx=pbx)
+        if mark == FORGED or session.tampered:
+            self._note_forger(pbx, session.env.get("agi_channel", ""))
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))

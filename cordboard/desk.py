@@ -5,7 +5,8 @@ The facts here come from people, the store and the clock; those about calls are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,11 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
+
+Gap = tuple[float, float]
+"""Since and until, on our clock."""
+
+Part = Literal["calls", "queues", "phones"]
 
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
@@ -86,6 +92,8 @@ class Remembered:
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """By call, when it was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +238,8 @@ class Call:
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
+    unseen: tuple[Gap, ...] = ()
+    """When the link was down, or nobody looked, while the call lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +263,8 @@ class Link:
     since: float
     stale_since: float | None
     reason: str
+    unavailable: tuple[Part, ...] = ()
+    """What the PBX would not tell of: what is shown of it is old, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,9 +422,11 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """The PBX surprised us; to be logged and counted."""
+    """The PBX surprised us; to be logged and counted, and reason for a fresh snapshot of this
+    PBX, where it is one's."""
 
     what: str
+    pbx: PbxName | None = None
 
 
 Command = (

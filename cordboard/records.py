@@ -13,8 +13,9 @@ from cordboard.crm_core.model import (
     FactRecord,
     Interaction,
     interaction_id,
+    link_id,
 )
-from cordboard.cti.facts import CSTA, AnyCallFact, CallFact
+from cordboard.cti.facts import CSTA, AnyCallFact, CallFact, LinkFact
 from cordboard.desk import Call
 from cordboard.events import (
     CallId,
@@ -112,6 +113,12 @@ def fact_record(fact: CallFact, now: float) -> FactRecord:
     # Facts are flat: `asdict`, which copies deeply, costs ten times as much.
     data = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
     return FactRecord(fact.call, now, fact_kind(type(fact)), json.dumps(data, ensure_ascii=False))
+
+
+def link_record(fact: LinkFact, now: float) -> FactRecord:
+    """When we saw the PBX, and when not: what is missing elsewhere is explained by it."""
+    kind = type(fact).__name__.lower()
+    return FactRecord(link_id(fact.pbx), now, kind, json.dumps(asdict(fact), ensure_ascii=False))
 
 
 def contact(call: Call, operator: OperatorName | None) -> Interaction:

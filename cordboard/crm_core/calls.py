@@ -3,6 +3,7 @@ after a restart, for the day's service level and for the accounting against queu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
@@ -21,6 +22,7 @@ from cordboard.crm_core.model import (
     Interaction,
     Record,
     WrapUp,
+    link_id,
 )
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
@@ -28,6 +30,8 @@ from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
 RECENT_AT_MOST = 500
+IDS_AT_ONCE = 500
+"""SQLite takes no statement with any number of parameters."""
 
 Row = CallRecord | EntryRecord | FactRecord | Interaction
 """The records that are rows of a table as they are."""
@@ -120,11 +124,68 @@ class Calls:
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
 
+    async def last_fact_at(self) -> float | None:
+        """When the last fact of any call was learnt; None in a fresh store."""
+        last = select(call_fact.c.at).order_by(call_fact.c.id.desc()).limit(1)
+        rows = await self._database.rows(last)
+        return rows[0][0] if rows else None
+
+    async def gaps(self, call_ids: Sequence[str]) -> dict[str, tuple[tuple[float, float], ...]]:
+        """When each of these calls was not seen, since and until, in order; a call that was seen
+        all the time is left out."""
+        found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for first in range(0, len(call_ids), IDS_AT_ONCE):
+            few = call_ids[first : first + IDS_AT_ONCE]
+            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == "unseen")
+            rows = await self._database.rows(chosen.order_by(call_fact.c.id))
+            for fact in records(FactRecord, rows):
+                told = json.loads(fact.data)
+                gap = (told["since"], told["until"])
+                found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+        return found
+
     async def call_facts(self, call_id: str) -> list[FactRecord]:
         """The facts of one call as they came."""
         key = as_id(call_id)
         chosen = _FACT.where(call_fact.c.call_id == key).order_by(call_fact.c.id)
         return records(FactRecord, await self._database.rows(chosen)) if key else []
+
+    async def queued_facts(self, since: float, until: float, *, pbx: str) -> list[FactRecord]:
+        """The facts of all calls that began a stay in a queue in this time, and of those that
+        they became part of, as they came."""
+        in_time = queue_entry.c.entered_at.between(since, until) & (queue_entry.c.pbx == pbx)
+        wanted = select(queue_entry.c.call_id).where(in_time)
+        rows = await self._database.rows(
+            _FACT.where(call_fact.c.call_id.in_(wanted)).order_by(call_fact.c.id)
+        )
+        facts = records(FactRecord, rows)
+        known = {fact.call_id for fact in facts}
+        more = {json.loads(fact.data)["into"] for fact in facts if fact.kind == "merged"} - known
+        while more:
+            known |= more
+            found = [fact for call_id in sorted(more) for fact in await self.call_facts(call_id)]
+            facts += found
+            more = {json.loads(f.data)["into"] for f in found if f.kind == "merged"} - known
+        return facts
+
+    async def link_facts(self, pbx: str) -> list[tuple[FactRecord, float | None]]:
+        """The facts of the link to a PBX as they came, each with the time of what was recorded
+        before it, of whatever call; None for the very first."""
+        before = call_fact.alias()
+        last = (
+            select(before.c.at)
+            .where(before.c.id < call_fact.c.id)
+            .order_by(before.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        chosen = (
+            _FACT.add_columns(last.label("before"))
+            .where(call_fact.c.call_id == link_id(pbx))
+            .order_by(call_fact.c.id)
+        )
+        rows = await self._database.rows(chosen)
+        return [(FactRecord(row.call_id, row.at, row.kind, row.data), row.before) for row in rows]
 
     async def facts_since(self, since: float, kind: str) -> list[FactRecord]:
         """The facts of a kind that came at `since` or later, in order."""
