@@ -76,6 +76,7 @@ from cordboard.records import (
     fact_record,
     link_record,
     pop_id,
+    reasons_json,
     recalled,
 )
 
@@ -274,7 +275,8 @@ class Board:
             self._change(self._with_arrival(call, arrival))
 
     def _with_arrival(self, call: Call, arrival: Arrival) -> Call:
-        found = arrival.found
+        found, decision = arrival.found, arrival.decision or call.decision
+        fresh = decision is not None and decision is not call.decision
         return replace(
             call,
             card=(found and found.card) or call.card,
@@ -282,7 +284,8 @@ class Board:
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
-            decision=arrival.decision or call.decision,
+            decision=decision,
+            why=reasons_json(decision.reasons) if decision and fresh else call.why,
         )
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -345,7 +348,7 @@ class Board:
         consults = self._calls.get(self._floor.is_busy(name) or CallId("")) if name else None
         if consults is not None:
             # A second line, opened in the middle of a call, is about that call's customer.
-            call = replace(call, card=consults.card, decision=consults.decision)
+            call = replace(call, card=consults.card, decision=consults.decision, why=consults.why)
         elif name is not None:
             self._advance(name, "answer", fact.call)
             call = replace(call, direction="out", operator=name)

@@ -229,7 +229,7 @@ class Call:
     """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
-    """The reasons as JSON where they come from the store, after a restart."""
+    """The decision's reasons as JSON, as the store keeps them, also after a restart."""
     queue: QueueName | None = None
     operator: OperatorName | None = None
     direction: Direction = "in"

@@ -51,7 +51,7 @@ def call_record(call: Call) -> CallRecord:
         direction=call.direction,
         state=call.state,
         cause=call.cause,
-        why=reasons_json(call.decision.reasons) if call.decision else call.why,
+        why=call.why,
         started_at=call.started,
         answered_at=call.answered,
         ended_at=call.ended,
