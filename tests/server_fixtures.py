@@ -144,7 +144,7 @@ class Server:
             self._process = subprocess.Popen(
                 tethered([*command, "--log", "json"]), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         async with aiohttp.ClientSession() as session:
             while time.monotonic() < deadline and self._process.poll() is None:
                 with contextlib.suppress(aiohttp.ClientError):
@@ -152,6 +152,7 @@ class Server:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.05)
+        self.stop()  # or the tests that follow find its ports taken
         raise AssertionError(f"the server did not become ready:\n{self.said()}")
 
     def said(self) -> str:
