@@ -31,6 +31,9 @@ from cordboard.cti.fastagi import AgiSession, FastAgiServer
 from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
 from cordboard.desk import (
     ActionDone,
+    AlarmEnded,
+    AlarmKind,
+    AlarmRaised,
     AnyFact,
     Command,
     CustomerFound,
@@ -294,6 +297,13 @@ class App:
         if not self._inbox.put((fact, 0.0), urgent=True):
             log.error("inbox.full", lost=type(fact).__name__)
 
+    def alarm(self, kind: AlarmKind, count: int = 1, detail: str = "") -> None:
+        """Tells the supervisors. `count` more events, or the present figure of a state."""
+        self._result(AlarmRaised(kind, count, detail))
+
+    def alarm_over(self, kind: AlarmKind) -> None:
+        self._result(AlarmEnded(kind))
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
@@ -490,6 +500,7 @@ class App:
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
         if mark == FORGED:
             self._forged.inc()
+            self.alarm("forged-callers")
             log.warning("forged.caller", pbx=pbx)
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])

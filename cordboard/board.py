@@ -13,11 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from cordboard.actions import command_for
+from cordboard.alarms import Alarms
 from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
+    AlarmEnded,
+    AlarmRaised,
     AnyFact,
     Arrival,
     Call,
@@ -82,6 +85,7 @@ class Board:
         self._remembered: dict[CallId, CallRecord] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
+        self._alarms = Alarms()
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -152,6 +156,10 @@ class Board:
                 self._out.append(Tell(fact.id, fact.actor, fact.error))
             case WrapUpSaved():
                 self._wrapup_saved(fact)
+            case AlarmRaised():
+                self._out += self._alarms.raised(fact, now)
+            case AlarmEnded():
+                self._out += self._alarms.ended(fact)
             case Tick():
                 self._tick()
             case cti.Abandoned() | cti.Diverted() | cti.SnapshotBegan():
@@ -452,6 +460,7 @@ class Board:
                 self._forget_if_over(call)
 
     def _tick(self) -> None:
+        self._out += self._alarms.tick(self._now)
         for identity, call in list(self._wrapups.items()):
             pop = self._pops[call][identity]
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:

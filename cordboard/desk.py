@@ -21,6 +21,19 @@ PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
 
+AlarmKind = Literal[
+    "forged-callers",
+    "fallback-routed",
+    "phone-lost",
+    "spooling",
+    "disk-full",
+    "records-lost",
+    "recorder-stopped",
+]
+"""Callers with forged ids; callers who took the PBX's default way without us; phones that went
+away in mid-call; records that wait on disk; no room to write; records given up; the flight
+recorder has stopped."""
+
 
 # Facts
 
@@ -111,6 +124,20 @@ class WrapUpSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    """`count` more events of this kind, or the present figure where it is a state."""
+
+    kind: AlarmKind
+    count: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEnded:
+    kind: AlarmKind
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A second has gone by."""
 
@@ -125,6 +152,8 @@ AnyFact = (
     | ActionAsked
     | ActionDone
     | WrapUpSaved
+    | AlarmRaised
+    | AlarmEnded
     | Tick
 )
 
@@ -203,6 +232,17 @@ class Link:
     since: float
     stale_since: float | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """`since` the first and `last` the latest time it was raised."""
+
+    kind: AlarmKind
+    count: int
+    detail: str
+    since: float
+    last: float
 
 
 # Commands
@@ -316,6 +356,16 @@ class ShowLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowAlarm:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class EndAlarm:
+    kind: AlarmKind
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """The outcome of an action, for the one who asked."""
 
@@ -346,6 +396,8 @@ Command = (
     | ShowQueue
     | ShowWaiting
     | ShowLink
+    | ShowAlarm
+    | EndAlarm
     | Tell
     | Remark
 )

@@ -113,6 +113,15 @@ def waiting(queue_name: str, *calls: int) -> Message:
     return {"type": "waiting", "queue": queue_name, "entries": entries}
 
 
+def alarm(kind: str, count: int = 1) -> Message:
+    shown = {"kind": kind, "count": count, "detail": "", "since": moment(NOW), "last": moment(NOW)}
+    return {"type": "alarm", "alarm": shown}
+
+
+def alarm_end(kind: str) -> Message:
+    return {"type": "alarm-end", "kind": kind}
+
+
 def pbx(state: str, name: str = "pbx") -> Message:
     link = {"name": name, "state": state, "since": moment(NOW), "stale_since": None, "reason": ""}
     return {"type": "pbx", "pbx": link}

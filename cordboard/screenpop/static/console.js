@@ -6,6 +6,7 @@ import { _, load, ngettext } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { afterPaint } from "./stream.js";
 import {
+  Alarms,
   Icon,
   LinkState,
   speaks,
@@ -122,6 +123,7 @@ function Console() {
   useLayoutEffect(() => retitle());
   return html`
     <${StaleBanner} stream=${stream} />
+    <${Alarms} stream=${stream} />
     ${card &&
     html`<div class="strip">
       <${Tabs} />

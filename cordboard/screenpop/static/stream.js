@@ -18,13 +18,14 @@
 /** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
+/** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
 
 /**
  * What is known now; every list of the snapshot by its key.
  * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
  *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
- *   calls: Map<string, Call>, pops: Map<string, Pop>}} State
+ *   calls: Map<string, Call>, pops: Map<string, Pop>, alarms: Map<string, Alarm>}} State
  */
 
 /** A snapshot as a state. */
@@ -40,12 +41,14 @@ export function begin(/** @type {any} */ snapshot) {
     waiting: new Map(),
     calls: new Map(),
     pops: new Map(),
+    alarms: new Map(),
   };
   for (const pbx of snapshot.pbx) state.pbx.set(pbx.name, pbx);
   for (const operator of snapshot.operators) state.operators.set(operator.name, operator);
   for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
   for (const call of snapshot.calls) state.calls.set(call.id, call);
   for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
+  for (const alarm of snapshot.alarms) state.alarms.set(alarm.kind, alarm);
   for (const entry of snapshot.waiting) {
     const entries = state.waiting.get(entry.queue);
     if (entries) entries.push(entry);
@@ -84,6 +87,12 @@ export function fold(/** @type {State} */ state, /** @type {any} */ message) {
       break;
     case "pbx":
       state.pbx.set(message.pbx.name, message.pbx);
+      break;
+    case "alarm":
+      state.alarms.set(message.alarm.kind, message.alarm);
+      break;
+    case "alarm-end":
+      state.alarms.delete(message.kind);
       break;
   }
 }
