@@ -21,7 +21,9 @@ async def fresh(ami: Heard) -> list[dict[str, str]]:
     """The items of a QueueStatus asked for now, on a connection of the test's own."""
     before = len(ami.heard)
     await ami.ask("QueueStatus")
-    await ami.until(b"Event: QueueStatusComplete", within=f"ActionID: record-{ami._number}".encode())
+    await ami.until(
+        b"Event: QueueStatusComplete", within=f"ActionID: record-{ami._number}".encode()
+    )
     text = bytes(ami.heard[before:]).decode(errors="replace")
     return [
         dict(line.partition(": ")[::2] for line in frame.split("\r\n"))

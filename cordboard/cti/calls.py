@@ -56,6 +56,13 @@ HANGUP_CAUSES: dict[str, Cause] = {
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
 
+REPEATS_WITHIN = 2000
+"""Events back to which a repetition is known as one."""
+
+_TOLD_BY = (
+    "Timestamp", "Event", "Uniqueid", "DestUniqueid", "BridgeUniqueid", "Queue", "Interface",
+)  # fmt: skip
+
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
 
@@ -74,6 +81,7 @@ class CallModel:
         self._facts: list[Fact] = []
         self._at: float | None = None
         self._now = 0.0
+        self._recent: dict[tuple[str | None, ...], None] = {}
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -111,12 +119,29 @@ class CallModel:
         handler = self._handlers.get(message.headers.get("Event", ""))
         if handler is None and not self._stays.undecided:
             return []
+        if handler is not None and self._repeated(message):
+            return []
         self._begin(now, message["Timestamp"])
         if self._stays.undecided:
             self._stays.decide_late(now)
         if handler is not None:
             handler(message)
         return self._facts
+
+    def _repeated(self, message: Message) -> bool:
+        """Whether this very event came already, however long ago it was true: one that asks a
+        caller back into a queue is not to be believed twice. Asterisk's times are in
+        microseconds; events without one are judged by what they say."""
+        headers = message.headers
+        if "Timestamp" not in headers:
+            return False
+        key = tuple(map(headers.get, _TOLD_BY))
+        if key in self._recent:
+            return True
+        self._recent[key] = None
+        if len(self._recent) > REPEATS_WITHIN:
+            del self._recent[next(iter(self._recent))]
+        return False
 
     def linked(self, boot: str, now: float) -> list[Fact]:
         """The link is up. After another boot than before, every call that we knew is lost."""
