@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-import time
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from cordboard.board import Board
+from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.crm_core import phones
 from cordboard.crm_core.model import User
@@ -91,12 +91,13 @@ def read_policy(settings: Settings) -> Policy:
 class App:
     """The running server. `serve` runs it until a signal; tests use `start` and `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         """Raises `UserError` for what the settings alone can tell is wrong."""
         if not settings.pbx:
             raise UserError("no [[pbx]] in the configuration: name the Asterisk to connect to")
         desk = settings.desk
         self.settings = settings
+        self._clock = clock or Clock()
         self.registry = CollectorRegistry()
         self.store = Store(
             settings.database.url,
@@ -104,7 +105,7 @@ class App:
             settings.crm.statuses,
             settings.crm.languages,
         )
-        self.hub = Hub(self.registry)
+        self.hub = Hub(self.registry, wall=self._clock)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         self._ledger = Ledger(self.store, self._show)
         self._board = Board(
@@ -132,6 +133,7 @@ class App:
         self._queues_timer: asyncio.TimerHandle | None = None
         self._users: tuple[User, ...] = ()
         self._names: dict[str, str] = {}
+        self._told: dict[AlarmKind, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._measure()
@@ -176,6 +178,10 @@ class App:
                 "AMI frames given up because they had no end",
                 lambda: self._link_sum("oversize"),
             ),
+            "cordboard_ami_lag_seconds": (
+                "Seconds by which AMI events are read later than the PBX writes them",
+                self._lag,
+            ),
             "cordboard_ami_overloads": (
                 "AMI links dropped because events came faster than they were handled",
                 lambda: self._link_sum("overloads"),
@@ -215,7 +221,7 @@ class App:
             raise
 
     async def _open_doors(self) -> None:
-        now = time.time()
+        now = self._clock()
         calls = [call for name in self._models for call in await self.store.open_calls(name)]
         entries = await self.store.entries_since(self._day_began(now))
         await self._load_users()
@@ -304,11 +310,26 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
+    def _tell_state(self, kind: AlarmKind, seconds: int) -> None:
+        """An alarm of a state, told when its figure changes; 0 is no alarm."""
+        if seconds != self._told.get(kind, 0):
+            self._told[kind] = seconds
+            if seconds:
+                self.alarm(kind, seconds)
+            else:
+                self.alarm_over(kind)
+
+    def _lag(self) -> float:
+        return max(link.lag for link in self.links.values())
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
             await asyncio.sleep(1)
             self._inbox.put((Tick(), 0.0))
+            self._clock.follow(quiet=not self._board.live_calls)
+            self._tell_state("clock-stepped", round(abs(self._clock.behind())))
+            self._tell_state("behind", round(self._lag()))
             users_at += 1
             if users_at >= USERS_EVERY:
                 users_at = 0.0
@@ -335,7 +356,7 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
-            now = time.time()
+            now = self._clock()
             commands: list[Command] = []
             for fact in self._facts(item, now):
                 commands += self._board.apply(fact, now)
@@ -435,7 +456,7 @@ class App:
                 command.customer,
                 command.note,
                 command.result,
-                time.time(),
+                self._clock(),
             )
         except CordboardError as error:
             self._result(ActionDone(command.id, command.actor, str(error)))
@@ -504,7 +525,7 @@ class App:
             log.warning("forged.caller", pbx=pbx)
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))
+        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
         number = session.env.get("agi_callerid", "")
         fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()

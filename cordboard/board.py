@@ -32,6 +32,7 @@ from cordboard.desk import (
     EndPop,
     FindCustomer,
     Link,
+    LinkState,
     Pop,
     PopEnd,
     Remark,
@@ -133,11 +134,11 @@ class Board:
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
             case cti.LinkUp():
-                self._link(fact.pbx, "connecting", "")
+                self._link(fact.pbx, "connecting", boot=fact.boot)
             case cti.SnapshotDone():
-                self._snapshot_done(fact.pbx)
+                self._snapshot_done(fact)
             case cti.LinkDown():
-                self._link(fact.pbx, "down", fact.reason)
+                self._link(fact.pbx, "down", fact.reason, restarting=fact.restarting)
             case RouteAsked():
                 self._route_asked(fact)
             case CustomerFound():
@@ -312,7 +313,8 @@ class Board:
         if record is not None:
             identity, entered, priority = record.id, record.entered_at, record.priority
         else:
-            entered = self._now - fact.waited
+            # The PBX measures by its time of day, which may have been set meanwhile.
+            entered = self._now - max(0.0, fact.waited)
             priority = call.decision.priority if call.decision else 0
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
@@ -493,17 +495,31 @@ class Board:
 
     # The link and the memory
 
-    def _link(self, pbx: PbxName, state: str, reason: str) -> None:
+    def _link(
+        self,
+        pbx: PbxName,
+        state: LinkState,
+        reason: str = "",
+        *,
+        boot: str | None = None,
+        restarting: bool = False,
+        missing: tuple[str, ...] = (),
+    ) -> None:
         before = self._links.get(pbx)
         stale = before.stale_since if before else None
         if state == "down":
             stale = stale if stale is not None else self._now
+        if boot is None:
+            boot = before.boot if before else ""
         link = Link(
             pbx,
-            "up" if state == "up" else "down" if state == "down" else "connecting",
+            state,
             self._now,
             None if state == "up" else stale,
             reason,
+            boot,
+            restarting,
+            missing,
         )
         self._links[pbx] = link
         self._out.append(ShowLink(link))
@@ -517,17 +533,20 @@ class Board:
             else:
                 self._floor.recall(entry)
 
-    def _snapshot_done(self, pbx: PbxName) -> None:
+    def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen."""
+        pbx = fact.pbx
         for record in [r for r in self._remembered.values() if r.pbx == pbx]:
             del self._remembered[CallId(record.id)]
-            gone = replace(record, state="ended", cause="lost", ended_at=self._now)
+            ended = max(self._now, record.answered_at or record.started_at)
+            gone = replace(record, state="ended", cause="lost", ended_at=ended)
             self._out.append(Save(gone))
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == pbx:
                 del self._open_entries[key]
-                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
-        self._link(pbx, "up", "")
+                left = max(self._now, entry.entered_at)
+                self._out.append(Save(replace(entry, outcome="lost", left_at=left)))
+        self._link(pbx, "up", missing=fact.refused)
 
     # Showing and keeping
 

@@ -17,6 +17,7 @@ from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
 
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
+LinkState = Literal["up", "connecting", "down"]
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
@@ -29,10 +30,13 @@ AlarmKind = Literal[
     "disk-full",
     "records-lost",
     "recorder-stopped",
+    "behind",
+    "clock-stepped",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; records that wait on disk; no room to write; records given up; the flight
-recorder has stopped."""
+recorder has stopped; we read the PBX's events seconds later than it writes them; the machine's
+clock was set while calls lived."""
 
 
 # Facts
@@ -228,10 +232,17 @@ class Pop:
 @dataclass(frozen=True, slots=True)
 class Link:
     pbx: PbxName
-    state: Literal["up", "connecting", "down"]
+    state: LinkState
     since: float
     stale_since: float | None
     reason: str
+    boot: str = ""
+    """When the PBX was started, in its own words; another one means that its calls were lost."""
+    restarting: bool = False
+    """It said itself that it is shutting down."""
+    missing: tuple[str, ...] = ()
+    """The lists that it would not give, by the names of their actions: what they tell of cannot
+    be seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ and the picture is old for a moment and then right."""
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Literal
 
 import pytest

@@ -250,10 +250,12 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The PBX cannot be seen; what we know is stale from now on."""
+    """The PBX cannot be seen; what we know is stale from now on. `restarting`: it said itself
+    that it is shutting down."""
 
     pbx: PbxName
     reason: str
+    restarting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,11 @@ class SnapshotBegan:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotDone:
+    """`refused` names the lists that the PBX would not give: a module is not there, or the
+    account may not ask."""
+
     pbx: PbxName
+    refused: tuple[str, ...] = ()
 
 
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone

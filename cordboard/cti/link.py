@@ -35,6 +35,10 @@ REPLY_WITHIN = 4.0
 """Seconds. A silent PBX is noticed within their sum."""
 
 LIST_WITHIN = 15.0
+REFUSED_EVERY = 3.0
+SHUTTING_DOWN = "shutting down"
+"""Asterisk's own words, to everybody who logs in while it waits for its calls to end."""
+
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
 
@@ -281,6 +285,19 @@ class AmiLink:
         self._commands: Connection | None = None
         self._booted = asyncio.Event()
         self._telling = False
+        self._restarting = False
+        self._refused: tuple[str, ...] = ()
+        self._asked_at: float | None = None
+        self._answered_in = 0.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which we read events later than the PBX writes them: as long as the ping,
+        which stands behind them in the line, has waited for its answer."""
+        if self._asked_at is None:
+            return self._answered_in
+        waited = asyncio.get_running_loop().time() - self._asked_at
+        return max(waited, self._answered_in)
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -299,17 +316,19 @@ class AmiLink:
                 async with self._connected() as (events, commands):
                     await self._resync(events)
                     came_up, backoff, said = True, BACKOFF_FIRST, ""
+                    self._restarting = False
                     self._commands = commands
                     reason = await self._watch(events, commands)
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
+                self._restarting = self._restarting or SHUTTING_DOWN in reason
                 if isinstance(error, LoginRefused):
                     backoff = BACKOFF_MOST
             finally:
                 self._commands = None
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
-                self._sink(LinkDown(self.name, reason))
+                self._sink(LinkDown(self.name, reason, self._restarting))
                 said = reason
             # Jitter, so that several servers do not come back to a restarted PBX all at once.
             await asyncio.sleep(backoff * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
@@ -355,29 +374,71 @@ class AmiLink:
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
         self._telling = True
         self._tell(LinkUp(self.name, boot, settings["AsteriskVersion"]))
+        await self._snapshot(events)
+
+    async def _snapshot(self, events: Connection) -> None:
         self._tell(SnapshotBegan(self.name))
+        refused = []
         for action in SNAPSHOT:
             reply = await events.list(action)
             if reply["Response"] != "Success":
+                refused.append(action)
                 log.warning("pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"])
-        self._tell(SnapshotDone(self.name))
+        self._refused = tuple(refused)
+        self._tell(SnapshotDone(self.name, self._refused))
 
     async def _watch(self, events: Connection, commands: Connection) -> str:
         """Returns the reason when either connection ends or does not answer its ping."""
-        pings = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        tasks = [
+            asyncio.create_task(self._ping(events)),
+            asyncio.create_task(self._ping(commands)),
+            asyncio.create_task(self._fetch_refused(events, commands)),
+        ]
         try:
             done, _ = await asyncio.wait(
-                [*pings, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
+                [*tasks, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
             )
             return str(next(iter(done)).result())
         finally:
-            for ping in pings:
-                ping.cancel()
-            await asyncio.gather(*pings, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ping(self, connection: Connection) -> str:
+        loop = asyncio.get_running_loop()
+        watched = connection is self._events
+        self._asked_at, self._answered_in = None, 0.0
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            asked = loop.time()
+            if watched:
+                self._asked_at = asked
+            try:
+                await connection.act("Ping")
+            except PeerError as error:
+                return str(error)
+            if watched:
+                self._asked_at, self._answered_in = None, loop.time() - asked
+
+    async def _fetch_refused(self, events: Connection, commands: Connection) -> str:
+        """While a list is refused, asks for it now and then: its module may be loaded late."""
+        while True:
+            await asyncio.sleep(REFUSED_EVERY)
+            for action in self._refused:
+                try:
+                    reply = await commands.act(action)
+                    if reply["Response"] == "Success":
+                        await self._snapshot(events)
+                        break
+                except PeerError as error:
+                    return str(error)
 
     def _heard(self, message: Message, born: float) -> None:
-        if message.headers.get("Event") == "FullyBooted":
+        event = message.headers.get("Event")
+        if event == "FullyBooted":
             self._booted.set()
+        elif event == "Shutdown":
+            self._restarting = True
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
@@ -388,12 +449,3 @@ class AmiLink:
             self._telling = False
             if self._events:
                 self._events.drop("more events than can be handled; coming back with a snapshot")
-
-
-async def _ping(connection: Connection) -> str:
-    while True:
-        await asyncio.sleep(PING_EVERY)
-        try:
-            await connection.act("Ping")
-        except PeerError as error:
-            return str(error)

@@ -230,6 +230,9 @@ def link(shown: Link) -> Message:
         "since": moment(shown.since),
         "stale_since": _moment(shown.stale_since),
         "reason": shown.reason,
+        "boot": shown.boot,
+        "restarting": shown.restarting,
+        "missing": list(shown.missing),
     }
 
 
