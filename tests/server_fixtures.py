@@ -24,6 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from cordboard.config import load
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.store import Store
+from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 
@@ -259,6 +260,6 @@ async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
         yield
     finally:
         running.stop()
-        if pbx.pid() is not None:
-            for name in ("1001", "1002"):
+        for name in ("1001", "1002"):
+            with contextlib.suppress(UserError):  # it may be gone, or going
                 pbx.cli(f"queue unpause member PJSIP/{name}")
