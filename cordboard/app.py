@@ -225,7 +225,12 @@ class App:
         calls = [call for name in self._models for call in await self.store.open_calls(name)]
         entries = await self.store.entries_since(self._day_began(now))
         await self._load_users()
-        self._inbox.put((Remembered(tuple(calls), tuple(entries)), 0.0))
+        gaps = await self.store.gaps([call.id for call in calls])
+        self._inbox.put((Remembered(tuple(calls), tuple(entries), gaps), 0.0))
+        last = await self.store.last_fact_at()
+        if last is not None:
+            for model in self._models.values():
+                model.link_lost(last)  # nothing was seen since the server before this one
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
@@ -382,6 +387,11 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case cti.LinkDown():
+                return [*self._models[item.pbx].link_lost(now), item]
+            case Tick():
+                late = [fact for model in self._models.values() for fact in model.tick(now)]
+                return [*late, item]
             case _:
                 return [item]
 
@@ -404,6 +414,8 @@ class App:
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
+                    if command.pbx is not None:
+                        self.links[command.pbx].resync(command.what)
                 case _:
                     kept.append(command)
         if kept:

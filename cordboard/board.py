@@ -31,8 +31,10 @@ from cordboard.desk import (
     EndCall,
     EndPop,
     FindCustomer,
+    Gap,
     Link,
     LinkState,
+    Part,
     Pop,
     PopEnd,
     Remark,
@@ -62,6 +64,13 @@ from cordboard.records import call_record, contact, entry_record, fact_record
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
 
+_PARTS: dict[str, Part] = {
+    "CoreShowChannels": "calls",
+    "QueueStatus": "queues",
+    "DeviceStateList": "phones",
+}
+"""What is missing where a list of the snapshot is refused. A PBX without parking is whole."""
+
 _POP_ENDS: dict[cti.Cause, PopEnd] = {
     "no-answer": "no-answer",
     "busy": "busy",
@@ -84,6 +93,7 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
@@ -125,6 +135,8 @@ class Board:
                 self._merged(fact)
             case cti.PeerCleared():
                 self._peer_cleared(fact)
+            case cti.Unseen():
+                self._unseen(fact)
             case cti.Cleared():
                 self._cleared(fact)
             case cti.MemberSeen():
@@ -133,6 +145,8 @@ class Board:
                 self._floor.member_gone(fact, now)
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
+            case cti.PhoneSeen():
+                self._floor.phone_seen(fact, now)
             case cti.LinkUp():
                 self._link(fact.pbx, "connecting", boot=fact.boot)
             case cti.SnapshotDone():
@@ -266,7 +280,7 @@ class Board:
             name=fact.name,
             dialled=fact.dialled,
             state="routing",
-            started=self._now,
+            started=self._now - fact.age,
         )
         record = self._remembered.pop(fact.call, None)
         if record is not None:
@@ -279,6 +293,7 @@ class Board:
                 answered=record.answered_at,
                 why=record.why,
                 queue=QueueName(record.queue) if record.queue else None,
+                unseen=self._gaps.pop(record.id, ()),
             )
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -370,7 +385,7 @@ class Board:
                 call,
                 state="talking",
                 operator=name or call.operator,
-                answered=call.answered if call.answered is not None else self._now,
+                answered=call.answered if call.answered is not None else self._now - fact.age,
             )
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid:
@@ -421,6 +436,13 @@ class Board:
             self._wrapups[pop.id] = pop.call.id
         if not pops:  # no card, so no note to write
             self._advance(name, "done", fact.call)
+
+    def _unseen(self, fact: cti.Unseen) -> None:
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._change(replace(call, unseen=(*call.unseen, (fact.since, fact.until))))
+            if call.queue:
+                self._floor.touch(call.queue)
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
@@ -491,7 +513,8 @@ class Board:
         try:
             self._floor.step(name, event, call, self._now)
         except Surprise as surprise:
-            self._out.append(Remark(str(surprise)))
+            known = self._calls.get(call)
+            self._out.append(Remark(str(surprise), known.pbx if known else None))
 
     # The link and the memory
 
@@ -501,9 +524,9 @@ class Board:
         state: LinkState,
         reason: str = "",
         *,
+        unavailable: tuple[Part, ...] = (),
         boot: str | None = None,
         restarting: bool = False,
-        missing: tuple[str, ...] = (),
     ) -> None:
         before = self._links.get(pbx)
         stale = before.stale_since if before else None
@@ -511,22 +534,15 @@ class Board:
             stale = stale if stale is not None else self._now
         if boot is None:
             boot = before.boot if before else ""
-        link = Link(
-            pbx,
-            state,
-            self._now,
-            None if state == "up" else stale,
-            reason,
-            boot,
-            restarting,
-            missing,
-        )
+        shown_stale = None if state == "up" else stale
+        link = Link(pbx, state, self._now, shown_stale, reason, unavailable, boot, restarting)
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
+        self._gaps = dict(fact.gaps)
         for entry in fact.entries:
             if entry.left_at is None:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
@@ -534,19 +550,23 @@ class Board:
                 self._floor.recall(entry)
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
-        """What the store held open and the PBX does not have any more ended unseen."""
-        pbx = fact.pbx
-        for record in [r for r in self._remembered.values() if r.pbx == pbx]:
-            del self._remembered[CallId(record.id)]
-            ended = max(self._now, record.answered_at or record.started_at)
-            gone = replace(record, state="ended", cause="lost", ended_at=ended)
-            self._out.append(Save(gone))
+        """What the store held open and the PBX does not have any more ended unseen. A list that
+        was refused says nothing of what it would have held."""
+        for record in [r for r in self._remembered.values() if r.pbx == fact.pbx]:
+            if "CoreShowChannels" not in fact.refused:
+                del self._remembered[CallId(record.id)]
+                ended = max(self._now, record.answered_at or record.started_at)
+                gone = replace(record, state="ended", cause="lost", ended_at=ended)
+                self._out.append(Save(gone))
         for key, entry in list(self._open_entries.items()):
-            if entry.pbx == pbx:
+            if entry.pbx == fact.pbx and "QueueStatus" not in fact.refused:
                 del self._open_entries[key]
                 left = max(self._now, entry.entered_at)
                 self._out.append(Save(replace(entry, outcome="lost", left_at=left)))
-        self._link(pbx, "up", missing=fact.refused)
+        unavailable = tuple(_PARTS[name] for name in fact.refused if name in _PARTS)
+        before = self._links.get(fact.pbx)
+        if before is None or (before.state, before.unavailable) != ("up", unavailable):
+            self._link(fact.pbx, "up", unavailable=unavailable)
 
     # Showing and keeping
 

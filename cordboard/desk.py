@@ -5,7 +5,8 @@ The facts here come from people, the store and the clock; those about calls are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,11 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
+
+Gap = tuple[float, float]
+"""Since and until, on our clock."""
+
+Part = Literal["calls", "queues", "phones"]
 
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 LinkState = Literal["up", "connecting", "down"]
@@ -74,6 +80,8 @@ class Remembered:
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """By call, when it was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +221,8 @@ class Call:
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
+    unseen: tuple[Gap, ...] = ()
+    """When the link was down, or nobody looked, while the call lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +246,12 @@ class Link:
     since: float
     stale_since: float | None
     reason: str
+    unavailable: tuple[Part, ...] = ()
+    """What the PBX would not tell of: what is shown of it is old, or nothing."""
     boot: str = ""
     """When the PBX was started, in its own words; another one means that its calls were lost."""
     restarting: bool = False
     """It said itself that it is shutting down."""
-    missing: tuple[str, ...] = ()
-    """The lists that it would not give, by the names of their actions: what they tell of cannot
-    be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,9 +396,11 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """The PBX surprised us; to be logged and counted."""
+    """The PBX surprised us; to be logged and counted, and reason for a fresh snapshot of this
+    PBX, where it is one's."""
 
     what: str
+    pbx: PbxName | None = None
 
 
 Command = (

@@ -178,9 +178,9 @@ async def test_queues_that_come_late_are_said_to_be_missing_and_then_are_there(
         async with server.stream("maria") as board:
             proxy.reset()
             up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 10)
-            assert up["pbx"]["missing"] == ["QueueStatus"]
+            assert up["pbx"]["unavailable"] == ["queues"]
             pbx.cli("module load app_queue.so")
-            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["missing"] == [], 10)
+            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["unavailable"] == [], 20)
             async with Phones(server.status, [ANNA], audio=True):
                 caller = dial(server.status, FIRST, "1", stay=150)
                 talking = await board.call("talking")

@@ -74,12 +74,11 @@ STORIES = {
         "talks PJSIP/1008",
         "cleared completed",
     ],
-    # The colleague's *8 is a call to the PBX of its own until it takes this one.
+    # The colleague's *8 is no second call.
     "picked_up": [
         "offered",
         "queued 1",
         "rings PJSIP/1001",
-        "offered",
         "goes to PJSIP/1008 instead of PJSIP/1001",
         "talks PJSIP/1008",
         "cleared completed",
@@ -141,7 +140,7 @@ STORIES = {
         "talks PJSIP/1006",
         "cleared completed",
     ],
-    "parked_and_fetched": [*ANSWERED, "offered", "talks PJSIP/1008", "cleared completed"],
+    "parked_and_fetched": [*ANSWERED, "talks PJSIP/1008", "cleared completed"],
     "originated_and_answered": [
         "offered",
         "rings PJSIP/trunk",

@@ -3,6 +3,7 @@ after a restart, for the day's service level and for the accounting against queu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -19,6 +20,8 @@ from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
 RECENT_AT_MOST = 500
+IDS_AT_ONCE = 500
+"""SQLite takes no statement with any number of parameters."""
 
 _TABLES: dict[type[Record], Table] = {
     CallRecord: call,
@@ -113,6 +116,26 @@ class Calls:
         key = as_id(call_id)
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
+
+    async def last_fact_at(self) -> float | None:
+        """When the last fact of any call was learnt; None in a fresh store."""
+        last = select(call_fact.c.at).order_by(call_fact.c.id.desc()).limit(1)
+        rows = await self._database.rows(last)
+        return rows[0][0] if rows else None
+
+    async def gaps(self, call_ids: Sequence[str]) -> dict[str, tuple[tuple[float, float], ...]]:
+        """When each of these calls was not seen, since and until, in order; a call that was seen
+        all the time is left out."""
+        found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for first in range(0, len(call_ids), IDS_AT_ONCE):
+            few = call_ids[first : first + IDS_AT_ONCE]
+            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == "unseen")
+            rows = await self._database.rows(chosen.order_by(call_fact.c.id))
+            for fact in records(FactRecord, rows):
+                told = json.loads(fact.data)
+                gap = (told["since"], told["until"])
+                found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+        return found
 
     async def call_facts(self, call_id: str) -> list[FactRecord]:
         """The facts of one call as they came."""

@@ -9,10 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
-from cordboard.cti.facts import Cause
+from cordboard.cti.facts import Cause, Offered
 from cordboard.events import CallId, Linkedid, QueueName, Uniqueid
+
+PLUMBING = (
+    "Local/",
+    "Announcer/",
+    "AsyncGoto/",
+    "Bridge/",
+    "CBAnn/",
+    "CBRec/",
+    "Message/",
+    "Parking/",
+    "Recorder/",
+    "Snoop/",
+    "Surrogate/",
+)
+"""Channels that Asterisk makes for itself: pipes, announcers, recorders, listeners, stand-ins."""
+
+MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
+"""Behind the name of a channel whose phone another channel takes over, and of what is left."""
+
+
+def is_plumbing(channel: str) -> bool:
+    """Whether a channel of this name is nobody's phone."""
+    return channel.startswith(PLUMBING) or channel.endswith(ZOMBIE)
 
 
 @dataclass(slots=True, eq=False)
@@ -41,11 +63,16 @@ class Leg:
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
     """The phone that this one rings instead of, or took the call from."""
+    age: float = 0.0
+    """Seconds since it was made, while a snapshot that says so is being read."""
+    identity: Uniqueid = field(init=False)
+    """The Uniqueid that the phone had at first; a masquerade gives it another."""
+    is_plumbing: bool = field(init=False)
+    """Nobody's phone, by its name."""
 
-    @property
-    def is_plumbing(self) -> bool:
-        """Half of a Local channel: a pipe inside the PBX, nobody's phone."""
-        return self.channel.startswith("Local/")
+    def __post_init__(self) -> None:
+        self.identity = self.uniqueid
+        self.is_plumbing = is_plumbing(self.channel)
 
 
 @dataclass(slots=True)
@@ -65,20 +92,23 @@ class Transfer:
 
     stays: str
     by: str
-    kind: Literal["blind"] = "blind"
 
 
 @dataclass(slots=True, eq=False)
 class LiveCall:
     """`caller` is the leg that the call is about: who rang in, or, when that person has put the
-    other side through to somebody and left, who stays. `channel` stays the first caller's."""
+    other side through to somebody and left, who stays. `channel` stays the first caller's.
+    `began` is on our clock."""
 
     id: CallId
     linkedid: Linkedid
+    began: float
     legs: dict[Uniqueid, Leg] = field(default_factory=dict)
     aliases: list[Linkedid] = field(default_factory=list)
     caller: Leg | None = None
     channel: str = ""
+    offer: Offered | None = None
+    """What will be said of the call when it has shown that it is one of its own."""
     offered: bool = False
     stay: Stay | None = None
     queued: bool = False
@@ -96,6 +126,9 @@ class Legs:
         self._calls: dict[Linkedid, LiveCall] = {}
         self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
         self._locals: dict[str, Leg] = {}
+        self._masked: dict[str, Leg] = {}
+        self.parked: set[Uniqueid] = set()
+        """Those who stand in a parking lot: in one bridge, but each alone."""
 
     def __len__(self) -> int:
         return len(self._legs)
@@ -124,8 +157,8 @@ class Legs:
     def remove(self, leg: Leg) -> bool:
         """Takes a leg out; whether it was the last of its call, which is then forgotten."""
         self.exit(leg)
-        if self._locals.get(leg.channel) is leg:
-            del self._locals[leg.channel]
+        self.parked.discard(leg.uniqueid)
+        self._unname(leg)
         self._legs.pop(leg.uniqueid, None)
         leg.call.legs.pop(leg.uniqueid, None)
         for other in leg.call.legs.values():
@@ -137,12 +170,23 @@ class Legs:
             self._calls.pop(alias, None)
         return True
 
-    def rename(self, leg: Leg, channel: str) -> None:
-        if self._locals.get(leg.channel) is leg:
-            del self._locals[leg.channel]
-        leg.channel = channel
+    def rename(self, leg: Leg, channel: str) -> Leg | None:
+        """Gives a leg its new name. Returns the leg whose phone this one has taken over, if that
+        is what the name says: Asterisk marks the old holder of a name before it gives the name
+        to another channel."""
+        self._unname(leg)
+        if channel.endswith(MASKED):
+            self._masked[channel.removesuffix(MASKED)] = leg
+        leg.channel, leg.is_plumbing = channel, is_plumbing(channel)
         if leg.is_plumbing:
             self._locals[channel] = leg
+        return self._masked.pop(channel, None)
+
+    def _unname(self, leg: Leg) -> None:
+        if self._locals.get(leg.channel) is leg:
+            del self._locals[leg.channel]
+        if leg.channel.endswith(MASKED):
+            self._masked.pop(leg.channel.removesuffix(MASKED), None)
 
     def merge(self, younger: LiveCall, older: LiveCall) -> None:
         """All legs and names of `younger` are `older`'s from now on."""
@@ -153,9 +197,17 @@ class Legs:
         for alias in younger.aliases:
             self._calls[alias] = older
         older.aliases += younger.aliases
+        younger.aliases = []
         older.talked = older.talked or younger.talked
 
+    def alias(self, call: LiveCall, linkedid: Linkedid) -> None:
+        """`call` goes by this name as well."""
+        call.aliases.append(linkedid)
+        self._calls[linkedid] = call
+
     def enter(self, leg: Leg, bridge: str) -> None:
+        if leg.bridge == bridge:
+            return
         self.exit(leg)
         leg.bridge = bridge
         self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
@@ -172,6 +224,8 @@ class Legs:
         """The phones that hear each other around `leg`: those of its bridge, and those behind the
         Local channels that stand in it."""
         found: list[Leg] = []
+        if leg.uniqueid in self.parked:
+            return [leg]
         bridges, seen = [leg.bridge], {""}
         for bridge in bridges:
             if bridge in seen:

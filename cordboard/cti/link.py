@@ -31,11 +31,23 @@ log = structlog.get_logger(__name__)
 PING_EVERY = 5.0
 """Seconds. A silent PBX is noticed within their sum with `connection.REPLY_WITHIN`."""
 
+SHUTTING_DOWN = "shutting down"
+"""Asterisk's own words, to everybody who logs in while it waits for its calls to end."""
+
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
 
-SNAPSHOT = ("CoreShowChannels", "QueueStatus")
-"""The lists of a snapshot, in this order: a queue's entries belong to channels."""
+SNAPSHOT = ("ParkedCalls", "CoreShowChannels", "QueueStatus", "DeviceStateList")
+"""The lists of a snapshot, in this order: who is parked stands in one bridge with other parked
+callers, and the channels say so without saying that it is none; a queue's entries belong to
+channels."""
+
+RESYNC_PAUSE = 5.0
+"""Seconds between two snapshots on a standing link, whatever is suspected."""
+
+REFUSED_AGAIN_AFTER = 10.0
+"""Seconds after which a list that was refused is asked for again: its module may be loaded late,
+of which no event tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,20 @@ class AmiLink:
         self._commands: Connection | None = None
         self._booted = asyncio.Event()
         self._telling = False
+        self._suspected = asyncio.Event()
+        self._refused: tuple[str, ...] = ()
+        self._restarting = False
+        self._asked_at: float | None = None
+        self._answered_in = 0.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which we read events later than the PBX writes them: as long as the ping,
+        which stands behind them in the line, has waited for its answer."""
+        if self._asked_at is None:
+            return self._answered_in
+        waited = asyncio.get_running_loop().time() - self._asked_at
+        return max(waited, self._answered_in)
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -79,6 +105,14 @@ class AmiLink:
         if self._commands is None:
             raise PeerError("not connected to the PBX")
         return await self._commands.act(action, fields)
+
+    def resync(self, reason: str) -> None:
+        """Something does not fit: takes a snapshot on the standing link, once in `RESYNC_PAUSE`
+        seconds however often it is asked for. While the link is down nothing is needed."""
+        if self._telling and not self._suspected.is_set():
+            log.info("pbx.suspected", pbx=self.name, reason=reason)
+            self.counters.resyncs += 1
+            self._suspected.set()
 
     async def run(self) -> None:
         """Connects, and connects again, for ever. Each loss is one `LinkDown` with its reason."""
@@ -89,17 +123,19 @@ class AmiLink:
                 async with self._connected() as (events, commands):
                     await self._resync(events)
                     came_up, backoff, said = True, BACKOFF_FIRST, ""
+                    self._restarting = False
                     self._commands = commands
                     reason = await self._watch(events, commands)
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
+                self._restarting = self._restarting or SHUTTING_DOWN in reason
                 if isinstance(error, LoginRefused):
                     backoff = BACKOFF_MOST
             finally:
                 self._commands = None
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
-                self._sink(LinkDown(self.name, reason))
+                self._sink(LinkDown(self.name, reason, self._restarting))
                 said = reason
             # Jitter, so that several servers do not come back to a restarted PBX all at once.
             await asyncio.sleep(backoff * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
@@ -144,30 +180,81 @@ class AmiLink:
         # There is no boot id in AMI; the moment of the start, in the PBX's own clock, is one.
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
         self._telling = True
+        self._suspected.clear()
+        self._refused = ()
         self._tell(LinkUp(self.name, boot, settings["AsteriskVersion"]))
+        await self._snapshot(events, SNAPSHOT)
+
+    async def _snapshot(self, events: Connection, lists: Iterable[str]) -> None:
+        """A list may be refused because its module is not loaded; the others still tell."""
         self._tell(SnapshotBegan(self.name))
-        for action in SNAPSHOT:
+        refused = []
+        for action in lists:
             reply = await events.list(action)
             if reply["Response"] != "Success":
-                log.warning("pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"])
-        self._tell(SnapshotDone(self.name))
+                refused.append(action)
+                if action not in self._refused:
+                    log.warning(
+                        "pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"]
+                    )
+        self._refused = tuple(refused)
+        self._tell(SnapshotDone(self.name, self._refused))
+
+    async def _mend(self, events: Connection) -> str:
+        """Snapshots on the standing link: of everything on suspicion, and now and then of what
+        was refused. Returns the reason when the connection does not answer."""
+        while True:
+            try:
+                async with asyncio.timeout(REFUSED_AGAIN_AFTER if self._refused else None):
+                    await self._suspected.wait()
+            except TimeoutError:
+                pass
+            lists = SNAPSHOT if self._suspected.is_set() else self._refused
+            self._suspected.clear()
+            try:
+                await self._snapshot(events, lists)
+            except PeerError as error:
+                return str(error)
+            await asyncio.sleep(RESYNC_PAUSE)
 
     async def _watch(self, events: Connection, commands: Connection) -> str:
-        """Returns the reason when either connection ends or does not answer its ping."""
-        pings = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        """Returns the reason when either connection ends or does not answer."""
+        tasks = [asyncio.create_task(self._ping(connection)) for connection in (events, commands)]
+        tasks.append(asyncio.create_task(self._mend(events)))
         try:
             done, _ = await asyncio.wait(
-                [*pings, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
+                [*tasks, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
             )
             return str(next(iter(done)).result())
         finally:
-            for ping in pings:
-                ping.cancel()
-            await asyncio.gather(*pings, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ping(self, connection: Connection) -> str:
+        loop = asyncio.get_running_loop()
+        events = connection is self._events
+        if events:
+            self._asked_at, self._answered_in = None, 0.0
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            asked = loop.time()
+            if events:
+                self._asked_at = asked
+            try:
+                await connection.act("Ping")
+            except PeerError as error:
+                return str(error)
+            if events:
+                self._asked_at, self._answered_in = None, loop.time() - asked
 
     def _heard(self, message: Message, born: float) -> None:
-        if message.headers.get("Event") == "FullyBooted":
+        event = message.headers.get("Event")
+        if event == "FullyBooted":
             self._booted.set()
+            self.resync("FullyBooted came again")
+        elif event == "Shutdown":
+            self._restarting = True
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
@@ -178,12 +265,3 @@ class AmiLink:
             self._telling = False
             if self._events:
                 self._events.drop("more events than can be handled; coming back with a snapshot")
-
-
-async def _ping(connection: Connection) -> str:
-    while True:
-        await asyncio.sleep(PING_EVERY)
-        try:
-            await connection.act("Ping")
-        except PeerError as error:
-            return str(error)

@@ -7,6 +7,7 @@ what the dialplan tells next.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from cordboard.cti.facts import Abandoned, EntryOutcome, Fact, Placed, Queued, QueueLeft
@@ -35,6 +36,13 @@ class Stays:
         self._tell = tell
         self._about = about
         self.undecided: dict[Uniqueid, Leg] = {}
+
+    @property
+    def due(self) -> float:
+        """The moment after which something is to be decided late."""
+        waiting = (leg.call.stay for leg in self.undecided.values())
+        moments = (stay.undecided_since for stay in waiting if stay)
+        return min((at for at in moments if at is not None), default=math.inf) + UNDECIDED_FOR
 
     def join(self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int) -> None:
         """The caller stands in `queue`. A caller may be in a snapshot before the event of the
@@ -87,7 +95,7 @@ class Stays:
             stay = leg.call.stay
             if stay is None or stay.undecided_since is None:
                 del self.undecided[leg.uniqueid]
-            elif now - stay.undecided_since > UNDECIDED_FOR:
+            elif now - stay.undecided_since >= UNDECIDED_FOR:
                 self.end(leg, "timed-out")
 
     def hung_up(self, leg: Leg, lost: bool) -> None:

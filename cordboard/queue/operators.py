@@ -111,6 +111,14 @@ def with_membership(operator: Operator, seen: Membership, now: float) -> Operato
     return _dated(operator, replace(operator, memberships=memberships), now)
 
 
+def with_phone(operator: Operator, pbx: PbxName, status: int, now: float) -> Operator:
+    """The operator after a PBX told of the phone's own state; a member's state is its phone's."""
+    memberships = tuple(
+        replace(m, status=status) if m.pbx == pbx else m for m in operator.memberships
+    )
+    return _dated(operator, replace(operator, memberships=memberships), now)
+
+
 def without_membership(operator: Operator, pbx: PbxName, queue: QueueName, now: float) -> Operator:
     kept = tuple(m for m in operator.memberships if (m.pbx, m.queue) != (pbx, queue))
     return _dated(operator, replace(operator, memberships=kept), now)

@@ -15,6 +15,7 @@ import {
   StatePill,
   StatusBadge,
   Timer,
+  Unseen,
   useStream,
   word,
 } from "./ui.js";
@@ -276,6 +277,7 @@ function CallState(/** @type {{card: Card}} */ { card }) {
     ${phase !== "missed" &&
     html`<${Timer} key=${phase} since=${phaseSince(card)} testid="call-timer" />`}
     ${call.queue && html`<span class="call-queue">${call.queue}</span>`}
+    <${Unseen} gaps=${call.unseen} />
   </div>`;
 }
 
