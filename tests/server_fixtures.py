@@ -83,10 +83,16 @@ class Server:
     """One server, its users, and the ways in."""
 
     def __init__(
-        self, folder: Path, status: dict[str, Any], *, ami_port: int | None = None
+        self,
+        folder: Path,
+        status: dict[str, Any],
+        *,
+        ami_port: int | None = None,
+        wrapup: int = 300,
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own."""
         self.folder = folder
+        self._wrapup = wrapup
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
@@ -108,7 +114,7 @@ class Server:
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
         lines.insert(lines.index("[database]") + 1, url)
-        self.config.write_text("\n".join(lines) + "\n[desk]\nwrapup_seconds = 300\n")
+        self.config.write_text("\n".join(lines) + f"\n[desk]\nwrapup_seconds = {self._wrapup}\n")
         settings = load(self.config)
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
@@ -156,6 +162,11 @@ class Server:
         assert self._process
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> None:
+        """Until it has ended by itself."""
+        assert self._process
+        self._process.wait(20)
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process
