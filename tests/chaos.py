@@ -29,8 +29,8 @@ from typing import Any
 
 from oracles import differences
 from proxy import Proxy, name_of, proxied
-from server_fixtures import Server
-from witness import SLACK, ConsoleWitness, PbxWitness, Window, pop_faults
+from server_fixtures import USERS, Role, Server
+from witness import PHONES, SLACK, ConsoleWitness, PbxWitness, Window, pop_faults
 
 from cordboard.accounting import LoggedStay, compare, read_queue_log
 from cordboard.crm_core.model import CallRecord, EntryRecord
@@ -43,6 +43,11 @@ RING, TALK, QUEUE_WRAPUP = 1.5, (3.0, 9.0), 5.0
 RATED = OPERATORS * 60 / (RING + sum(TALK) / 2 + QUEUE_WRAPUP)
 """Calls a minute that the operators can serve."""
 LOAD = 0.7
+MORE: list[tuple[str, Role, str | None, str | None]] = [
+    (name, "operator", phone, None)
+    for name, phone in PHONES.items()
+    if name not in ("anna", "boris")
+]
 CALM = (2.0, 6.0)
 """Seconds between two faults."""
 
@@ -392,7 +397,7 @@ async def chaos(minutes: float, seed: int, folder: Path) -> dict[str, Any]:
     try:
         status = pbx.status()
         async with proxied(status["ami"]["host"], status["ami"]["port"]) as proxy:
-            server = Server(folder, status, ami_port=proxy.port, wrapup=3)
+            server = Server(folder, status, ami_port=proxy.port, wrapup=3, users=(*USERS, *MORE))
             await server.prepare()
             await server.start()
             witness, console = PbxWitness(status["ami_raw"]), ConsoleWitness(server)

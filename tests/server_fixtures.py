@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from cordboard.config import load
 from cordboard.crm_core.migrations import upgrade
+from cordboard.crm_core.model import Role
 from cordboard.crm_core.store import Store
 from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 
-USERS = (
+USERS: tuple[tuple[str, Role, str | None, str | None], ...] = (
     ("anna", "operator", "PJSIP/1001", "+79031110001"),
     ("boris", "operator", "PJSIP/1002", None),
     ("maria", "supervisor", None, None),
@@ -91,13 +92,14 @@ class Server:
         ami_port: int | None = None,
         wrapup: int = 300,
         clock: Path | None = None,
+        users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.folder = folder
-        self._wrapup = wrapup
+        self._wrapup, self._users = wrapup, users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
@@ -124,7 +126,7 @@ class Server:
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
         await store.open()
-        for name, role, phone, mobile in USERS:
+        for name, role, phone, mobile in self._users:
             user = await store.add_user(name, role, PASSWORD, phone=phone, mobile=mobile)
             self.tokens[name] = await store.issue_token(user)
         await store.close()

@@ -4,17 +4,22 @@ the machine serves, a queue has five hundred members."""
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from desk_fixtures import desk
-from oracles import picture_is_true
+from desk_fixtures import FIRST, desk
+from oracles import books_are_right, picture_is_true
 from pbx_fixtures import Heard
 from proxy import Proxy, name_of
 from server_fixtures import Server
+
+from cordboard.sandbox import scenarios
+from cordboard.sandbox.scenarios import Dialling
+from cordboard.sandbox.sip import Sipp
 
 pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -110,3 +115,50 @@ async def test_with_five_hundred_members_the_picture_is_back_within_two_seconds(
         snapshot = await proxied_server.snapshot("maria")
         assert len([o for o in snapshot["operators"] if o["name"].startswith("Local/")]) == 500
         assert min(took) < 2
+
+
+RATED = 30
+"""Calls a second that cordboard promises to serve on one machine."""
+
+
+async def test_at_twice_the_rated_load_routing_goes_first_and_no_caller_is_dropped(
+    server: Server, ami: Heard
+) -> None:
+    """Six hundred callers in ten seconds, each of whom waits two seconds and hangs up."""
+    rate, calls = 2 * RATED, 600
+    log, since = server.status["queue_log"], os.path.getsize(server.status["queue_log"])
+    sipp = Sipp(server.status)
+    dialling = Dialling(FIRST, "Everybody", server.status["sip"]["inbound"], stay=2.0)
+    began = time.monotonic()
+    worst = 0.0
+    try:
+        async with server.stream("maria") as board:
+            await sipp.start(
+                scenarios.caller(dialling, audio=None),
+                *("-m", str(calls), "-r", str(rate), "-l", str(calls), "-timeout", "90"),
+            )
+            ended = asyncio.ensure_future(sipp.wait())
+            while not ended.done():
+                await asyncio.wait([ended], timeout=0.5)
+                worst = max(worst, await server.metric("cordboard_ami_lag_seconds"))
+            took = time.monotonic() - began
+            # SIPp counts as failed whoever is refused, cut off, or not answered.
+            assert ended.result() == 0, sipp.complaint()
+            slow = calls - await server.metric('cordboard_route_seconds_bucket{le="1.0"}')
+            late = calls - await server.metric('cordboard_route_seconds_bucket{le="0.1"}')
+            print(f"{calls} calls in {took:.1f} s: {late:.0f} routed after more than 0.1 s,")
+            print(f"{slow:.0f} after more than 1 s; events at most {worst:.1f} s late")
+            # Nobody was left to the lease: that would be a caller whom we did not route.
+            fallbacks = pbx_fallbacks(ami)
+            assert fallbacks == 0
+            while (await server.snapshot("maria"))["waiting"]:
+                await asyncio.sleep(0.2)
+        if worst >= 1:
+            assert [m for m in board.of("alarm") if m["alarm"]["kind"] == "behind"]
+    finally:
+        await sipp.stop()
+    await books_are_right(server, calls, log, since)
+
+
+def pbx_fallbacks(ami: Heard) -> int:
+    return len([e for e in ami.events("UserEvent") if e.get("UserEvent") == "CordboardFallback"])

@@ -192,7 +192,11 @@ class ConsoleWitness:
         return False
 
 
-PHONES = {"anna": "PJSIP/1001", "boris": "PJSIP/1002"}
+PHONES = {
+    "anna": "PJSIP/1001",
+    "boris": "PJSIP/1002",
+    **{name: f"PJSIP/{1003 + n}" for n, name in enumerate(("elena", "desi", "georgi", "john"))},
+}
 SLACK = 1.0
 """Seconds on either side of a window in which something may still have been missed; and those
 for which a ring must have been in sight to be owed a card."""

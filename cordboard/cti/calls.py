@@ -98,6 +98,7 @@ class CallModel:
         self._untold: dict[LiveCall, float] = {}
         self._doubt_until = math.inf
         self._soonest = math.inf
+        self._catching_up = False
         self._facts: list[Fact] = []
         self._at: float | None = None
         self._now = 0.0
@@ -189,6 +190,7 @@ class CallModel:
             for leg in self._legs:
                 self._remove(leg, lost=True)
         self.boot = boot
+        self._catching_up = True
         return self._facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
@@ -202,6 +204,7 @@ class CallModel:
         """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
         on a standing link a moment later, since its events may still be on their way."""
         self._begin(now)
+        self._catching_up = False
         if self._snapshot.has(QUEUES):
             self._facts += self._members.missing(self._snapshot.number)
         if self._snapshot.live:
@@ -336,9 +339,10 @@ class CallModel:
             self._ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
-        elif leg.call.caller is None:
+        elif leg.call.caller is None and not self._catching_up:
             # The first party of a call that the PBX itself began has answered: for people it is
-            # now that a call begins.
+            # now that a call begins. Before the snapshot that ends a gap it may as well be a phone
+            # that takes the call of somebody of whom we have not heard; the snapshot will tell.
             leg.came_in = True
             leg.call.began = self._now
             self._offer(leg, message)
