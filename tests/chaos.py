@@ -32,8 +32,10 @@ from proxy import Proxy, name_of, proxied
 from server_fixtures import USERS, Role, Server
 from witness import PHONES, SLACK, ConsoleWitness, PbxWitness, Window, pop_faults
 
-from cordboard.accounting import LoggedStay, compare, read_queue_log
+from cordboard.accounting import account
 from cordboard.crm_core.model import CallRecord, EntryRecord
+from cordboard.cti.queue_log import read_queue_log
+from cordboard.evidence import gaps_of
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import CallResult, Phones, PhoneSpec, dial
@@ -321,32 +323,24 @@ class Run:
                 return window.why
         return None
 
-    def judge_stays(self, entries: list[EntryRecord]) -> tuple[list[str], list[str]]:
-        """The store against queue_log."""
+    async def judge_stays(self) -> tuple[list[str], list[str]]:
+        """The store against queue_log, as `cordboard reconcile` holds them."""
         text = Path(self.server.status["queue_log"]).read_text(encoding="utf-8")
-        logged = read_queue_log(text.splitlines())
+        async with self.server.store() as store:
+            entries = await store.entries_since(0)
+            facts = await store.queued_facts(0, math.inf, pbx="sandbox")
+            links = await store.link_facts("sandbox")
+        log = read_queue_log({"queue_log": text})
         wrong, explained = [], []
-        for difference in compare(logged, entries):
-            stay = next((s for s in logged if s.uniqueid == difference.uniqueid), None)
-            entry = next((e for e in entries if e.uniqueid == difference.uniqueid), None)
-            why = self._blind_at(stay, entry)
-            words = f"{difference.queue} {difference.uniqueid}: {difference.what}"
-            (explained if why else wrong).append(f"{words} ({why})" if why else words)
+        for one in account(log, entries, facts, gaps_of(links)).differences:
+            words = f"{one.queue} {one.uniqueid}: {one.what}"
+            (explained if one.cause else wrong).append(f"{words} ({one.cause})")
         return wrong, explained
-
-    def _blind_at(self, stay: LoggedStay | None, entry: EntryRecord | None) -> str | None:
-        """Why the end, or the whole, of a stay was not seen."""
-        began = entry.entered_at if entry else float(stay.entered) if stay else 0.0
-        ended = entry.left_at if entry else None
-        for window in [*self.crashes, *self.console.windows]:
-            if window.holds(began - SLACK, (ended or began + 60) + SLACK):
-                return window.why
-        return None
 
     async def verdict(self) -> dict[str, Any]:
         rows, entries = await self.settle()
         calls_wrong, calls_explained = self.judge_calls(rows)
-        stays_wrong, stays_explained = self.judge_stays(entries)
+        stays_wrong, stays_explained = await self.judge_stays()
         pops_wrong = pop_faults(self.witness, self.console, self.console.windows)
         picture = await self.server.snapshot("maria")
         left = [c["id"] for c in picture["calls"] if c["state"] != "ended"] + picture["waiting"]

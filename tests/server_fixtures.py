@@ -93,11 +93,14 @@ class Server:
         wrapup: int = 300,
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
+        database: str = "",
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
-        seconds by which the machine's time of day is ahead."""
+        seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
+        be an SQLite file of the server's own."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
+        self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
         self._wrapup, self._users = wrapup, users
         self._ami_port = ami_port or status["ami"]["port"]
@@ -119,7 +122,7 @@ class Server:
         text = text.replace('"ami.secret"', f'"{secret}"')
         text = text.replace(f"port = {self.status['ami']['port']}", f"port = {self._ami_port}")
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
-        url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
+        url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
         self.config.write_text("\n".join(lines) + f"\n[desk]\nwrapup_seconds = {self._wrapup}\n")
         settings = load(self.config)
@@ -174,6 +177,11 @@ class Server:
         """Until it has ended by itself."""
         assert self._process
         self._process.wait(20)
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process

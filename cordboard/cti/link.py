@@ -22,7 +22,9 @@ import structlog
 
 from cordboard.cti.ami import Message
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
+from cordboard.cti.doubts import Doubts
 from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
+from cordboard.cti.forgery import NEEDED, Judged
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -59,7 +61,15 @@ class PbxMessage:
     born: float
 
 
-LinkItem = PbxMessage | LinkUp | LinkDown | SnapshotBegan | SnapshotDone
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """Somebody wrote into an event by way of his number; told of each such event."""
+
+    pbx: PbxName
+    channel: str
+
+
+LinkItem = PbxMessage | Forged | LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 
 
 class AmiLink:
@@ -81,7 +91,9 @@ class AmiLink:
         self._sink = sink
         self._events: Connection | None = None
         self._commands: Connection | None = None
+        self._ready = asyncio.Event()
         self._booted = asyncio.Event()
+        self._doubts: Doubts | None = None
         self._telling = False
         self._suspected = asyncio.Event()
         self._refused: tuple[str, ...] = ()
@@ -114,6 +126,10 @@ class AmiLink:
             self.counters.resyncs += 1
             self._suspected.set()
 
+    async def ready(self) -> None:
+        """Returns when actions can be sent."""
+        await self._ready.wait()
+
     async def run(self) -> None:
         """Connects, and connects again, for ever. Each loss is one `LinkDown` with its reason."""
         backoff, said = BACKOFF_FIRST, ""
@@ -125,6 +141,7 @@ class AmiLink:
                     came_up, backoff, said = True, BACKOFF_FIRST, ""
                     self._restarting = False
                     self._commands = commands
+                    self._ready.set()
                     reason = await self._watch(events, commands)
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
@@ -133,6 +150,7 @@ class AmiLink:
                     backoff = BACKOFF_MOST
             finally:
                 self._commands = None
+                self._ready.clear()
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
                 self._sink(LinkDown(self.name, reason, self._restarting))
@@ -144,21 +162,30 @@ class AmiLink:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Connection, Connection]]:
         self._booted.clear()
-        events = self._events = await self._log_in(self._heard)
+        events = self._events = await self._log_in(self._heard, self._doubted)
         events.closed.add_done_callback(lambda _: self._booted.set())
         try:
             commands = await self._log_in(None)
+            self._doubts = Doubts(events.sieve, commands.act, self._confirmed, self.resync)
+            asking = asyncio.create_task(self._doubts.run())
             try:
                 yield events, commands
             finally:
+                self._doubts = None
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
                 commands.drop("closing")
         finally:
             self._telling, self._events = False, None
             events.drop("closing")
 
-    async def _log_in(self, on_event: Callable[[Message, float], None] | None) -> Connection:
+    async def _log_in(
+        self,
+        on_event: Callable[[Message, float], None] | None,
+        on_doubt: Callable[[Judged, float], None] | None = None,
+    ) -> Connection:
         return await log_in(
-            self._host, self._port, self._user, self._secret, self.counters, on_event
+            self._host, self._port, self._user, self._secret, self.counters, on_event, on_doubt
         )
 
     async def _resync(self, events: Connection) -> None:
@@ -198,6 +225,8 @@ class AmiLink:
                         "pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"]
                     )
         self._refused = tuple(refused)
+        if self._doubts:
+            await self._doubts.settle()
         self._tell(SnapshotDone(self.name, self._refused))
 
     async def _mend(self, events: Connection) -> str:
@@ -256,6 +285,20 @@ class AmiLink:
         elif event == "Shutdown":
             self._restarting = True
         # What comes before the snapshot is contained in it.
+        if self._telling:
+            self._tell(PbxMessage(self.name, message, born))
+
+    def _doubted(self, judged: Judged, born: float) -> None:
+        """A caller wrote into this frame; before the snapshot there is nobody to be misled."""
+        event = judged.message["Event"]
+        if not self._telling or self._doubts is None:
+            return
+        # User events are written by many a dialplan. And the phone that rings for a forger is none.
+        if event in NEEDED and event != "UserEvent" and "ConnectedLine" not in judged.why:
+            self._tell(Forged(self.name, judged.message["Channel"]))
+        self._doubts.add(judged, born)
+
+    def _confirmed(self, message: Message, born: float) -> None:
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
 
