@@ -423,14 +423,14 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case Forged():
+                self._note_forger(item.pbx, item.channel)
+                return []
             case cti.LinkDown():
                 return [*self._models[item.pbx].link_lost(now), item]
             case Tick():
                 late = [fact for model in self._models.values() for fact in model.tick(now)]
                 return [*late, item]
-            case Forged():
-                self._note_forger(item.pbx, item.channel)
-                return []
             case _:
                 return [item]
 

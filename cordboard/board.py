@@ -112,8 +112,8 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
-        self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._unwritten: dict[CallId, list[Unwritten]] = {}
+        self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
 from cordboard.crm_core.store import Store
-from cordboard.cti.facts import PeerCleared
-from cordboard.desk import Remembered, Unwritten
+from cordboard.cti.facts import PeerCleared, Unseen
+from cordboard.desk import Gap, Remembered, Unwritten
 from cordboard.events import PbxName, Uniqueid
 from cordboard.records import fact_kind
 
@@ -41,12 +41,27 @@ async def remembered(
             facts.append(record)
     late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
     unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
+    open_calls = tuple(call for call in calls.values() if call.ended_at is None)
     return Remembered(
-        tuple(call for call in calls.values() if call.ended_at is None),
+        open_calls,
         tuple(entries.values()),
-        gaps=await store.gaps(list(calls)),
-        unwritten=tuple(each for each in unwritten if each is not None),
+        tuple(each for each in unwritten if each is not None),
+        await _gaps(store, open_calls, spooled),
     )
+
+
+async def _gaps(
+    store: Store, calls: Sequence[CallRecord], spooled: Sequence[Record]
+) -> dict[str, tuple[Gap, ...]]:
+    found = await store.gaps([call.id for call in calls])
+    for record in spooled:
+        if isinstance(record, FactRecord) and record.kind == fact_kind(Unseen):
+            said = json.loads(record.data)
+            gap = (said["since"], said["until"])
+            known = found.get(record.call_id, ())
+            if gap not in known:
+                found[record.call_id] = (*known, gap)
+    return found
 
 
 async def _unwritten(

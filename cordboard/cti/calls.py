@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
@@ -65,19 +65,16 @@ HANGUP_CAUSES: dict[str, Cause] = {
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
 
-REPEATS_WITHIN = 2000
-"""Events back to which a repetition is known as one."""
-
-_TOLD_BY = (
-    "Timestamp", "Event", "Uniqueid", "DestUniqueid", "BridgeUniqueid", "Queue", "Interface",
-)  # fmt: skip
-
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
 
 HELD_BACK = 1.0
 """Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
 half a second: Asterisk answers first and waits that long for the phone's sound."""
+
+UNHELD_FOR = 0.1
+"""Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
+one in front of every transfer, as do phones that ask for one."""
 
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
@@ -93,6 +90,7 @@ class CallModel:
         self._members = Members(pbx)
         self._stays = Stays(self._tell, self._about)
         self._transfers = Transfers(self._legs, self._tell, self._about, self._join_calls)
+        self._unheld: dict[Leg, tuple[Retrieved, float]] = {}
         self._snapshot = Snapshot()
         self._listed: list[Message] = []
         self._lost_at: float | None = None
@@ -103,7 +101,6 @@ class CallModel:
         self._facts: list[Fact] = []
         self._at: float | None = None
         self._now = 0.0
-        self._recent: dict[tuple[str | None, ...], None] = {}
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -120,8 +117,8 @@ class CallModel:
             "BridgeLeave": self._bridge_leave,
             "Hold": self._hold,
             "Unhold": self._unhold,
-            "BlindTransfer": self._transfers.blind,
-            "AttendedTransfer": self._transfers.attended,
+            "BlindTransfer": self._blind_transfer,
+            "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
@@ -141,12 +138,20 @@ class CallModel:
         """Legs that are held in memory."""
         return len(self._legs)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """How much is kept, by what it is; nothing once all channels are gone."""
+        late: dict[str, Sized] = {
+            "untold": self._untold,
+            "unheld": self._unheld,
+            "undecided": self._stays.undecided,
+        }
+        return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
+
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
         if handler is None and now < self._soonest:
-            return []
-        if handler is not None and self._repeated(message):
             return []
         self._begin(now, message["Timestamp"])
         if now >= self._soonest:
@@ -154,21 +159,6 @@ class CallModel:
         if handler is not None:
             handler(message)
         return self._facts
-
-    def _repeated(self, message: Message) -> bool:
-        """Whether this very event came already, however long ago it was true: one that asks a
-        caller back into a queue is not to be believed twice. Asterisk's times are in
-        microseconds; events without one are judged by what they say."""
-        headers = message.headers
-        if "Timestamp" not in headers:
-            return False
-        key = tuple(map(headers.get, _TOLD_BY))
-        if key in self._recent:
-            return True
-        self._recent[key] = None
-        if len(self._recent) > REPEATS_WITHIN:
-            del self._recent[next(iter(self._recent))]
-        return False
 
     def tick(self, now: float) -> list[Fact]:
         """What the passing of time makes known; to be asked about once a second."""
@@ -188,9 +178,11 @@ class CallModel:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._begin(now)
         if self.boot and boot != self.boot:
-            self._mark_unseen(now)
+            if self._lost_at is not None:
+                self._mark_unseen(now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
+            self._legs.restart()
         self.boot = boot
         self._catching_up = True
         return self._facts
@@ -207,6 +199,8 @@ class CallModel:
         on a standing link a moment later, since its events may still be on their way."""
         self._begin(now)
         self._catching_up = False
+        self._snapshot.is_open = False
+        self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
             self._facts += self._members.missing(self._snapshot.number)
         if self._snapshot.live:
@@ -248,8 +242,12 @@ class CallModel:
         if self._now >= self._doubt_until:
             self._doubt_until = math.inf
             self._close_missing()
+        for leg, (_, since) in list(self._unheld.items()):
+            if self._now - since >= UNHELD_FOR:
+                self._retrieve(leg)
         held = min(self._untold.values(), default=math.inf) + HELD_BACK
-        self._soonest = min(held, self._stays.due, self._doubt_until)
+        unheld = min((since for _, since in self._unheld.values()), default=math.inf) + UNHELD_FOR
+        self._soonest = min(held, unheld, self._stays.due, self._doubt_until)
 
     def _begin(self, now: float, timestamp: str = "") -> None:
         self._facts = []
@@ -278,6 +276,8 @@ class CallModel:
         if leg is not None:
             leg.seen_in = self._snapshot.number
             return leg
+        if self._legs.is_gone(uniqueid):
+            return None
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
         call = self._legs.call(linkedid)
         if call is None:
@@ -288,6 +288,17 @@ class CallModel:
         leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot.number)
         self._legs.add(leg)
         return leg
+
+    def _turned(self, leg: Leg, message: Message) -> bool:
+        """Whether this event, of a kind that comes and goes, was read before: a copy that comes
+        late would undo what has happened since."""
+        if self._at is None:
+            return False
+        turn = hash((message["Event"], self._at))
+        if turn in leg.turns:
+            return True
+        leg.turns += (turn,)
+        return False
 
     def _offer(self, leg: Leg, message: Message) -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
@@ -323,8 +334,9 @@ class CallModel:
         return self._at, call.id, call.linkedid, party.channel if party else call.channel
 
     def _newchannel(self, message: Message) -> None:
+        fresh = self._legs.find(message["Uniqueid"]) is None
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
         # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
@@ -343,18 +355,19 @@ class CallModel:
             return
         elif leg.call.caller is None and not self._catching_up:
             # The first party of a call that the PBX itself began has answered: for people it is
-            # now that a call begins. Before the snapshot that ends a gap it may as well be a phone
-            # that takes the call of somebody of whom we have not heard; the snapshot will tell.
+            # now that a call begins. It may be a phone that rings again after a transfer that
+            # nobody answered, and soon steps into the call that it was. Before the snapshot that
+            # ends a gap it may also be one that takes the call of somebody of whom we have not
+            # heard; the snapshot will tell.
             leg.came_in = True
             leg.call.began = self._now
             self._offer(leg, message)
-            self._announce(leg.call)
         elif leg.call in self._untold and leg is leg.call.caller:
             self._hold_back(leg.call)  # a pick-up begins with this
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["Newname"]:
+        if leg and message["Newname"] and not self._turned(leg, message):
             before = self._legs.rename(leg, message["Newname"])
             if before is not None:
                 self._take_over(leg, before)
@@ -363,10 +376,9 @@ class CallModel:
         """A masquerade: the phone that was `before` goes on as the channel `leg`, which was only
         made for it, or was the other line of whoever put the two together."""
         if leg.call is not before.call:
-            self._meet(leg, before)
+            self._meet(leg.call, before.call)
         call = leg.call
-        if leg.talked and leg is not call.caller:
-            self._facts.append(PeerCleared(*self._about(call), leg.channel, leg.identity))
+        self._clear(leg)
         leg.identity, leg.came_in = before.identity, before.came_in
         leg.called, leg.rung, leg.talked = before.called, before.rung, before.talked
         leg.refused, leg.held, leg.sent_on = before.refused, before.held, before.sent_on
@@ -382,7 +394,9 @@ class CallModel:
             return
         if caller is not None:
             self._offer(caller, message)
-            peer.dialled_by = caller
+            self._stays.left(caller)
+            if not peer.called:
+                peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
                 self._join_calls(peer.call, caller.call)  # no Linkedid told that they belong
         if peer.is_plumbing:
@@ -393,7 +407,7 @@ class CallModel:
 
     def _call_peer(self, peer: Leg) -> None:
         call = peer.call
-        if peer.called or peer is call.caller or call.caller is None or peer.is_plumbing:
+        if peer.called or peer.sent_on or peer.is_plumbing or call.caller in (None, peer):
             return
         self._announce(call)
         peer.called = True
@@ -408,8 +422,8 @@ class CallModel:
     def _agent_connect(self, message: Message) -> None:
         self._in_queue(message)
         leg = self._leg(message)
-        if leg is not None and leg.call.stay:
-            leg.call.stay.answered = True
+        if leg is not None:
+            self._stays.answer(leg)
 
     def _in_queue(self, message: Message) -> None:
         """A queue calls a member for somebody whom we have not seen join it: an account may not
@@ -423,10 +437,16 @@ class CallModel:
 
     def _dialler(self, peer: Leg) -> Leg | None:
         """Whose call the phone rings for: the caller, or the operator who consults."""
-        return self._legs.person(peer.dialled_by) or peer.call.caller
+        dialler = self._legs.person(peer.dialled_by)
+        if dialler is None and peer.dialled_by is not None:
+            # The line for it is there, and whoever called for it steps into it any moment: that is
+            # who has put the other on hold.
+            dialler = next((leg for leg in peer.call.legs.values() if leg.held), None)
+        return dialler or peer.call.caller
 
     def _ring(self, peer: Leg) -> None:
-        if not peer.called or peer.rung or peer.refused:
+        peer.ringing = True
+        if not peer.called or peer.rung or peer.refused or peer.talked:
             return
         peer.rung = True
         call = peer.call
@@ -451,8 +471,8 @@ class CallModel:
                 self._transfers.forwarded(peer)
             # A phone that says 603 Decline is NOANSWER to Dial().
             self._refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
-        elif peer.call.stay:
-            peer.call.stay.answered = True
+        elif peer.call.caller and not peer.talked:
+            self._stays.answer(peer.call.caller)
 
     def _refuse(self, peer: Leg, cause: Cause) -> None:
         if not peer.called or peer.refused or peer.talked:
@@ -470,8 +490,8 @@ class CallModel:
         if picker is None or target is None or picker.call is target.call:
             return
         call, lost = target.call, target.channel
-        if call.stay:
-            call.stay.answered = True
+        if call.caller:
+            self._stays.answer(call.caller)
         self._refuse(target, "cancelled")
         self._join_calls(picker.call, call)
         picker.called = picker.rung = True
@@ -483,7 +503,7 @@ class CallModel:
 
     def _bridge_enter(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or self._turned(leg, message):
             return
         if message["BridgeTechnology"] == "holding_bridge":
             self._legs.parked.add(leg.uniqueid)
@@ -494,15 +514,21 @@ class CallModel:
         self._enter(leg, message["BridgeUniqueid"])
 
     def _relink(self, leg: Leg, message: Message) -> None:
-        """In a bridge all take the oldest Linkedid, and no event of its own says so."""
+        """In a bridge all take the oldest Linkedid, and no event of its own says so. Where more
+        than this phone comes along it is a transfer, of which an event tells whose call goes on."""
         linkedid = Linkedid(message["Linkedid"])
         if not linkedid or linkedid in leg.call.aliases:
+            return
+        if len(leg.call.legs) > 1 and message["Event"] == "BridgeEnter":
             return
         other = self._legs.call(linkedid)
         if other is None:
             self._legs.alias(leg.call, linkedid)
         elif other is not leg.call:
-            self._meet(leg, next(iter(other.legs.values()), leg))
+            self._meet(leg.call, other)
+            if leg.ringing and not leg.called:
+                self._call_peer(leg)
+                self._ring(leg)
 
     def _enter(self, leg: Leg, bridge: str) -> None:
         self._legs.enter(leg, bridge)
@@ -513,7 +539,7 @@ class CallModel:
         for one in people:
             for other in people:
                 if one.call is not other.call and one.came_in and other.came_in:
-                    self._meet(one, other)
+                    self._meet(one.call, other.call)
         for peer in people:
             if not peer.talked and peer is not peer.call.caller:
                 others = [one for one in people if one is not peer]
@@ -538,10 +564,8 @@ class CallModel:
         talked_for = min(peer.age, other.age)
         self._facts.append(Established(*about, peer.channel, peer.identity, queue, talked_for))
 
-    def _meet(self, one: Leg, other: Leg) -> None:
-        older, younger = one.call, other.call
-        if age(younger.linkedid) < age(older.linkedid):
-            older, younger = younger, older
+    def _meet(self, one: LiveCall, other: LiveCall) -> None:
+        older, younger = sorted((one, other), key=lambda call: (call.began, age(call.linkedid)))
         self._join_calls(younger, older)
 
     def _join_calls(self, younger: LiveCall, older: LiveCall) -> None:
@@ -558,21 +582,49 @@ class CallModel:
 
     def _bridge_leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and message["BridgeUniqueid"] in ("", leg.bridge):
+        if leg and not self._turned(leg, message) and message["BridgeUniqueid"] in ("", leg.bridge):
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and not leg.held and leg.call.offered:
-            leg.held = True
+        if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
+            self._retrieve(leg)
+            leg.held, leg.held_in = True, leg.bridge
             self._facts.append(Held(*self._about(leg.call), leg.channel))
 
     def _unhold(self, message: Message) -> None:
         leg = self._leg(message)
-        # SIP phones also send it, unasked, when they ask for a transfer.
-        if leg is not None and leg.held:
+        if leg is None or self._turned(leg, message) or leg.held is False:
+            return
+        # Towards a colleague, whom the phone had put on hold in turn, it says nothing.
+        if leg.call.offered and leg.held_in in ("", leg.bridge):
             leg.held = False
-            self._facts.append(Retrieved(*self._about(leg.call), leg.channel))
+            self._unheld[leg] = Retrieved(*self._about(leg.call), leg.channel), self._now
+            self._soonest = min(self._soonest, self._now + UNHELD_FOR)
+
+    def _retrieve(self, leg: Leg) -> None:
+        """No transfer followed: the others were taken back."""
+        if leg in self._unheld:
+            self._facts.append(self._unheld.pop(leg)[0])
+
+    # Transfers
+
+    def _blind_transfer(self, message: Message) -> None:
+        by = self._transfers.blind(message)
+        if by is not None:
+            self._unheld.pop(by, None)
+
+    def _attended_transfer(self, message: Message) -> None:
+        for by in self._transfers.attended(message):
+            self._unheld.pop(by, None)
+            if by.left_by_itself:
+                self._clear(by)
+
+    def _clear(self, peer: Leg) -> None:
+        if peer.talked and not peer.cleared and peer is not peer.call.caller:
+            peer.cleared = True
+            about = self._about(peer.call)
+            self._facts.append(PeerCleared(*about, peer.channel, peer.identity))
 
     # The end
 
@@ -586,15 +638,16 @@ class CallModel:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
             self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            self._legs.bury(leg)
 
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
         self._announce(call)
+        self._retrieve(leg)
         if leg is call.caller:
             self._stays.hung_up(leg, lost)
         elif leg.talked:
-            about = self._about(call)
-            self._facts.append(PeerCleared(*about, leg.channel, leg.identity))
+            self._clear(leg)
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:
@@ -624,7 +677,7 @@ class CallModel:
         if message["Event"] == "QueueEntry":
             self._snapshot.item(QUEUES)
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or self._turned(leg, message):
             return
         self._offer(leg, message)
         if leg.call.caller is leg:
@@ -636,12 +689,12 @@ class CallModel:
 
     def _abandon(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and leg.call.stay:
-            leg.call.stay.abandon_seen = True
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
+            self._stays.abandon(leg)
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None:
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
             self._stays.leave(leg, self._now)
             self._soonest = min(self._soonest, self._stays.due)
 
@@ -651,7 +704,9 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["UserEvent"] == "CordboardQueue":
+        if leg is None or message["UserEvent"] != "CordboardQueue":
+            return
+        if not self._turned(leg, message):
             self._stays.explain(leg, message["Status"])
 
     def _member(self, message: Message) -> None:
@@ -665,9 +720,14 @@ class CallModel:
         """Also a list's item: the parked stand in one bridge there, but each alone."""
         uniqueid = Uniqueid(message["ParkeeUniqueid"])
         leg = self._legs.find(uniqueid)
-        if leg is not None:
+        if leg is None:
+            if self._snapshot.is_open:
+                self._legs.parked.add(uniqueid)  # the list of channels comes next
+        else:
             leg.seen_in = self._snapshot.number
-            self._legs.parked.add(uniqueid)
+            if not self._turned(leg, message):
+                self._legs.parked.add(uniqueid)
+                leg.call.transfer = None  # to a parking space is to nobody
 
     def _unparked(self, message: Message) -> None:
         self._legs.parked.discard(Uniqueid(message["ParkeeUniqueid"]))
@@ -685,7 +745,10 @@ class CallModel:
         """The channels of a snapshot, oldest first, so that a caller is there before the phones
         that ring for them."""
         self._snapshot.complete(CHANNELS, message)
-        listed = sorted(self._listed, key=lambda item: age(item["Uniqueid"]))
+        listed = sorted(
+            self._listed,
+            key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
+        )
         self._listed.clear()
         read = []
         for item in listed:
@@ -699,6 +762,9 @@ class CallModel:
             if fresh:
                 leg.call.began = min(leg.call.began, self._now - leg.age)
                 leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
+                if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
+                    leg.came_in = True  # who began the call has left it, or the PBX began it
+                leg.held = None
                 self._offer(leg, item)
                 if leg.call.caller is leg:
                     self._announce(leg.call)

@@ -7,7 +7,7 @@ to the people behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 
 from cordboard.cti.facts import Cause, Offered
@@ -27,6 +27,9 @@ PLUMBING = (
     "Surrogate/",
 )
 """Channels that Asterisk makes for itself: pipes, announcers, recorders, listeners, stand-ins."""
+
+GONE_KEPT = 1000
+"""Channels that hung up last; events that come after that are late by milliseconds."""
 
 MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
 """Behind the name of a channel whose phone another channel takes over, and of what is left."""
@@ -51,18 +54,27 @@ class Leg:
     bridge: str = ""
     dialled_by: Leg | None = None
     called: bool = False
+    ringing: bool = False
+    """It rings, or did; `rung` is whether that has been told."""
     rung: bool = False
     talked: bool = False
     refused: bool = False
-    held: bool = False
+    held: bool | None = False
+    """It has put the others on hold; None where that was not seen."""
+    held_in: str = ""
+    """The bridge that those stand in."""
     sent_on: bool = False
     """This phone has put its call through to somebody else."""
+    cleared: bool = False
+    """That it is on hook again has been told."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
     said: Cause | None = None
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
     """The phone that this one rings instead of, or took the call from."""
+    turns: tuple[int, ...] = ()
+    """The events, by name and time, that took it into or out of something: a bridge, a queue."""
     age: float = 0.0
     """Seconds since it was made, while a snapshot that says so is being read."""
     identity: Uniqueid = field(init=False)
@@ -129,11 +141,24 @@ class Legs:
         self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
         self._locals: dict[str, Leg] = {}
         self._masked: dict[str, Leg] = {}
+        self._gone: dict[Uniqueid, None] = {}
         self.parked: set[Uniqueid] = set()
         """Those who stand in a parking lot: in one bridge, but each alone."""
 
     def __len__(self) -> int:
         return len(self._legs)
+
+    @property
+    def kept(self) -> dict[str, Sized]:
+        """What holds legs or their names, by what it is."""
+        return {
+            "legs": self._legs,
+            "calls": self._calls,
+            "bridges": self._bridges,
+            "locals": self._locals,
+            "masked": self._masked,
+            "parked": self.parked,
+        }
 
     def __iter__(self) -> Iterator[Leg]:
         return iter(list(self._legs.values()))
@@ -143,6 +168,20 @@ class Legs:
 
     def find(self, uniqueid: str) -> Leg | None:
         return self._legs.get(Uniqueid(uniqueid))
+
+    def is_gone(self, uniqueid: str) -> bool:
+        """Whether this channel was seen to hang up, of late."""
+        return uniqueid in self._gone
+
+    def bury(self, leg: Leg) -> None:
+        """`leg` has hung up: what still comes under its name is late."""
+        self._gone[leg.uniqueid] = None
+        if len(self._gone) > GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
+
+    def restart(self) -> None:
+        """Uniqueids may come again after a restart of the PBX."""
+        self._gone.clear()
 
     def call(self, linkedid: Linkedid) -> LiveCall | None:
         return self._calls.get(linkedid)

@@ -49,7 +49,10 @@ RESYNC_PAUSE = 5.0
 
 REFUSED_AGAIN_AFTER = 10.0
 """Seconds after which a list that was refused is asked for again: its module may be loaded late,
-of which no event tells."""
+of which an older Asterisk sends no event."""
+
+UPHEAVALS = ("FullyBooted", "Load", "Unload", "Reload")
+"""Events after which queues and members may be others than before, and nothing else says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,8 @@ class AmiLink:
                     log.warning(
                         "pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"]
                     )
+        if self._doubts:
+            await self._doubts.settle()
         self._refused = tuple(refused)
         if self._doubts:
             await self._doubts.settle()
@@ -278,11 +283,12 @@ class AmiLink:
                 self._asked_at, self._answered_in = None, loop.time() - asked
 
     def _heard(self, message: Message, born: float) -> None:
-        event = message.headers.get("Event")
-        if event == "FullyBooted":
-            self._booted.set()
-            self.resync("FullyBooted came again")
-        elif event == "Shutdown":
+        name = message.headers.get("Event", "")
+        if name in UPHEAVALS:
+            if name == "FullyBooted":
+                self._booted.set()
+            self.resync(f"{name} {message['Module']}".strip())
+        elif name == "Shutdown":
             self._restarting = True
         # What comes before the snapshot is contained in it.
         if self._telling:

@@ -11,6 +11,7 @@ from cordboard.cti.ami import Message
 from cordboard.cti.members import number
 from cordboard.events import Uniqueid
 
+NO_TIME = 1 << 31
 CHANNELS, QUEUES = "CoreShowChannels", "QueueStatus"
 
 
@@ -22,12 +23,13 @@ class Snapshot:
         self.number = 0
         self.began = 0.0
         self.live = False
+        self.is_open = False
         self._items: dict[str, int] = {}
         self._whole: set[str] = set()
 
     def begin(self, now: float, live: bool) -> None:
         self.number += 1
-        self.began, self.live = now, live
+        self.began, self.live, self.is_open = now, live, True
         self._items.clear()
         self._whole.clear()
 
@@ -54,6 +56,7 @@ def lasted(duration: str) -> float:
 
 
 def age(uniqueid: str) -> tuple[int, int, Uniqueid]:
-    """Sorts channels by when they were made, as far as their Uniqueids tell."""
+    """Sorts channels by when they were made, as far as their Uniqueids tell: who originates a call
+    may have chosen one, and that tells nothing."""
     seconds, _, sequence = uniqueid.rpartition("-")[2].partition(".")
-    return number(seconds, 0), number(sequence, 0), Uniqueid(uniqueid)
+    return number(seconds, NO_TIME), number(sequence, 0), Uniqueid(uniqueid)

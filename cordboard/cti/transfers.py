@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from cordboard.cti.ami import Message
-from cordboard.cti.facts import Diverted, Fact, Transferred
+from cordboard.cti.facts import Diverted, Fact, Retrieved, Transferred
 from cordboard.cti.legs import Leg, Legs, LiveCall, Transfer
 from cordboard.cti.stays import About
 
@@ -31,56 +31,63 @@ class Transfers:
         self._about = about
         self._join = join
 
-    def blind(self, message: Message) -> None:
+    def blind(self, message: Message) -> Leg | None:
+        """Returns who is out of the call by it."""
         by = self._legs.find(message["TransfererUniqueid"])
         stays = self._legs.find(message["TransfereeUniqueid"])
         if by is None or by.sent_on or message["Result"] != "Success":
-            return
+            return None
         call = by.call
         # With more than two in the bridge Asterisk names no transferee.
         party = self._legs.person(stays) or call.caller
         if party is None or not call.offered:
-            return
+            return None
         by.held, by.sent_on = False, True
         if by is call.caller and party is not by:
             call.caller = party  # the caller put the operator through, and is out
         call.transfer = Transfer(party.channel, by.channel)
+        return by
 
     def complete(self, call: LiveCall, target: Leg | None) -> None:
         """The target of a blind transfer rings or has failed, or there will be none."""
-        transfer, call.transfer = call.transfer, None
-        if transfer is not None:
+        transfer = call.transfer
+        if transfer is not None and (target is None or target.channel != transfer.by):
+            call.transfer = None
             self._transferred(call, transfer.stays, "blind", transfer.by, target)
 
-    def attended(self, message: Message) -> None:
+    def attended(self, message: Message) -> tuple[Leg, ...]:
+        """Returns the lines of who is out of the call by it."""
         first = self._legs.find(message["OrigTransfererUniqueid"])
         second = self._legs.find(message["SecondTransfererUniqueid"])
         if first is None or second is None or first.sent_on or message["Result"] != "Success":
-            return
+            return ()
         stays = self._legs.person(self._legs.find(message["TransfereeUniqueid"]))
         call = first.call
         stays = stays or self._legs.opposite(first) or call.caller
         target = self._legs.consulted(message["TransferTargetUniqueid"], first, second)
         if stays is None or not call.offered:
-            return
-        # The consultation was a call of its own where the phone has two lines.
-        consultation = second.call
+            return ()
+        # Where the phone has two lines there were two calls. That of a caller who stays goes on.
+        consultation, leave = second.call, (first, second)
+        met = target is not None and (target.talked or target is consultation.caller)
         if consultation is not call:
-            older, younger = call, consultation
-            if target is not None and target.call.caller is target and not call.offered:
-                older, younger = consultation, call
-            self._join(younger, older)
-            call = older
+            if call.caller in leave and consultation.caller not in leave:
+                call, consultation = consultation, call
+            self._join(consultation, call)
+        if message["DestType"] == "Threeway":
+            if first.held:
+                first.held = False
+                self._tell(Retrieved(*self._about(call), first.channel))
+            return ()
         if call.caller in (first, second):
             call.caller = stays if stays not in (first, second) else target
-        kind: Literal["attended", "semi-attended"] = (
-            "attended" if target is not None and target.talked else "semi-attended"
-        )
+        kind: Literal["attended", "semi-attended"] = "attended" if met else "semi-attended"
         first.held = second.held = False
         first.sent_on = second.sent_on = True
         self._transferred(call, stays.channel, kind, first.channel, target)
         if target is not None:
             target.dialled_by = stays
+        return leave
 
     def _transferred(
         self,

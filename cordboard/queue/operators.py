@@ -24,6 +24,7 @@ WORK: dict[tuple[Work, WorkEvent], Work] = {
     ("offered", "answer"): "talking",
     ("offered", "done"): "offered",  # the note of the call before, written while it rings
     ("talking", "hold"): "on-hold",
+    ("talking", "retrieve"): "talking",  # from a hold that was not seen
     ("talking", "hang-up"): "wrap-up",
     ("talking", "done"): "talking",  # a note saved while still talking
     ("on-hold", "retrieve"): "talking",
