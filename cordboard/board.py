@@ -33,6 +33,7 @@ from cordboard.desk import (
     FindCustomer,
     Gap,
     Link,
+    LinkState,
     Originate,
     Part,
     Pop,
@@ -170,7 +171,7 @@ class Board:
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
                 self._out.append(Save(link_record(fact, now)))
-                self._link(fact.pbx, "connecting", "")
+                self._link(fact.pbx, "connecting", boot=fact.boot)
             case cti.SnapshotDone():
                 if not self._link_is("up", fact.pbx):
                     self._out.append(Save(link_record(fact, now)))
@@ -178,7 +179,7 @@ class Board:
             case cti.LinkDown():
                 if not self._link_is("down", fact.pbx):
                     self._out.append(Save(link_record(fact, now)))
-                self._link(fact.pbx, "down", fact.reason)
+                self._link(fact.pbx, "down", fact.reason, restarting=fact.restarting)
             case RouteAsked():
                 self._route_asked(fact)
             case CustomerFound():
@@ -383,7 +384,8 @@ class Board:
         if record is not None:
             identity, entered, priority = record.id, record.entered_at, record.priority
         else:
-            entered = self._now - fact.waited
+            # The PBX measures by its time of day, which may have been set meanwhile.
+            entered = self._now - max(0.0, fact.waited)
             priority = call.decision.priority if call.decision else 0
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
@@ -595,20 +597,23 @@ class Board:
     # The link and the memory
 
     def _link(
-        self, pbx: PbxName, state: str, reason: str, unavailable: tuple[Part, ...] = ()
+        self,
+        pbx: PbxName,
+        state: LinkState,
+        reason: str = "",
+        *,
+        unavailable: tuple[Part, ...] = (),
+        boot: str | None = None,
+        restarting: bool = False,
     ) -> None:
         before = self._links.get(pbx)
         stale = before.stale_since if before else None
         if state == "down":
             stale = stale if stale is not None else self._now
-        link = Link(
-            pbx,
-            "up" if state == "up" else "down" if state == "down" else "connecting",
-            self._now,
-            None if state == "up" else stale,
-            reason,
-            unavailable,
-        )
+        if boot is None:
+            boot = before.boot if before else ""
+        shown_stale = None if state == "up" else stale
+        link = Link(pbx, state, self._now, shown_stale, reason, unavailable, boot, restarting)
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
@@ -656,24 +661,26 @@ class Board:
         for record in [r for r in self._remembered.values() if r.pbx == fact.pbx]:
             if "CoreShowChannels" not in fact.refused:
                 del self._remembered[CallId(record.id)]
-                gone = replace(record, state="ended", cause="lost", ended_at=self._now)
+                ended = max(self._now, record.answered_at or record.started_at)
+                gone = replace(record, state="ended", cause="lost", ended_at=ended)
                 self._out.append(Save(gone))
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == fact.pbx and "QueueStatus" not in fact.refused:
                 del self._open_entries[key]
-                ended = self._ended_unseen(entry)
-                self._floor.recall(ended)
-                self._out.append(Save(ended))
+                left = self._ended_unseen(entry)
+                self._floor.recall(left)
+                self._out.append(Save(left))
         unavailable = tuple(_PARTS[name] for name in fact.refused if name in _PARTS)
         before = self._links.get(fact.pbx)
         if before is None or (before.state, before.unavailable) != ("up", unavailable):
-            self._link(fact.pbx, "up", "", unavailable)
+            self._link(fact.pbx, "up", unavailable=unavailable)
 
     def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
         """A wait that was over before we looked again: who talks by now was answered."""
         call = self._calls.get(CallId(entry.call_id))
         if call is None or call.state != "talking":
-            return replace(entry, outcome="lost", left_at=self._now)
+            left = max(self._now, entry.entered_at)
+            return replace(entry, outcome="lost", left_at=left)
         left = call.answered if call.answered is not None else self._now
         return replace(entry, outcome="connected", operator=call.operator, left_at=left)
 

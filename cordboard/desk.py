@@ -24,6 +24,7 @@ Part = Literal["calls", "queues", "phones"]
 
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
+LinkState = Literal["up", "connecting", "down"]
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
@@ -36,10 +37,13 @@ AlarmKind = Literal[
     "disk-full",
     "records-lost",
     "recorder-stopped",
+    "behind",
+    "clock-stepped",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; records that wait on disk; no room to write; records given up; the flight
-recorder has stopped."""
+recorder has stopped; we read the PBX's events seconds later than it writes them; the machine's
+clock was set while calls lived."""
 
 
 # Facts
@@ -259,12 +263,16 @@ class Pop:
 @dataclass(frozen=True, slots=True)
 class Link:
     pbx: PbxName
-    state: Literal["up", "connecting", "down"]
+    state: LinkState
     since: float
     stale_since: float | None
     reason: str
     unavailable: tuple[Part, ...] = ()
     """What the PBX would not tell of: what is shown of it is old, or nothing."""
+    boot: str = ""
+    """When the PBX was started, in its own words; another one means that its calls were lost."""
+    restarting: bool = False
+    """It said itself that it is shutting down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class CallModel:
         self._untold: dict[LiveCall, float] = {}
         self._doubt_until = math.inf
         self._soonest = math.inf
+        self._catching_up = False
         self._facts: list[Fact] = []
         self._at: float | None = None
         self._now = 0.0
@@ -183,6 +184,7 @@ class CallModel:
                 self._remove(leg, lost=True)
             self._legs.restart()
         self.boot = boot
+        self._catching_up = True
         return self._facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
@@ -196,6 +198,7 @@ class CallModel:
         """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
         on a standing link a moment later, since its events may still be on their way."""
         self._begin(now)
+        self._catching_up = False
         self._snapshot.is_open = False
         self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
@@ -350,10 +353,12 @@ class CallModel:
             self._ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
-        elif leg.call.caller is None:
+        elif leg.call.caller is None and not self._catching_up:
             # The first party of a call that the PBX itself began has answered: for people it is
             # now that a call begins. It may be a phone that rings again after a transfer that
-            # nobody answered, and soon steps into the call that it was.
+            # nobody answered, and soon steps into the call that it was. Before the snapshot that
+            # ends a gap it may also be one that takes the call of somebody of whom we have not
+            # heard; the snapshot will tell.
             leg.came_in = True
             leg.call.began = self._now
             self._offer(leg, message)

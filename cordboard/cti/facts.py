@@ -287,10 +287,12 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The PBX cannot be seen; what we know is stale from now on."""
+    """The PBX cannot be seen; what we know is stale from now on. `restarting`: it said itself
+    that it is shutting down."""
 
     pbx: PbxName
     reason: str
+    restarting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ class Client:
 class Hub:
     """All live streams, and the picture of which each snapshot is a view.
 
-    `clock` is monotonic seconds, the same clock that `born` of `publish` is read from.
+    `clock` is monotonic seconds, the same clock that `born` of `publish` is read from; `wall` is
+    the time of day that the messages' times are of.
     """
 
     def __init__(
@@ -157,10 +158,12 @@ class Hub:
         registry: CollectorRegistry,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.picture = Picture()
         self.limits = limits or Limits()
         self.clock = clock
+        self._wall = wall
         self.pops = PopMeter(registry, self.limits.ack_within)
         self.cut_off = Counter(
             "cordboard_clients_cut_off", "Clients that did not read", registry=registry
@@ -359,7 +362,7 @@ class Hub:
                 "session": stream.session,
                 "seq": stream.seq,
                 "user": shapes.user(user),
-                "now": moment(time.time()),
+                "now": moment(self._wall()),
                 **seen,
             }
         )

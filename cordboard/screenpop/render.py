@@ -243,6 +243,8 @@ def link(shown: Link) -> Message:
         "stale_since": _moment(shown.stale_since),
         "reason": shown.reason,
         "unavailable": list(shown.unavailable),
+        "boot": shown.boot,
+        "restarting": shown.restarting,
     }
 
 

@@ -320,6 +320,10 @@ export function StaleBanner(/** @type {{stream: Stream, freeze?: boolean}} */ { 
   } else {
     for (const pbx of stale) {
       const values = { time: clock(pbx.stale_since ?? pbx.since), pbx: pbx.name };
+      if (pbx.restarting && pbx.state !== "up") {
+        texts.push(_("Stale since {time}: the PBX “{pbx}” is restarting. No new calls until it is back.", values));
+        continue;
+      }
       texts.push(
         links.length > 1
           ? _("Stale since {time}: no link to the PBX “{pbx}”. Calls go on; what you see may be old.", values)
@@ -362,6 +366,18 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
       return _("The disk is full: nothing can be kept. Calls go on. Make room on the server.");
     case "records-lost":
       return ngettext("{n} record could not be kept.", "{n} records could not be kept.", count);
+    case "behind":
+      return ngettext(
+        "Everything here comes {n} second late: the PBX tells more than can be taken in. Calls go on.",
+        "Everything here comes {n} seconds late: the PBX tells more than can be taken in. Calls go on.",
+        count,
+      );
+    case "clock-stepped":
+      return ngettext(
+        "The server's clock was set {n} second away. Times shown are of the old clock until no call is left.",
+        "The server's clock was set {n} seconds away. Times shown are of the old clock until no call is left.",
+        count,
+      );
     case "recorder-stopped":
       return _("The flight recorder has stopped: {detail}", { detail });
   }
