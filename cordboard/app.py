@@ -36,6 +36,7 @@ from cordboard.desk import (
     AlarmRaised,
     AnyFact,
     Command,
+    CountFallbacks,
     CustomerFound,
     FindCustomer,
     HangUp,
@@ -104,7 +105,7 @@ class App:
             settings.crm.statuses,
             settings.crm.languages,
         )
-        self.hub = Hub(self.registry)
+        self.hub = Hub(self.registry, missed=self._pop_missed)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         self._ledger = Ledger(self.store, self._show)
         self._board = Board(
@@ -127,6 +128,7 @@ class App:
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._counting = asyncio.Lock()
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -144,6 +146,11 @@ class App:
         self._forged = Counter(
             "cordboard_forged_callers",
             "Calls whose caller id held control characters",
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "cordboard_fallbacks",
+            "Callers who took the PBX's default way without us, as the PBX counts them",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -378,6 +385,8 @@ class App:
                     self._spawn(self._save_wrapup(command))
                 case HangUp():
                     self._spawn(self._act(command, self._hang_up(command)))
+                case CountFallbacks():
+                    self._spawn(self._count_fallbacks(command.pbx))
                 case PauseMember():
                     self._spawn(self._act(command, self._pause(command)))
                 case Remark():
@@ -411,6 +420,10 @@ class App:
             log.critical("broken", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 
+    def _pop_missed(self, operator: str) -> None:
+        log.warning("pop.missed", operator=operator)
+        self.alarm("pops-missed", detail=self._names.get(operator, operator))
+
     # Commands
 
     async def _find_customer(self, command: FindCustomer) -> None:
@@ -436,6 +449,7 @@ class App:
                 command.note,
                 command.result,
                 time.time(),
+                first=command.first,
             )
         except CordboardError as error:
             self._result(ActionDone(command.id, command.actor, str(error)))
@@ -461,6 +475,28 @@ class App:
         reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
+
+    async def _count_fallbacks(self, pbx: PbxName) -> None:
+        """The dialplan counts callers who took the default way, also while we are dead or do not
+        hear. What we know of stands beside it in the PBX, so that each is counted once whatever
+        becomes of us."""
+        link = self.links[pbx]
+        async with self._counting:
+            try:
+                counts = []
+                for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
+                    reply = await link.act("Getvar", {"Variable": name})
+                    counts.append(int(reply["Value"] or 0))
+                new = counts[0] - counts[1]
+                if new > 0:
+                    await link.act("Setvar", {"Variable": name, "Value": str(counts[0])})
+            except (PeerError, ValueError) as error:
+                log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
+                return
+        if new > 0:
+            self._fallbacks.inc(new)
+            self.alarm("fallback-routed", new)
+            log.warning("fallback.callers", pbx=pbx, count=new)
 
     async def _pause(self, command: PauseMember) -> None:
         fields = {

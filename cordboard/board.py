@@ -26,12 +26,14 @@ from cordboard.desk import (
     Call,
     CallState,
     Command,
+    CountFallbacks,
     CustomerChanged,
     CustomerFound,
     EndCall,
     EndPop,
     FindCustomer,
     Link,
+    PauseMember,
     Pop,
     PopEnd,
     Remark,
@@ -55,11 +57,14 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.queue.routing import Caller, decide
+from cordboard.queue.routing import Caller, Reason, decide
 from cordboard.records import call_record, contact, entry_record, fact_record
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+
+PHONE_LOST = "phone-lost"
+"""The reason for a pause that consoles know the words for."""
 
 _POP_ENDS: dict[cti.Cause, PopEnd] = {
     "no-answer": "no-answer",
@@ -68,6 +73,11 @@ _POP_ENDS: dict[cti.Cause, PopEnd] = {
     "failed": "failed",
     "lost": "lost",
 }
+
+
+_FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
+"""AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
+the lease is over is HANGUP; every other one was never reached."""
 
 
 class Board:
@@ -106,6 +116,8 @@ class Board:
                 self._placed(fact)
             case cti.QueueLeft():
                 self._queue_left(fact)
+            case cti.Detoured():
+                self._detoured(fact)
             case cti.Called():
                 self._called(fact)
             case cti.Delivered():
@@ -153,7 +165,7 @@ class Board:
                 operator = self._floor.operator(OperatorName(fact.target))
                 self._out.append(command_for(fact, call, operator))
             case ActionDone():
-                self._out.append(Tell(fact.id, fact.actor, fact.error))
+                self._action_done(fact)
             case WrapUpSaved():
                 self._wrapup_saved(fact)
             case AlarmRaised():
@@ -298,9 +310,29 @@ class Board:
         if entry is None:
             entry = self._entry(call, fact)
             self._out.append(Save(entry_record(entry, call, None)))
+            if call.state == "talking":  # put back: the talk before is over
+                call = replace(call, state="routing", operator=None)
         self._floor.join(entry, fact.position)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
+
+    def _detoured(self, fact: cti.Detoured) -> None:
+        call = self._calls.get(fact.call)
+        if call is None:
+            return
+        match fact.kind:
+            case "fallback":
+                how = _FALLBACKS.get(fact.status, "unreachable")
+                self._befall(call, Reason("fallback", {"how": how}))
+                self._out.append(CountFallbacks(call.pbx))
+            case "manager":
+                self._befall(call, Reason("manager-not-reached", {"status": fact.status}))
+            case "transfer":
+                self._befall(call, Reason("transfer-not-taken", {"status": fact.status}))
+
+    def _befall(self, call: Call, reason: Reason) -> None:
+        if reason not in call.befell:
+            self._change(replace(call, befell=(*call.befell, reason)))
 
     def _placed(self, fact: cti.Placed) -> None:
         entry = self._floor.line(fact.queue).find(fact.uniqueid)
@@ -413,12 +445,34 @@ class Board:
         name = self._step(fact.peer, "hang-up", fact.call)
         if name is None:
             return
+        if fact.lost:
+            self._phone_lost(name, fact.call)
         pops = [p for p in self._pops_of(fact.call) if p.peer_uniqueid == fact.peer_uniqueid]
         for pop in pops:
             self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
             self._wrapups[pop.id] = pop.call.id
         if not pops:  # no card, so no note to write
             self._advance(name, "done", fact.call)
+
+    def _phone_lost(self, name: OperatorName, identity: CallId) -> None:
+        """No more calls to a phone that went away in mid-call, until its operator says that it is
+        there again. The shipped dialplan puts the caller back at the head of the queue."""
+        operator, call = self._floor.operator(name), self._calls.get(identity)
+        assert operator
+        if call is not None:
+            self._befall(call, Reason("phone-lost", {"operator": operator.display_name}))
+        lost = AlarmRaised("phone-lost", detail=operator.display_name)
+        self._out += self._alarms.raised(lost, self._now)
+        if operator.memberships and operator.reason is None:
+            member = operator.memberships[0]
+            why = PHONE_LOST
+            self._out.append(PauseMember("", name, member.pbx, member.interface, True, why))
+
+    def _action_done(self, fact: ActionDone) -> None:
+        if fact.id:
+            self._out.append(Tell(fact.id, fact.actor, fact.error))
+        elif fact.error:
+            self._out.append(Remark(f"{fact.actor}: {fact.error}"))
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
@@ -447,7 +501,7 @@ class Board:
             self._advance(fact.actor, "done", fact.call)
         for pop in self._pops_of(fact.call):
             if pop.operator == fact.actor and pop.wrapup_until is not None:
-                self._end_pop(pop, "done")
+                self._end_pop(pop, "done", saved=True)
         self._forget_if_over(fact.call)
 
     def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
@@ -528,6 +582,7 @@ class Board:
                 del self._open_entries[key]
                 self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
         self._link(pbx, "up", "")
+        self._out.append(CountFallbacks(pbx))
 
     # Showing and keeping
 
@@ -537,13 +592,13 @@ class Board:
     def _put(self, pop: Pop) -> None:
         self._pops.setdefault(pop.call.id, {})[pop.id] = pop
 
-    def _end_pop(self, pop: Pop, reason: PopEnd) -> None:
+    def _end_pop(self, pop: Pop, reason: PopEnd, saved: bool = False) -> None:
         pops = self._pops[pop.call.id]
         del pops[pop.id]
         if not pops:
             del self._pops[pop.call.id]
         self._wrapups.pop(pop.id, None)
-        self._out.append(EndPop(pop.id, pop.operator, reason))
+        self._out.append(EndPop(pop.id, pop.operator, reason, saved))
 
     def _set_state(self, call: CallId, state: CallState) -> None:
         known = self._calls.get(call)
@@ -559,11 +614,9 @@ class Board:
         self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and (before.card, before.decision, before.number) != (
-            call.card,
-            call.decision,
-            call.number,
-        )
+        shown_before = before and (before.card, before.decision, before.number, before.befell)
+        shown_now = call.card, call.decision, call.number, call.befell
+        fresh_card = before is not None and shown_before != shown_now
         for pop in pops:
             shown = replace(pop, call=call)
             self._put(shown)

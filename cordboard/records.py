@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from cordboard.crm_core.model import (
     CallRecord,
@@ -16,11 +17,15 @@ from cordboard.cti.facts import CSTA, CallFact
 from cordboard.desk import Call
 from cordboard.events import OperatorName
 from cordboard.queue.lines import Entry
-from cordboard.queue.routing import Reason
 
 
-def reasons_json(reasons: tuple[Reason, ...]) -> str:
-    return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False)
+def reasons(call: Call) -> list[dict[str, Any]]:
+    """Why the call is where it is: the reasons of the route (after a restart those that the store
+    kept), then what befell it."""
+    routed: list[dict[str, Any]] = json.loads(call.why) if call.why else []
+    if call.decision:
+        routed = [asdict(reason) for reason in call.decision.reasons]
+    return routed + [asdict(reason) for reason in call.befell]
 
 
 def call_record(call: Call) -> CallRecord:
@@ -37,7 +42,9 @@ def call_record(call: Call) -> CallRecord:
         operator=call.operator,
         state=call.state,
         cause=call.cause,
-        why=reasons_json(call.decision.reasons) if call.decision else call.why,
+        why=json.dumps(reasons(call), ensure_ascii=False)
+        if call.decision or call.befell
+        else call.why,
         started_at=call.started,
         answered_at=call.answered,
         ended_at=call.ended,

@@ -206,8 +206,10 @@ def _free_port() -> int:
 @pytest.fixture
 async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> AsyncIterator[Server]:
     """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
-    left of the test before."""
+    left of the test before, and which has not counted callers whom another test sent away."""
     pbx.cli("queue reset stats")
+    for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
+        pbx.cli(f"dialplan set global {name} 0")
     running = Server(tmp_path, sandbox)
     await running.prepare()
     await running.start()

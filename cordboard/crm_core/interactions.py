@@ -12,8 +12,16 @@ from cordboard.crm_core.database import Database, as_id
 from cordboard.crm_core.model import Interaction, interaction_id
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, customer, interaction
+from cordboard.errors import CordboardError
 
 NOTE_AT_MOST = 10_000
+
+
+class AlreadySavedError(CordboardError):
+    """Somebody, most likely the same operator at another device, was first."""
+
+    def __init__(self) -> None:
+        super().__init__("already saved on another device")
 
 
 class Interactions:
@@ -30,8 +38,10 @@ class Interactions:
         note: str,
         result: str | None,
         now: float,
+        first: bool = False,
     ) -> Interaction:
-        """The operator's note and result of a call; saving again replaces them.
+        """The operator's note and result of a call; saving again replaces them, but for one who
+        wants to be the `first`: then it raises `AlreadySavedError`.
 
         Makes the interaction where the telephone's side has not written it yet. A `customer_id`
         becomes the interaction's customer, and the call's where that was unknown; None leaves what
@@ -65,13 +75,21 @@ class Interactions:
             changes = {"result": result, "note": note}
             if customer_key is not None:
                 changes["customer_id"] = customer_key
+            unsaved = interaction.c.result.is_(None) & (interaction.c.note == "")
             saved = await connection.execute(
                 insert(interaction)
                 .values(row)
-                .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
+                .on_conflict_do_update(
+                    index_elements=["call_id", "operator"],
+                    set_=changes,
+                    where=unsaved if first else None,
+                )
                 .returning(*(interaction.c[name] for name in row))
             )
-            return Interaction(**saved.one()._mapping)
+            written = saved.one_or_none()
+            if written is None:
+                raise AlreadySavedError
+            return Interaction(**written._mapping)
 
     async def link_call(self, call_id: str, customer_id: str) -> None:
         """Gives a call of an unknown caller, and its interactions, the customer who was found or

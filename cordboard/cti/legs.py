@@ -37,6 +37,8 @@ class Leg:
     """This phone has put its call through to somebody else."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
+    ended_first: bool = False
+    """The end of the talk began with this leg, by its phone or by the loss of it."""
     said: Cause | None = None
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
@@ -86,6 +88,8 @@ class LiveCall:
     failure: Cause | None = None
     answered_from: QueueName | None = None
     transfer: Transfer | None = None
+    told: tuple[str, ...] = ()
+    """The dialplan's last word on this call, for it may come twice."""
 
 
 class Legs:
