@@ -93,6 +93,7 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._resumed: set[CallId] = set()
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
@@ -291,6 +292,10 @@ class Board:
                 why=record.why,
                 queue=QueueName(record.queue) if record.queue else None,
             )
+            if record.state == "talking" and record.operator:
+                # Nobody may be in the caller's bridge now: the operator consults a colleague.
+                call = replace(call, state="talking", operator=OperatorName(record.operator))
+                self._resumed.add(call.id)
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
         name = self._floor.at_phone(fact.channel)
@@ -572,7 +577,13 @@ class Board:
                 self._floor.recall(entry)
 
     def _snapshot_done(self, pbx: PbxName) -> None:
-        """What the store held open and the PBX does not have any more ended unseen."""
+        """What the store held open and the PBX does not have any more ended unseen; so did a talk
+        whose operator is not in the call any more."""
+        resumed = [self._calls[i] for i in self._resumed if i in self._calls]
+        for call in [call for call in resumed if call.pbx == pbx]:
+            self._resumed.discard(call.id)
+            if call.operator and self._floor.is_busy(call.operator) != call.id:
+                self._change(replace(call, state="routing", operator=None))
         for record in [r for r in self._remembered.values() if r.pbx == pbx]:
             del self._remembered[CallId(record.id)]
             gone = replace(record, state="ended", cause="lost", ended_at=self._now)

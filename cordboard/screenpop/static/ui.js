@@ -93,7 +93,7 @@ export const PHONE_LOST = "phone-lost";
 
 /** Why an operator is paused: in their own words, or in ours. */
 export function pauseReason(/** @type {string | null} */ reason) {
-  return reason === PHONE_LOST ? _("Phone went away in mid-call") : reason;
+  return reason === PHONE_LOST ? _("Phone lost") : reason;
 }
 
 /** How the PBX's default way came to be taken. */
