@@ -40,6 +40,7 @@ from cordboard.desk import (
     CustomerFound,
     FindCustomer,
     HangUp,
+    Originate,
     PauseMember,
     Remark,
     Remembered,
@@ -56,6 +57,7 @@ from cordboard.desk import (
 )
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger
 from cordboard.queue.routing import Decision, Policy
@@ -124,11 +126,12 @@ class App:
             )
             for pbx in settings.pbx
         }
+        contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
+        self._exchange = Exchange(self.links, contexts)
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
-        self._counting = asyncio.Lock()
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -383,12 +386,10 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
-                case HangUp():
-                    self._spawn(self._act(command, self._hang_up(command)))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
-                case PauseMember():
-                    self._spawn(self._act(command, self._pause(command)))
+                case HangUp() | Originate() | PauseMember():
+                    self._spawn(self._ask_exchange(command))
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
@@ -456,57 +457,31 @@ class App:
         else:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
-    async def _act(self, command: HangUp | PauseMember, work: Coroutine[Any, Any, None]) -> None:
+    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
         try:
-            await work
+            match command:
+                case HangUp():
+                    await self._exchange.hang_up(command)
+                case Originate():
+                    await self._exchange.originate(command)
+                    return  # what became of it comes as an event
+                case PauseMember():
+                    await self._exchange.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
 
-    async def _hang_up(self, command: HangUp) -> None:
-        link = self.links[command.pbx]
-        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
-        # still the call that was meant.
-        fields = {"Channel": command.channel, "Variable": "CHANNEL(uniqueid)"}
-        found = await link.act("Getvar", fields)
-        if found["Value"] != command.uniqueid:
-            raise PeerError("the call is over")
-        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
     async def _count_fallbacks(self, pbx: PbxName) -> None:
-        """The dialplan counts callers who took the default way, also while we are dead or do not
-        hear. What we know of stands beside it in the PBX, so that each is counted once whatever
-        becomes of us."""
-        link = self.links[pbx]
-        async with self._counting:
-            try:
-                counts = []
-                for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
-                    reply = await link.act("Getvar", {"Variable": name})
-                    counts.append(int(reply["Value"] or 0))
-                new = counts[0] - counts[1]
-                if new > 0:
-                    await link.act("Setvar", {"Variable": name, "Value": str(counts[0])})
-            except (PeerError, ValueError) as error:
-                log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
-                return
-        if new > 0:
+        try:
+            new = await self._exchange.new_fallbacks(pbx)
+        except PeerError as error:
+            log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
+            return
+        if new:
             self._fallbacks.inc(new)
             self.alarm("fallback-routed", new)
             log.warning("fallback.callers", pbx=pbx, count=new)
-
-    async def _pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self.links[command.pbx].act("QueuePause", fields)
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
 
     # The door
 

@@ -40,6 +40,7 @@ def call_record(call: Call) -> CallRecord:
         customer_id=call.card.customer.id if call.card else None,
         queue=call.queue,
         operator=call.operator,
+        direction=call.direction,
         state=call.state,
         cause=call.cause,
         why=json.dumps(reasons(call), ensure_ascii=False)

@@ -454,7 +454,9 @@ async def test_two_hundred_answers_of_a_moment_are_each_counted_and_written_up_o
     operators who were shown busy for an hour after."""
     calls = 200
     await server.add_operator("vera", "PJSIP/1003")
-    specs = [PhoneSpec(user, (Manner(ring=0.05),)) for user in ("1001", "1002", "1003")]
+    # Put down at once by the operator, a breath later, or by the caller after a second.
+    manners = (Manner(ring=0.1, talk=0.001), Manner(ring=0.1, talk=0.1), Manner(ring=0.1))
+    specs = [PhoneSpec(user, manners) for user in ("1001", "1002", "1003")]
     queues = pbx.directory / "etc/queues.conf"
     kept = queues.read_text(encoding="utf-8")
     queues.write_text(kept + "\n[support](+)\nwrapuptime=0\n[support-ru](+)\nwrapuptime=0\n")
@@ -463,8 +465,8 @@ async def test_two_hundred_answers_of_a_moment_are_each_counted_and_written_up_o
     try:
         async with server.stream("maria") as board, Phones(server.status, specs):
             started = time.time()
-            dialling = Dialling(NUMBER, "Brief", server.status["sip"]["inbound"], stay=0.001)
-            limits = ("-m", str(calls), "-r", "5", "-l", "6", "-nd")
+            dialling = Dialling(NUMBER, "Brief", server.status["sip"]["inbound"], stay=1.2)
+            limits = ("-m", str(calls), "-r", "5", "-l", "3", "-nd")
             await sipp.start(scenarios.caller(dialling, audio=None), *limits)
             ended: set[str] = set()
             async with asyncio.timeout(200):
@@ -504,8 +506,8 @@ async def test_two_hundred_answers_of_a_moment_are_each_counted_and_written_up_o
     assert {record.id for record in records} == ended
     answered = [record for record in records if record.answered_at is not None]
     connected = [entry for entry in entries if entry.outcome == "connected"]
-    # A caller who hangs up in the very moment of the answer may have talked with nobody.
-    assert len(answered) == len(connected) == level["answered"] > calls * 0.9
+    # A caller may run out of patience before the answer, or at the very moment.
+    assert len(answered) == len(connected) == level["answered"] > calls * 0.7
     assert level["answered"] + level["abandoned"] == calls == len(entries)
     assert all(record.cause == "completed" for record in answered)
     assert sum(record.ended_at - record.answered_at for record in answered) < calls
