@@ -20,7 +20,7 @@ from cordboard.crm_core.store import Store
 from cordboard.sandbox import scenarios
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Dialling, Manner
-from cordboard.sandbox.sip import Phones, PhoneSpec, Sipp, dial
+from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec, Sipp, dial
 
 pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -250,6 +250,43 @@ async def test_a_session_that_breaks_off_at_any_step_costs_no_caller_and_the_car
             await caller.result
             await board.until(lambda m: m["type"] == "call-end")
     assert await server.metric("cordboard_fallbacks_total") == steps
+
+
+# -- somebody there who does not take the call
+
+
+async def test_the_card_tells_that_the_manager_was_rung_and_that_a_transfer_came_back(
+    server: Server, pbx: SandboxPbx, ami: Heard
+) -> None:
+    await server.customer(NUMBER, status="vip", language="ru", manager="anna")
+    phones = [
+        PhoneSpec("1002", (Manner(ring=0.3),)),
+        PhoneSpec("1008", (Manner("busy", ring=0.1),)),
+    ]
+    async with (
+        Mobile(server.status, Manner("busy", ring=0.2)),
+        Phones(server.status, phones),
+        server.stream("maria") as board,
+    ):
+        caller = dial(server.status, NUMBER, "Important", stay=60)
+        pop = await board.pop()
+        rang = {"code": "manager-not-reached", "args": {"status": "CHANUNAVAIL"}, "text": None}
+        assert {**rang, "args": {}} in [{**one, "args": {}} for one in pop["route"]["why"]]
+        connected = await ami.until_event("AgentConnect")
+        channel = connected["DestChannel"]
+        await ami.ask("BlindTransfer", Channel=channel, Context="cordboard-phones", Exten="1008")
+        back = await board.until(
+            lambda m: m["type"] == "waiting" and any(codes(e["why"]) for e in m["entries"])
+        )
+        (entry,) = back["entries"]
+        assert {"code": "transfer-not-taken", "args": {"status": "BUSY"}, "text": None} in entry[
+            "why"
+        ]
+        assert entry["call"] == pop["call"]["id"]
+        (call,) = [m["call"] for m in board.of("call") if m["call"]["state"] == "waiting"][-1:]
+        assert call["operator"] is None
+        pbx.hang_up_all()
+        await caller.result
 
 
 # -- an operator's phone that is gone

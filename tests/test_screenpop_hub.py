@@ -259,6 +259,20 @@ async def test_a_pop_without_an_ack_for_five_seconds_counts_as_missed(desk: Desk
     assert desk.metric("cordboard_pops_acked_total") == 0
 
 
+async def test_a_missed_card_is_told_where_a_console_should_have_shown_it(place: Place) -> None:
+    async with open_desk(place) as desk:
+        desk.hub._missed = (told := []).append
+        async with desk.stream("anna") as anna:
+            await anna.next()
+        for number, operator in enumerate(("anna", "boris", "anna")):
+            desk.hub.publish(say.pop(number, operator, number))
+        desk.hub.publish(say.pop_end(2))  # it rang elsewhere meanwhile: nothing to be told
+        desk.clock.now += 5
+        desk.hub.tick()
+        assert told == ["anna"], "boris has no console"
+        assert desk.metric("cordboard_pops_unacked_total") == 3
+
+
 async def test_only_the_operator_whose_pop_it_is_acknowledges_it(desk: Desk) -> None:
     desk.hub.publish(say.pop(1, "anna", 1))
     async with desk.stream("sveta") as sveta, desk.stream("boris") as boris:
