@@ -270,18 +270,15 @@ async def test_the_card_tells_that_the_manager_was_rung_and_that_a_transfer_came
     ):
         caller = dial(server.status, NUMBER, "Important", stay=60)
         pop = await board.pop()
-        rang = {"code": "manager-not-reached", "args": {"status": "CHANUNAVAIL"}, "text": None}
-        assert {**rang, "args": {}} in [{**one, "args": {}} for one in pop["route"]["why"]]
+        assert "manager-not-reached" in codes(pop["route"]["why"])
         connected = await ami.until_event("AgentConnect")
         channel = connected["DestChannel"]
         await ami.ask("BlindTransfer", Channel=channel, Context="cordboard-phones", Exten="1008")
-        back = await board.until(
-            lambda m: m["type"] == "waiting" and any(codes(e["why"]) for e in m["entries"])
+        came_back = {"code": "transfer-not-taken", "args": {"status": "BUSY"}, "text": None}
+        waiting = await board.until(
+            lambda m: m["type"] == "waiting" and any(came_back in e["why"] for e in m["entries"])
         )
-        (entry,) = back["entries"]
-        assert {"code": "transfer-not-taken", "args": {"status": "BUSY"}, "text": None} in entry[
-            "why"
-        ]
+        (entry,) = waiting["entries"]
         assert entry["call"] == pop["call"]["id"]
         (call,) = [m["call"] for m in board.of("call") if m["call"]["state"] == "waiting"][-1:]
         assert call["operator"] is None
