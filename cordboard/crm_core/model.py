@@ -175,6 +175,21 @@ class FactRecord:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrapUp:
+    """The operator's note and result of a call, said `at`; the interaction that they become is
+    made where the telephone's side has not written it yet. `customer_id` None leaves what is
+    known; `first` writes over nothing that an operator wrote before."""
+
+    call_id: str
+    operator: str
+    customer_id: str | None
+    note: str
+    result: str | None
+    at: float
+    first: bool = False
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -182,4 +197,9 @@ def interaction_id(call_id: str, operator: str | None) -> str:
     return derived_id(millis, "interaction", call_id, operator or "")
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction
+def link_id(pbx: str) -> str:
+    """What stands for a call in the facts of the link to this PBX."""
+    return derived_id(0, "link", pbx)
+
+
+Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp
