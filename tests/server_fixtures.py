@@ -287,6 +287,8 @@ async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> As
 @asynccontextmanager
 async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
     pbx.cli("queue reset stats")
+    for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
+        pbx.cli(f"dialplan set global {name} 0")  # whom tests without a server sent away
     await running.prepare()
     await running.start()
     try:

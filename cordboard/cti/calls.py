@@ -28,6 +28,8 @@ from cordboard.cti.facts import (
     Cause,
     Cleared,
     Delivered,
+    Detour,
+    Detoured,
     Diverted,
     Established,
     Fact,
@@ -64,6 +66,16 @@ HANGUP_CAUSES: dict[str, Cause] = {
     "26": "cancelled",
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
+
+LOST_CAUSES = frozenset({"18", "44"})
+"""Of a leg that talked: no answer to the session timer, and no more sound (`rtp_timeout`)."""
+
+DETOURS: dict[str, Detour] = {
+    "CordboardFallback": "fallback",
+    "CordboardManager": "manager",
+    "CordboardTransfer": "transfer",
+}
+"""The shipped dialplan's user events."""
 
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
@@ -120,6 +132,7 @@ class CallModel:
             "BlindTransfer": self._blind_transfer,
             "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
+            "SoftHangupRequest": self._soft_hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
@@ -620,34 +633,44 @@ class CallModel:
             if by.left_by_itself:
                 self._clear(by)
 
-    def _clear(self, peer: Leg) -> None:
+    def _clear(self, peer: Leg, gone: bool = False) -> None:
         if peer.talked and not peer.cleared and peer is not peer.call.caller:
             peer.cleared = True
             about = self._about(peer.call)
-            self._facts.append(PeerCleared(*about, peer.channel, peer.identity))
+            self._facts.append(PeerCleared(*about, peer.channel, peer.identity, gone))
 
     # The end
 
     def _hangup_request(self, message: Message) -> None:
         leg = self._leg(message)
         if leg is not None:
-            leg.left_by_itself = True
+            leg.left_by_itself = leg.ended_first = True
             leg.said = HANGUP_CAUSES.get(message["Cause"])
+
+    def _soft_hangup_request(self, message: Message) -> None:
+        leg = self._legs.find(message["Uniqueid"])
+        if leg is not None:
+            leg.ended_first = True
 
     def _hangup(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
-            self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            cause = message["Cause"]
+            gone = leg.ended_first and cause in LOST_CAUSES
+            self._remove(leg, cause=HANGUP_CAUSES.get(cause), gone=gone)
             self._legs.bury(leg)
 
-    def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
+    def _remove(
+        self, leg: Leg, cause: Cause | None = None, lost: bool = False, gone: bool = False
+    ) -> None:
+        """`lost` is what we did not see end, `gone` a phone of which Asterisk hears no more."""
         call = leg.call
         self._announce(call)
         self._retrieve(leg)
         if leg is call.caller:
             self._stays.hung_up(leg, lost)
         elif leg.talked:
-            self._clear(leg)
+            self._clear(leg, gone)
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:
@@ -704,10 +727,15 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is None or message["UserEvent"] != "CordboardQueue":
+        if leg is None:
             return
-        if not self._turned(leg, message):
-            self._stays.explain(leg, message["Status"])
+        name, status = message["UserEvent"], message["Status"]
+        if (name != "CordboardQueue" and name not in DETOURS) or self._turned(leg, message):
+            return
+        if name == "CordboardQueue":
+            self._stays.explain(leg, status)
+        else:
+            self._facts.append(Detoured(*self._about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):
