@@ -31,11 +31,15 @@ from cordboard.cti.fastagi import AgiSession, FastAgiServer
 from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
 from cordboard.desk import (
     ActionDone,
+    AlarmEnded,
+    AlarmKind,
+    AlarmRaised,
     AnyFact,
     Command,
     CustomerFound,
     FindCustomer,
     HangUp,
+    Originate,
     PauseMember,
     Remark,
     Remembered,
@@ -52,6 +56,7 @@ from cordboard.desk import (
 )
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger
 from cordboard.queue.routing import Decision, Policy
@@ -120,6 +125,8 @@ class App:
             )
             for pbx in settings.pbx
         }
+        contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
+        self._exchange = Exchange(self.links, contexts)
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
@@ -294,6 +301,13 @@ class App:
         if not self._inbox.put((fact, 0.0), urgent=True):
             log.error("inbox.full", lost=type(fact).__name__)
 
+    def alarm(self, kind: AlarmKind, count: int = 1, detail: str = "") -> None:
+        """Tells the supervisors. `count` more events, or the present figure of a state."""
+        self._result(AlarmRaised(kind, count, detail))
+
+    def alarm_over(self, kind: AlarmKind) -> None:
+        self._result(AlarmEnded(kind))
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
@@ -366,10 +380,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
-                case HangUp():
-                    self._spawn(self._act(command, self._hang_up(command)))
-                case PauseMember():
-                    self._spawn(self._act(command, self._pause(command)))
+                case HangUp() | Originate() | PauseMember():
+                    self._spawn(self._ask_exchange(command))
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
@@ -432,35 +444,20 @@ class App:
         else:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
-    async def _act(self, command: HangUp | PauseMember, work: Coroutine[Any, Any, None]) -> None:
+    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
         try:
-            await work
+            match command:
+                case HangUp():
+                    await self._exchange.hang_up(command)
+                case Originate():
+                    await self._exchange.originate(command)
+                    return  # what became of it comes as an event
+                case PauseMember():
+                    await self._exchange.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
-
-    async def _hang_up(self, command: HangUp) -> None:
-        link = self.links[command.pbx]
-        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
-        # still the call that was meant.
-        fields = {"Channel": command.channel, "Variable": "CHANNEL(uniqueid)"}
-        found = await link.act("Getvar", fields)
-        if found["Value"] != command.uniqueid:
-            raise PeerError("the call is over")
-        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
-    async def _pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self.links[command.pbx].act("QueuePause", fields)
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
 
     # The door
 
@@ -490,6 +487,7 @@ class App:
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
         if mark == FORGED:
             self._forged.inc()
+            self.alarm("forged-callers")
             log.warning("forged.caller", pbx=pbx)
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])

@@ -13,11 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from cordboard.actions import command_for
+from cordboard.alarms import Alarms
 from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
+    AlarmEnded,
+    AlarmRaised,
     AnyFact,
     Arrival,
     Call,
@@ -29,6 +32,7 @@ from cordboard.desk import (
     EndPop,
     FindCustomer,
     Link,
+    Originate,
     Pop,
     PopEnd,
     Remark,
@@ -48,12 +52,21 @@ from cordboard.desk import (
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, derived_id
+from cordboard.events import (
+    CallId,
+    Linkedid,
+    OperatorName,
+    PbxName,
+    QueueName,
+    Uniqueid,
+    derived_id,
+)
+from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record
+from cordboard.records import call_record, contact, entry_record, fact_record, link_record
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -82,6 +95,8 @@ class Board:
         self._remembered: dict[CallId, CallRecord] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
+        self._alarms = Alarms()
+        self._outgoing = Outgoing()
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -129,10 +144,15 @@ class Board:
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
             case cti.LinkUp():
+                self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
+                if not self._link_is("up", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._snapshot_done(fact.pbx)
             case cti.LinkDown():
+                if not self._link_is("down", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "down", fact.reason)
             case RouteAsked():
                 self._route_asked(fact)
@@ -144,14 +164,23 @@ class Board:
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
+            case cti.Originated():
+                self._out += self._outgoing.originated(fact)
+            case ActionAsked(kind="operator", action="call"):
+                self._place(fact)
             case ActionAsked():
                 call = self._calls.get(CallId(fact.target))
                 operator = self._floor.operator(OperatorName(fact.target))
                 self._out.append(command_for(fact, call, operator))
             case ActionDone():
+                self._outgoing.refused(fact)
                 self._out.append(Tell(fact.id, fact.actor, fact.error))
             case WrapUpSaved():
                 self._wrapup_saved(fact)
+            case AlarmRaised():
+                self._out += self._alarms.raised(fact, now)
+            case AlarmEnded():
+                self._out += self._alarms.ended(fact)
             case Tick():
                 self._tick()
             case cti.Abandoned() | cti.Diverted() | cti.SnapshotBegan():
@@ -240,12 +269,24 @@ class Board:
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
+    def _place(self, asked: ActionAsked) -> None:
+        """A call from the desk. Who is called is looked up while the operator's phone rings."""
+        operator = self._floor.operator(OperatorName(asked.target))
+        serves = {m.pbx for m in operator.memberships} if operator else set()
+        up = [pbx for pbx, link in self._links.items() if link.state == "up"]
+        pbx = next((name for name in up if name in serves or not serves), None)
+        command = self._outgoing.place(asked, operator, pbx, self._now)
+        self._out.append(command)
+        if isinstance(command, Originate):
+            self._arrival(command.pbx, command.channel_id, command.number, command.number)
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
         if fact.call in self._calls:
             return
         arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
+        attempt = self._outgoing.of(fact.linkedid)
         call = Call(
             id=fact.call,
             pbx=fact.pbx,
@@ -269,6 +310,7 @@ class Board:
                 started=record.started_at,
                 answered=record.answered_at,
                 why=record.why,
+                direction="out" if record.direction == "out" else "in",
                 queue=QueueName(record.queue) if record.queue else None,
             )
         self._calls[call.id] = call
@@ -280,7 +322,13 @@ class Board:
             call = replace(call, card=consults.card, decision=consults.decision)
         elif name is not None:
             self._advance(name, "answer", fact.call)
+            call = replace(call, direction="out", operator=name)
+        if attempt is not None:
+            call = replace(call, number=attempt.number, name="")
+            self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
+        if name is not None and (attempt is not None or (record and record.direction == "out")):
+            self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
@@ -326,10 +374,15 @@ class Board:
         name = self._step(fact.peer, "offer", fact.call)
         if call is None or name is None:
             return
-        millis = int(call.started * 1000)
-        identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
+        self._pop(name, fact.peer_uniqueid, call)
+
+    def _pop(
+        self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
+    ) -> None:
+        """The card opens for the operator whose leg has this Uniqueid."""
+        identity = derived_id(int(call.started * 1000), call.id, name, uniqueid)
         self._end_wrapups(name, call.id)
-        pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
+        pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
         self._out.append(ShowPop(pop, first=True))
 
@@ -366,6 +419,8 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid:
                 self._put(replace(pop, talked=True))
         self._change(call)
+        if name is None and call.direction == "out":
+            name = call.operator
         if name and not consulted:
             self._out.append(Save(contact(call, name)))
             if entry := self._answered_entries.pop(call.id, None):
@@ -403,20 +458,23 @@ class Board:
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
-        if name is None:
-            return
-        pops = [p for p in self._pops_of(fact.call) if p.peer_uniqueid == fact.peer_uniqueid]
+        if name is not None:
+            self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
+
+    def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
+        """The operator's leg is down; with a card there is a note to write, without one none."""
+        pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
             self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
             self._wrapups[pop.id] = pop.call.id
-        if not pops:  # no card, so no note to write
-            self._advance(name, "done", fact.call)
+        if not pops:
+            self._advance(name, "done", identity)
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
-        if name is not None:
-            self._advance(name, "done", fact.call)  # who called out has no card to write on
         call = self._calls.get(fact.call)
+        if name is not None:
+            self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
@@ -426,6 +484,7 @@ class Board:
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+        self._outgoing.over(call.linkedid)
         self._arrivals.pop((call.pbx, call.linkedid), None)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._answered_entries.pop(call.id, None)
@@ -452,6 +511,8 @@ class Board:
                 self._forget_if_over(call)
 
     def _tick(self) -> None:
+        self._out += self._alarms.tick(self._now)
+        self._out += self._outgoing.tick(self._now)
         for identity, call in list(self._wrapups.items()):
             pop = self._pops[call][identity]
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
@@ -499,6 +560,10 @@ class Board:
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
+    def _link_is(self, state: str, pbx: PbxName) -> bool:
+        link = self._links.get(pbx)
+        return link is not None and link.state == state
+
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
@@ -517,8 +582,18 @@ class Board:
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == pbx:
                 del self._open_entries[key]
-                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
+                ended = self._ended_unseen(entry)
+                self._floor.recall(ended)
+                self._out.append(Save(ended))
         self._link(pbx, "up", "")
+
+    def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
+        """A wait that was over before we looked again: who talks by now was answered."""
+        call = self._calls.get(CallId(entry.call_id))
+        if call is None or call.state != "talking":
+            return replace(entry, outcome="lost", left_at=self._now)
+        left = call.answered if call.answered is not None else self._now
+        return replace(entry, outcome="connected", operator=call.operator, left_at=left)
 
     # Showing and keeping
 

@@ -16,10 +16,24 @@ from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
 
+Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
+
+AlarmKind = Literal[
+    "forged-callers",
+    "fallback-routed",
+    "phone-lost",
+    "spooling",
+    "disk-full",
+    "records-lost",
+    "recorder-stopped",
+]
+"""Callers with forged ids; callers who took the PBX's default way without us; phones that went
+away in mid-call; records that wait on disk; no room to write; records given up; the flight
+recorder has stopped."""
 
 
 # Facts
@@ -111,6 +125,20 @@ class WrapUpSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    """`count` more events of this kind, or the present figure where it is a state."""
+
+    kind: AlarmKind
+    count: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEnded:
+    kind: AlarmKind
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A second has gone by."""
 
@@ -125,6 +153,8 @@ AnyFact = (
     | ActionAsked
     | ActionDone
     | WrapUpSaved
+    | AlarmRaised
+    | AlarmEnded
     | Tick
 )
 
@@ -177,6 +207,9 @@ class Call:
     """The reasons as JSON where they come from the store, after a restart."""
     queue: QueueName | None = None
     operator: OperatorName | None = None
+    direction: Direction = "in"
+    """`out` where an operator's phone is the first leg; `number` is then the one that was placed
+    from the desk, or the operator's own where it was dialled by hand."""
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
@@ -203,6 +236,17 @@ class Link:
     since: float
     stale_since: float | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """`since` the first and `last` the latest time it was raised."""
+
+    kind: AlarmKind
+    count: int
+    detail: str
+    since: float
+    last: float
 
 
 # Commands
@@ -247,6 +291,19 @@ class HangUp:
     pbx: PbxName
     channel: str
     uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """Let `phone` ring and, when it is answered, dial `number`. `channel_id` is the Uniqueid that
+    the phone's leg will have: one that is live cannot be made again."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    phone: str
+    number: str
+    channel_id: Linkedid
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +373,16 @@ class ShowLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowAlarm:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class EndAlarm:
+    kind: AlarmKind
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """The outcome of an action, for the one who asked."""
 
@@ -337,6 +404,7 @@ Command = (
     | Save
     | SaveWrapUp
     | HangUp
+    | Originate
     | PauseMember
     | ShowPop
     | EndPop
@@ -346,6 +414,8 @@ Command = (
     | ShowQueue
     | ShowWaiting
     | ShowLink
+    | ShowAlarm
+    | EndAlarm
     | Tell
     | Remark
 )

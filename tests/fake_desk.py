@@ -129,6 +129,16 @@ class FakeDesk:
         }
         self.hub.publish({"type": "pbx", "pbx": shown})
 
+    def alarm(self, kind: str, count: int = 1, detail: str = "") -> None:
+        shown = {
+            "kind": kind,
+            "count": count,
+            "detail": detail,
+            "since": ago(300),
+            "last": ago(0),
+        }
+        self.hub.publish({"type": "alarm", "alarm": shown})
+
     def ring(
         self,
         pop: str,

@@ -2,79 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import re
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from browser_fixtures import CHROMIUM_FLAGS, chromium
 from fake_desk import (
     PASSWORD,
-    FakeDesk,
     customer,
     history,
     identity,
-    office,
     reason,
     vip,
 )
-from playwright.async_api import Page, async_playwright, expect
-from store_fixtures import sqlite_template, sqlite_url
+from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
+from playwright.async_api import Page, expect
 
-from cordboard.crm_core.model import Role
 from cordboard.screenpop.views import Viewer
 
-__all__ = ["sqlite_template", "sqlite_url"]
+__all__ = ["at_desk", "sqlite_template", "sqlite_url"]
 
 pytestmark = [pytest.mark.browser]
 
-AtDesk = Callable[..., contextlib.AbstractAsyncContextManager[tuple[FakeDesk, Page]]]
 
 BOLD = "<img src=x onerror=document.title='owned'> <b>Ivan</b>"
-
-
-@contextlib.asynccontextmanager
-async def desk_and_browser(
-    database: str,
-    path: str = "/",
-    *,
-    language: str | None = "en",
-    role: Role = "operator",
-    width: int = 1280,
-    logged_in: bool = True,
-) -> AsyncIterator[tuple[FakeDesk, Page]]:
-    """A desk and a browser in front of it. Any error on the page fails the test."""
-    program = chromium()
-    desk = FakeDesk(language, role)
-    office(desk, "en")
-    faults: list[str] = []
-    async with desk.serve(database=database), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
-        context = await browser.new_context(
-            viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
-        )
-        context.set_default_timeout(10_000)
-        if logged_in:
-            await context.add_cookies([desk.cookie])
-        page = await context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        await page.goto(desk.url + path)
-        if logged_in:
-            await expect(page.get_by_test_id("link-state")).to_have_attribute("data-link", "live")
-        try:
-            yield desk, page
-        finally:
-            await browser.close()
-    expected = ("net::ERR_", "Failed to load resource", "WebSocket connection to")
-    assert [fault for fault in faults if not any(part in fault for part in expected)] == []
-
-
-@pytest.fixture
-def at_desk(sqlite_url: str) -> AtDesk:
-    return functools.partial(desk_and_browser, sqlite_url)
 
 
 # -- the card
@@ -412,6 +362,7 @@ STATE = """import('/static/wallboard.js').then(({stream: {state}}) => ({
     waiting: [...state.waiting.values()].flat(),
     calls: [...state.calls.values()],
     pops: [...state.pops.values()].map(({seq, ...pop}) => pop),
+    alarms: [...state.alarms.values()],
 }))"""
 
 
@@ -459,6 +410,9 @@ async def test_snapshot_and_messages_make_a_fresh_snapshot_and_a_gap_loads_one(
         desk.me("talking", call=identity("p1"))
         desk.end("p2", "no-answer")
         desk.pbx("connecting", stale=1)
+        desk.alarm("spooling", 3)
+        desk.alarm("disk-full")
+        desk.hub.publish({"type": "alarm-end", "kind": "disk-full"})
         desk.hub.flush()
 
         async def agrees() -> None:
@@ -487,57 +441,6 @@ async def test_presence_of_hundreds_leaves_the_console_alone(at_desk: AtDesk) ->
         assert await page.get_by_test_id("colleagues").get_by_role("listitem").count() == 0
         await page.get_by_test_id("colleagues").locator("summary").click()
         await expect(page.get_by_test_id("colleagues").get_by_role("listitem")).to_have_count(307)
-
-
-# -- the wallboard
-
-
-async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDesk) -> None:
-    async with at_desk("/wallboard", role="supervisor") as (desk, page):
-        desk.queue("sales", waiting=2, longest=70, answered=40, in_time=30, abandoned=6, short=2)
-        desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
-        desk.answer("p1", operator="boris")
-        desk.operator("boris", "Boris Ivanov", "talking", 65, call=identity("p1"))
-        desk.waiting(
-            "sales",
-            [
-                {
-                    "call": "w1",
-                    "name": "Olga",
-                    "from": "+79123456780",
-                    "status": "vip",
-                    "since": "2026-01-01T00:00:00.000000Z",
-                    "why": [reason("rule", {"en": "VIP first"}, rule="vip")],
-                },
-                {
-                    "call": "w2",
-                    "name": "",
-                    "from": "+359888123456",
-                    "status": None,
-                    "since": "2026-01-01T00:00:00.000000Z",
-                    "why": [reason("customer-unknown")],
-                },
-            ],
-        )
-        tile = page.get_by_test_id("queue-sales")
-        await expect(tile.get_by_test_id("queue-waiting")).to_have_text("2")
-        await expect(tile.get_by_test_id("queue-longest")).to_have_attribute("data-level", "alarm")
-        await expect(tile.get_by_test_id("service-level")).to_contain_text("68%")
-        await expect(tile.get_by_test_id("service-level")).to_have_attribute(
-            "title", "30 ÷ (40 + 6 − 2) = 68%"
-        )
-        await expect(page.locator(".legend")).to_contain_text("answered within 20 s")
-        waiting = page.get_by_test_id("waiting-queue-sales").get_by_role("listitem")
-        await expect(waiting).to_have_text(
-            [
-                re.compile("1.*Olga.*VIP.*VIP first", re.S),
-                re.compile("2.*359 88 812 3456.*not known", re.S),
-            ]
-        )
-        await expect(page.get_by_test_id("operator-boris")).to_have_text(
-            re.compile(r"Boris Ivanov.*Talking.*1:0\d.*Ivan", re.S)
-        )
-        await expect(page.locator("article").first).to_have_attribute("data-testid", "queue-sales")
 
 
 # -- logging in

@@ -51,6 +51,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
         st.lists(numbers, max_size=3, unique=True),
     ),
     st.builds(say.pbx, st.sampled_from(["up", "down", "connecting"])),
+    st.builds(say.alarm, st.sampled_from(["spooling", "disk-full"]), numbers),
+    st.builds(say.alarm_end, st.sampled_from(["spooling", "disk-full"])),
     st.builds(lambda: {"type": "result", "id": "x", "ok": True, "error": None}),
 )
 
@@ -67,6 +69,7 @@ class Client:
                 ("queues", "name"),
                 ("calls", "id"),
                 ("pops", "id"),
+                ("alarms", "kind"),
             )
         }
         self.waiting: dict[str, list[Any]] = {}
@@ -90,6 +93,10 @@ class Client:
                 self.waiting[message["queue"]] = message["entries"]
             case "pbx":
                 self.lists["pbx"][message["pbx"]["name"]] = message["pbx"]
+            case "alarm":
+                self.lists["alarms"][message["alarm"]["kind"]] = message["alarm"]
+            case "alarm-end":
+                self.lists["alarms"].pop(message["kind"], None)
 
     def holds(self, snapshot: Message) -> bool:
         other = Client(snapshot)
@@ -132,9 +139,10 @@ def test_an_operator_is_sent_nothing_of_others(sent: list[Message]) -> None:
                 assert delivered["operator"] == "anna"
             if ANNA in audience and delivered["type"] == "call":
                 assert "anna" in picture.owners(delivered["call"]["id"])
-            assert not (ANNA in audience and delivered["type"] in ("waiting", "result"))
+            for_others = ("waiting", "alarm", "alarm-end", "result")
+            assert not (ANNA in audience and delivered["type"] in for_others)
     seen = picture.snapshot_for(ANNA)
-    assert seen["waiting"] == []
+    assert seen["waiting"] == seen["alarms"] == []
     assert all(pop["operator"] == "anna" for pop in seen["pops"])
 
 
@@ -151,6 +159,8 @@ def test_each_message_has_its_audience() -> None:
     assert audience_of(picture, say.operators(say.operator("anna"))) == {"operators": everyone}
     assert audience_of(picture, say.queues(say.queue("sales"))) == {"queues": everyone}
     assert audience_of(picture, say.pbx("up")) == {"pbx": everyone}
+    assert audience_of(picture, say.alarm("spooling")) == {"alarm": {"olga", "root"}}
+    assert audience_of(picture, say.alarm_end("spooling")) == {"alarm-end": {"olga", "root"}}
     assert audience_of(picture, say.waiting("sales", 1)) == {"waiting": {"olga", "root"}}
     assert audience_of(picture, say.call_message(1)) == {"call": {"olga", "root"}}
     result = {"type": "result", "id": "x", "ok": True, "error": None}

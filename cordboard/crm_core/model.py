@@ -136,6 +136,8 @@ class CallRecord:
     customer_id: str | None
     queue: str | None
     operator: str | None
+    direction: str
+    """`in`, or `out` where an operator's phone was the first leg."""
     state: str
     cause: str | None
     why: str
@@ -178,6 +180,11 @@ def interaction_id(call_id: str, operator: str | None) -> str:
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
     millis = int(call_id.replace("-", "")[:12], 16)
     return derived_id(millis, "interaction", call_id, operator or "")
+
+
+def link_id(pbx: str) -> str:
+    """What stands for a call in the facts of the link to this PBX."""
+    return derived_id(0, "link", pbx)
 
 
 Record = CallRecord | EntryRecord | FactRecord | Interaction

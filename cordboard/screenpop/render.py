@@ -8,12 +8,15 @@ from typing import Any
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
 from cordboard.desk import (
+    Alarm,
     Call,
     Command,
+    EndAlarm,
     EndCall,
     EndPop,
     Link,
     Pop,
+    ShowAlarm,
     ShowCall,
     ShowLink,
     ShowOperator,
@@ -28,7 +31,17 @@ from cordboard.queue.routing import Reason
 from cordboard.screenpop.views import Message, moment
 
 Shown = (
-    ShowPop | EndPop | ShowCall | EndCall | ShowOperator | ShowQueue | ShowWaiting | ShowLink | Tell
+    ShowPop
+    | EndPop
+    | ShowCall
+    | EndCall
+    | ShowOperator
+    | ShowQueue
+    | ShowWaiting
+    | ShowLink
+    | ShowAlarm
+    | EndAlarm
+    | Tell
 )
 
 
@@ -56,6 +69,10 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
+        case ShowAlarm(alarm=shown_alarm):
+            return {"type": "alarm", "alarm": alarm(shown_alarm)}
+        case EndAlarm(kind=kind):
+            return {"type": "alarm-end", "kind": kind}
         case Tell(id=identity, error=error):
             return {"type": "result", "id": identity, "ok": error is None, "error": error}
 
@@ -77,6 +94,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
             "name": call.name,
             "to": call.dialled,
             "queue": call.queue,
+            "direction": call.direction,
             "state": call.state,
         },
         "customer": customer(call.card.customer, currency) if call.card else None,
@@ -143,6 +161,7 @@ def live_call(call: Call) -> Message:
         "customer": _brief(call.card),
         "queue": call.queue,
         "operator": call.operator,
+        "direction": call.direction,
         "state": call.state,
         "cause": call.cause,
         "started_at": moment(call.started),
@@ -213,6 +232,16 @@ def link(shown: Link) -> Message:
         "since": moment(shown.since),
         "stale_since": _moment(shown.stale_since),
         "reason": shown.reason,
+    }
+
+
+def alarm(shown: Alarm) -> Message:
+    return {
+        "kind": shown.kind,
+        "count": shown.count,
+        "detail": shown.detail,
+        "since": moment(shown.since),
+        "last": moment(shown.last),
     }
 
 

@@ -67,6 +67,7 @@ class Picture:
         self.waiting: dict[str, list[Message]] = {}
         self.calls: dict[str, Message] = {}
         self.pops: dict[str, Message] = {}
+        self.alarms: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
 
     @classmethod
@@ -79,6 +80,7 @@ class Picture:
         for entry in snapshot["waiting"]:
             picture.waiting.setdefault(entry["queue"], []).append(entry)
         picture.calls = {item["id"]: item for item in snapshot["calls"]}
+        picture.alarms = {item["kind"]: item for item in snapshot["alarms"]}
         for pop in snapshot["pops"]:
             picture._put_pop(pop)
         return picture
@@ -112,6 +114,12 @@ class Picture:
             case "pbx":
                 self.pbx[message["pbx"]["name"]] = message["pbx"]
                 return [(message, EVERYONE)]
+            case "alarm":
+                self.alarms[message["alarm"]["kind"]] = message["alarm"]
+                return [(message, SUPERVISORS)]
+            case "alarm-end":
+                known = self.alarms.pop(message["kind"], None)
+                return [(message, SUPERVISORS)] if known else []
             case "result":
                 return [(message, Audience(user=to))]
             case unknown:
@@ -141,6 +149,7 @@ class Picture:
                 (pop for pop in self.pops.values() if viewer in owned([pop["operator"]])),
                 key=lambda pop: (pop["at"], pop["id"]),
             ),
+            "alarms": [alarm for _, alarm in sorted(self.alarms.items()) if viewer in SUPERVISORS],
         }
 
     def _screenpop(self, message: Message) -> list[Delivery]:

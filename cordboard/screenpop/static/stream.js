@@ -7,7 +7,7 @@
  */
 
 /** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
-/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
+/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
 /** @typedef {{id: string, kind: string, name: string, phones: string[], status: string, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string}} Customer */
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
@@ -18,13 +18,14 @@
 /** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
+/** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
 
 /**
  * What is known now; every list of the snapshot by its key.
  * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
  *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
- *   calls: Map<string, Call>, pops: Map<string, Pop>}} State
+ *   calls: Map<string, Call>, pops: Map<string, Pop>, alarms: Map<string, Alarm>}} State
  */
 
 /** A snapshot as a state. */
@@ -40,12 +41,14 @@ export function begin(/** @type {any} */ snapshot) {
     waiting: new Map(),
     calls: new Map(),
     pops: new Map(),
+    alarms: new Map(),
   };
   for (const pbx of snapshot.pbx) state.pbx.set(pbx.name, pbx);
   for (const operator of snapshot.operators) state.operators.set(operator.name, operator);
   for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
   for (const call of snapshot.calls) state.calls.set(call.id, call);
   for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
+  for (const alarm of snapshot.alarms) state.alarms.set(alarm.kind, alarm);
   for (const entry of snapshot.waiting) {
     const entries = state.waiting.get(entry.queue);
     if (entries) entries.push(entry);
@@ -84,6 +87,12 @@ export function fold(/** @type {State} */ state, /** @type {any} */ message) {
       break;
     case "pbx":
       state.pbx.set(message.pbx.name, message.pbx);
+      break;
+    case "alarm":
+      state.alarms.set(message.alarm.kind, message.alarm);
+      break;
+    case "alarm-end":
+      state.alarms.delete(message.kind);
       break;
   }
 }
@@ -163,16 +172,17 @@ export class Stream {
   /**
    * What became of an action that the API accepted under this id.
    * @param {string} id
+   * @param {number} [within] milliseconds
    * @returns {Promise<Outcome | null>} null where no word came in time
    */
-  outcome(id) {
+  outcome(id, within = OUTCOME_WITHIN) {
     const known = this.outcomes.get(id);
     if (known) return Promise.resolve(known);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.awaited.delete(id);
         resolve(null);
-      }, OUTCOME_WITHIN);
+      }, within);
       this.awaited.set(id, (outcome) => {
         clearTimeout(timer);
         resolve(outcome);

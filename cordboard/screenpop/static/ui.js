@@ -1,10 +1,11 @@
 /** What the console and the wallboard share: words, icons, timers, badges, the stale banner. */
 import { clock, duration, languageName } from "./format.js";
-import { _, language } from "./i18n.js";
+import { _, language, ngettext } from "./i18n.js";
 import { Component, html, useEffect, useLayoutEffect, useReducer, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
 /** @typedef {import("./stream.js").Reason} Reason */
+/** @typedef {import("./stream.js").Alarm} Alarm */
 
 /* Words for the codes that come over the stream. Made on first use: the catalogue is there by then. */
 
@@ -307,6 +308,55 @@ export function StaleBanner(/** @type {{stream: Stream, freeze?: boolean}} */ { 
     <${Icon} name="warning" />
     <div>${texts.map((text) => html`<p>${text}</p>`)}</div>
   </div>`;
+}
+
+/** What a supervisor must know of, in words. */
+function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
+  switch (kind) {
+    case "forged-callers":
+      return ngettext(
+        "{n} message with a forged caller id was held back. Somebody may be attacking the PBX: filter calls before they reach it.",
+        "{n} messages with forged caller ids were held back. Somebody may be attacking the PBX: filter calls before they reach it.",
+        count,
+      );
+    case "fallback-routed":
+      return ngettext(
+        "{n} caller went to the PBX's default queue because cordboard did not answer in time.",
+        "{n} callers went to the PBX's default queue because cordboard did not answer in time.",
+        count,
+      );
+    case "phone-lost":
+      return _("A phone went away in the middle of a call: {detail}", { detail });
+    case "spooling":
+      return ngettext(
+        "The database is away. {n} record waits on disk and will be written when it is back.",
+        "The database is away. {n} records wait on disk and will be written when it is back.",
+        count,
+      );
+    case "disk-full":
+      return _("The disk is full: nothing can be kept. Calls go on. Make room on the server.");
+    case "records-lost":
+      return ngettext("{n} record could not be kept.", "{n} records could not be kept.", count);
+    case "recorder-stopped":
+      return _("The flight recorder has stopped: {detail}", { detail });
+  }
+  return detail ? `${kind}: ${detail}` : kind;
+}
+
+/** The alarms that stand, for supervisors; others are sent none. */
+export function Alarms(/** @type {{stream: Stream}} */ { stream }) {
+  useStream(stream, ["snapshot", "alarm", "alarm-end"]);
+  const alarms = [...(stream.state?.alarms.values() ?? [])];
+  if (!alarms.length) return null;
+  return html`<ul class="alarms" role="status" data-testid="alarms">
+    ${alarms.map(
+      (alarm) => html`<li key=${alarm.kind} class="alarm" data-testid="alarm" data-kind=${alarm.kind}>
+        <${Icon} name="warning" />
+        <span>${alarmText(alarm)}</span>
+        <time datetime=${alarm.since}>${_("since {time}", { time: clock(alarm.since) })}</time>
+      </li>`,
+    )}
+  </ul>`;
 }
 
 /** Whether the page hears from the server, small, for the bar. */

@@ -3,6 +3,7 @@ import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
 import { Stream } from "./stream.js";
 import {
+  Alarms,
   Icon,
   LinkState,
   reasonText,
@@ -35,6 +36,7 @@ const DENSE = 18;
 function Wallboard() {
   return html`
     <${StaleBanner} stream=${stream} freeze=${true} />
+    <${Alarms} stream=${stream} />
     <${Queues} />
     <${Legend} />
     <div class="board-grid">

@@ -1,0 +1,61 @@
+"""A page in a real browser, before a desk whose calls are scripted."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from browser_fixtures import CHROMIUM_FLAGS, chromium
+from fake_desk import FakeDesk, office
+from playwright.async_api import Page, async_playwright, expect
+from store_fixtures import sqlite_template, sqlite_url
+
+from cordboard.crm_core.model import Role
+
+__all__ = ["AtDesk", "at_desk", "desk_and_browser", "sqlite_template", "sqlite_url"]
+
+AtDesk = Callable[..., contextlib.AbstractAsyncContextManager[tuple[FakeDesk, Page]]]
+
+
+@contextlib.asynccontextmanager
+async def desk_and_browser(
+    database: str,
+    path: str = "/",
+    *,
+    language: str | None = "en",
+    role: Role = "operator",
+    width: int = 1280,
+    logged_in: bool = True,
+) -> AsyncIterator[tuple[FakeDesk, Page]]:
+    """A desk and a browser in front of it. Any error on the page fails the test."""
+    program = chromium()
+    desk = FakeDesk(language, role)
+    office(desk, "en")
+    faults: list[str] = []
+    async with desk.serve(database=database), async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        context = await browser.new_context(
+            viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
+        )
+        context.set_default_timeout(10_000)
+        if logged_in:
+            await context.add_cookies([desk.cookie])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        await page.goto(desk.url + path)
+        if logged_in:
+            await expect(page.get_by_test_id("link-state")).to_have_attribute("data-link", "live")
+        try:
+            yield desk, page
+        finally:
+            await browser.close()
+    expected = ("net::ERR_", "Failed to load resource", "WebSocket connection to")
+    assert [fault for fault in faults if not any(part in fault for part in expected)] == []
+
+
+@pytest.fixture
+def at_desk(sqlite_url: str) -> AtDesk:
+    return functools.partial(desk_and_browser, sqlite_url)

@@ -1,0 +1,93 @@
+"""The wallboard, and what supervisors alone are told, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fake_desk import customer, identity, reason
+from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
+from playwright.async_api import expect
+
+__all__ = ["at_desk", "sqlite_template", "sqlite_url"]
+
+pytestmark = [pytest.mark.browser]
+
+
+async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=2, longest=70, answered=40, in_time=30, abandoned=6, short=2)
+        desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
+        desk.answer("p1", operator="boris")
+        desk.operator("boris", "Boris Ivanov", "talking", 65, call=identity("p1"))
+        desk.waiting(
+            "sales",
+            [
+                {
+                    "call": "w1",
+                    "name": "Olga",
+                    "from": "+79123456780",
+                    "status": "vip",
+                    "since": "2026-01-01T00:00:00.000000Z",
+                    "why": [reason("rule", {"en": "VIP first"}, rule="vip")],
+                },
+                {
+                    "call": "w2",
+                    "name": "",
+                    "from": "+359888123456",
+                    "status": None,
+                    "since": "2026-01-01T00:00:00.000000Z",
+                    "why": [reason("customer-unknown")],
+                },
+            ],
+        )
+        tile = page.get_by_test_id("queue-sales")
+        await expect(tile.get_by_test_id("queue-waiting")).to_have_text("2")
+        await expect(tile.get_by_test_id("queue-longest")).to_have_attribute("data-level", "alarm")
+        await expect(tile.get_by_test_id("service-level")).to_contain_text("68%")
+        await expect(tile.get_by_test_id("service-level")).to_have_attribute(
+            "title", "30 ÷ (40 + 6 − 2) = 68%"
+        )
+        await expect(page.locator(".legend")).to_contain_text("answered within 20 s")
+        waiting = page.get_by_test_id("waiting-queue-sales").get_by_role("listitem")
+        await expect(waiting).to_have_text(
+            [
+                re.compile("1.*Olga.*VIP.*VIP first", re.S),
+                re.compile("2.*359 88 812 3456.*not known", re.S),
+            ]
+        )
+        await expect(page.get_by_test_id("operator-boris")).to_have_text(
+            re.compile(r"Boris Ivanov.*Talking.*1:0\d.*Ivan", re.S)
+        )
+        await expect(page.locator("article").first).to_have_attribute("data-testid", "queue-sales")
+
+
+ALARMS = {
+    "en": ["3 callers went", "2 records wait on disk"],
+    "ru": ["3 звонящих попали", "2 записи ждут на диске"],
+    "bg": ["3 обаждащи се отидоха", "2 записа чакат на диска"],
+}
+
+
+@pytest.mark.parametrize("language", ALARMS)
+@pytest.mark.parametrize("path", ["/", "/wallboard"])
+async def test_a_supervisor_reads_the_alarms_that_stand_until_they_are_over(
+    at_desk: AtDesk, path: str, language: str
+) -> None:
+    async with at_desk(path, language=language, role="supervisor") as (desk, page):
+        desk.alarm("fallback-routed", 3)
+        desk.alarm("spooling", 2)
+        alarms = page.get_by_test_id("alarm")
+        await expect(alarms).to_contain_text(ALARMS[language])
+        desk.hub.publish({"type": "alarm-end", "kind": "fallback-routed"})
+        await expect(alarms).to_contain_text(ALARMS[language][1:])
+        await page.reload()
+        await expect(alarms).to_contain_text(ALARMS[language][1:])
+
+
+async def test_an_operator_is_not_shown_the_alarms(at_desk: AtDesk) -> None:
+    async with at_desk() as (desk, page):
+        desk.alarm("disk-full")
+        desk.ring("p1", "+79123456789", customer("Ivan"))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        await expect(page.get_by_test_id("alarm")).to_have_count(0)
