@@ -313,8 +313,10 @@ LATE = {
     ("direct_call_busy", "DialEnd", ""): ["offered", "cleared busy"],
     ("direct_call_cancelled", "DialState", ""): ["offered", "rings 1007", "cleared cancelled"],
     ("direct_call_cancelled", "HangupRequest", ""): ["offered", "cleared cancelled"],
+    # Phones ring for him who is at the head.
     ("queue_answered_caller_hangs_up", "AgentCalled", ""): [
         "offered",
+        "queued 1",
         "rings 1001",
         "talks 1001",
         ENDS,
@@ -353,6 +355,7 @@ LATE = {
 _UNKNOWN_CALLER = "a caller of whom nothing was seen before that is not taken for one"
 LATE_NOT_YET = {
     ("direct_call_answered", "Newstate"): "the phone that rings is taken for the caller",
+    ("queue_answered_caller_hangs_up", "AgentCalled"): "nothing but a join tells of a queue",
     ("referred_blind", "BlindTransfer"): "a transfer of legs not seen before is not told",
     ("picked_up", "Pickup"): "the picker is taken for the caller",
     **dict.fromkeys(
