@@ -2,8 +2,7 @@
 
 The traces were recorded from a real Asterisk (tests/traces/README.md); each play there says what
 was done. What is expected here was written by hand from what the people at the phones could tell,
-in the words that DESIGN gives to `cordboard replay`, not from what the program printed. Where the
-program still tells it otherwise the story stands, and `NOT_YET` says what goes wrong.
+in the words of `cordboard replay`, not from what the program printed.
 """
 
 from __future__ import annotations
@@ -432,52 +431,6 @@ STORIES: dict[str, list[str]] = {
     ],
 }
 
-_JOINER = (
-    "who only joins a call (Pickup, UnParkedCall, a room) is offered as a call of his own first"
-)
-_PARKED = (
-    "a REFER to a parking space is told as a blind transfer that went nowhere, or to the parker"
-)
-_UNHOLD = "the Unhold that Asterisk sends in front of a transfer is told as if he were taken back"
-NOT_YET: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            "picked_up",
-            "picked_up_by_number",
-            "parked_and_fetched",
-            "conference_room",
-            "conference_of_the_caller",
-            "snapshot_of_a_parked_call",
-        ),
-        _JOINER,
-    ),
-    "parked_by_the_phone_and_fetched": f"{_JOINER}; {_PARKED}",
-    **dict.fromkeys(("parked_and_back", "parked_and_given_up"), _PARKED),
-    **dict.fromkeys(
-        (
-            "keyed_blind",
-            "referred_blind_after_hold",
-            "referred_blind_after_ringing",
-            "referred_attended",
-            "referred_attended_into_a_queue",
-            "referred_semi_attended",
-            "referred_attended_by_the_caller",
-            "connected_to_an_older_call",
-            "local_member_refers_attended",
-            "local_member_kept_refers_attended",
-        ),
-        _UNHOLD,
-    ),
-    "connected_to_a_younger_call": f"{_UNHOLD}; the customer's call ends in the colleague's",
-    "keyed_semi_attended_recalled": "the phone that rings again is offered as a new call",
-    "keyed_swapped": "Unhold towards the colleague is told as if the caller were taken back",
-    "conference_by_keys": "AttendedTransfer with DestType Threeway is told as a transfer",
-    "pbx_killed_and_started_again": "a second banner in a recording ends nothing",
-    "link_lost_in_mid_call": "what a list leaves out is closed on the live link only",
-    "snapshot_of_a_held_call": "the lists do not tell who is on hold, so Unhold is told of nobody",
-}
-"""Why the program does not tell this story yet."""
-
 # Several tests in test_cti_calls.py look at these.
 ELSEWHERE = {
     "forged_from_user",
@@ -489,15 +442,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=NOT_YET[name]))
-        if name in NOT_YET
-        else name
-        for name in STORIES
-    ],
-)
+@pytest.mark.parametrize("name", STORIES)
 def test_a_recording_tells_what_the_people_experienced(name: str) -> None:
     assert told(name) == STORIES[name]
 

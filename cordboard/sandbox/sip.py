@@ -293,8 +293,8 @@ class Mobile(_Group):
 
 @dataclass
 class LiveCall:
-    """A call under way: `await` its `result`, `hang_up`, hang up hard with `drop`, or let the
-    caller press the buttons of his phone by `line`."""
+    """A call under way: `await` its `result`, `hang_up`, hang up hard with `drop`; `line` has the
+    buttons of the caller's phone."""
 
     result: asyncio.Task[CallResult]
     sipp: Sipp
