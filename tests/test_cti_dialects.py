@@ -136,33 +136,7 @@ DIALECTS: dict[str, tuple[Rewrite, ...]] = {
     ),
 }
 
-# Nobody is called in these, so nothing need be joined.
-ALONE = {
-    "conference_room",
-    "message_only",
-    "originated_customer_first_declines",
-    "originated_declined_by_the_operator",
-    "originated_not_answered",
-    "originated_operator_away",
-    "originated_operator_does_not_answer",
-    "originated_through_a_pipe_declined",
-    "picked_up_nothing",
-    "server_hangs_caller_hangs_up",
-}
-# Nobody but the queue's phones, which do not ring.
-WAITING = {"queue_join_refused", "queue_timeout"}
-
-
-def _not_yet(dialect: str, name: str) -> str | None:
-    """Why the model does not tell this recording's story in that dialect, if it does not."""
-    queued = b"Event: QueueCaller" in recorded(name)
-    if dialect == "Join and Leave" and queued:
-        return "Join and Leave, the names before Asterisk 12, are not read"
-    if dialect == "no Linkedid" and name not in ALONE | WAITING:
-        return "without Linkedid each channel is a call of its own: no other event joins them"
-    if dialect == "all of these" and name not in ALONE:
-        return "Join, Leave, and events without Linkedid"
-    return None
+NOT_YET: dict[tuple[str, str], str] = {}
 
 
 def _marked(*case: object, reason: str | None) -> Any:
@@ -173,7 +147,7 @@ def _marked(*case: object, reason: str | None) -> Any:
 @pytest.mark.parametrize(
     ("dialect", "name"),
     [
-        _marked(dialect, name, reason=_not_yet(dialect, name))
+        _marked(dialect, name, reason=NOT_YET.get((dialect, name)))
         for dialect in DIALECTS
         for name in NAMES
     ],
@@ -245,7 +219,6 @@ class Asterisk11:
         }
 
 
-@pytest.mark.xfail(strict=True, reason="Dial, Bridge, Unlink and Join are not read")
 @pytest.mark.parametrize(
     "name",
     [
@@ -326,29 +299,7 @@ LATE = {
 }
 
 
-_UNKNOWN_CALLER = "a caller of whom nothing was seen before that is not taken for one"
-LATE_NOT_YET = {
-    ("direct_call_answered", "Newstate"): "the phone that rings is taken for the caller",
-    ("referred_blind", "BlindTransfer"): "a transfer of legs not seen before is not told",
-    ("picked_up", "Pickup"): "the picker is taken for the caller",
-    **dict.fromkeys(
-        (
-            ("direct_call_answered", "BridgeEnter"),
-            ("direct_call_answered", "HangupRequest"),
-            ("direct_call_busy", "DialState"),
-            ("direct_call_busy", "DialEnd"),
-            ("direct_call_cancelled", "DialState"),
-            ("direct_call_cancelled", "HangupRequest"),
-            ("queue_answered_caller_hangs_up", "AgentConnect"),
-            ("queue_abandoned", "DialState"),
-            ("queue_timeout", "QueueCallerAbandon"),
-            ("held_and_retrieved", "Unhold"),
-            ("keyed_attended", "AttendedTransfer"),
-            ("local_member", "LocalOptimizationBegin"),
-        ),
-        _UNKNOWN_CALLER,
-    ),
-}
+LATE_NOT_YET: dict[tuple[str, str], str] = {}
 
 
 @pytest.mark.parametrize(

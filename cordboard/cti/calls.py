@@ -23,6 +23,7 @@ from collections.abc import Callable, Sized
 from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
+from cordboard.cti.dialects import OLD_EVENTS, modern
 from cordboard.cti.facts import (
     Called,
     Cause,
@@ -71,9 +72,10 @@ HELD_BACK = 1.0
 """Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
 half a second: Asterisk answers first and waits that long for the phone's sound."""
 
-UNHELD_FOR = 0.1
+UNHELD_FOR = 0.6
 """Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
-one in front of every transfer, as do phones that ask for one."""
+one in front of every transfer, as do phones that ask for one, and then waits for half a second
+where it has to lay a pipe between two bridges."""
 
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
@@ -128,6 +130,7 @@ class CallModel:
             "QueueEntry": self._join,
             "QueueStatusComplete": self._queues_listed,
             **dict.fromkeys(Members.EVENTS, self._member),
+            **dict.fromkeys(OLD_EVENTS, self._old),
         }
 
     @property
@@ -257,6 +260,10 @@ class CallModel:
     def _tell(self, fact: Fact) -> None:
         self._facts.append(fact)
 
+    def _old(self, message: Message) -> None:
+        for each in modern(message):
+            self._handlers[each["Event"]](each)
+
     # Legs and calls
 
     def _leg(self, message: Message, prefix: str = "") -> Leg | None:
@@ -264,13 +271,13 @@ class CallModel:
         named no channel, as some of its queue events do when the channel has just gone."""
         headers = message.headers
         uniqueid = Uniqueid(headers.get(prefix + "Uniqueid", ""))
-        channel = headers.get(prefix + "Channel", "")
-        if not uniqueid or not channel or uniqueid == "<unknown>":
-            return None
         leg = self._legs.find(uniqueid)
         if leg is not None:
             leg.seen_in = self._snapshot.number
             return leg
+        channel = headers.get(prefix + "Channel", "")
+        if not uniqueid or not channel or uniqueid == "<unknown>":
+            return None
         if self._legs.is_gone(uniqueid):
             return None
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
@@ -279,8 +286,11 @@ class CallModel:
             identity = call_id(self.pbx, self.boot, linkedid, self._now)
             call = LiveCall(identity, linkedid, self._now)
             self._legs.add_call(call)
-        first = not call.legs and prefix == "" and str(uniqueid) == str(linkedid)
-        leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot.number)
+        # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
+        # is going to call as Down (0).
+        up = headers.get(prefix + "ChannelState", UP) not in (DOWN, RINGING)
+        came_in = up and str(uniqueid) == str(linkedid)
+        leg = Leg(uniqueid, channel, call, came_in=came_in, seen_in=self._snapshot.number)
         self._legs.add(leg)
         return leg
 
@@ -294,6 +304,13 @@ class CallModel:
             return True
         leg.turns += (turn,)
         return False
+
+    def _shown(self, message: Message) -> Leg | None:
+        """The leg of an event that shows a caller, who is told of if he was not yet."""
+        leg = self._leg(message)
+        if leg is not None:
+            self._offer(leg, message)
+        return leg
 
     def _offer(self, leg: Leg, message: Message) -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
@@ -334,9 +351,6 @@ class CallModel:
         if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
-        # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
-        # is going to call as Down (0).
-        leg.came_in = leg.came_in and leg.state != DOWN
         self._offer(leg, message)
 
     def _newstate(self, message: Message) -> None:
@@ -348,7 +362,7 @@ class CallModel:
             self._ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
-        elif leg.call.caller is None:
+        elif leg.call.caller is None and self._began(leg):
             # The first party of a call that the PBX itself began has answered: for people it is
             # now that a call begins. It may be a phone that rings again after a transfer that
             # nobody answered, and soon steps into the call that it was.
@@ -357,6 +371,14 @@ class CallModel:
             self._offer(leg, message)
         elif leg.call in self._untold and leg is leg.call.caller:
             self._hold_back(leg.call)  # a pick-up begins with this
+
+    def _began(self, leg: Leg) -> bool:
+        """Whether this is the first party of its call, rather than a phone whose caller has not
+        been seen: what the PBX begins has the Linkedid of that party, or of a pipe to it."""
+        call = leg.call
+        return str(leg.uniqueid) == str(call.linkedid) or any(
+            other.is_plumbing for other in call.legs.values()
+        )
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
@@ -450,14 +472,24 @@ class CallModel:
         self._facts.append(Delivered(*about, peer.channel, peer.identity, queue))
 
     def _dial_state(self, message: Message) -> None:
+        self._shown(message)
         peer = self._leg(message, "Dest")
         if peer is not None and message["DialStatus"] == "RINGING":
+            self._call_peer(peer)
             self._ring(peer)
 
     def _dial_end(self, message: Message) -> None:
+        caller = self._shown(message)
         peer = self._leg(message, "Dest")
-        if peer is None:
-            return
+        if peer is not None:
+            self._dialled(peer, message)
+        elif caller is not None:  # an old one says no more than that nobody answered
+            for other in list(caller.call.legs.values()):
+                if other.dialled_by is caller and other.called:
+                    self._dialled(other, message)
+
+    def _dialled(self, peer: Leg, message: Message) -> None:
+        self._call_peer(peer)
         status = message["DialStatus"]
         if status != "ANSWER":
             if message["Forward"]:
@@ -579,6 +611,9 @@ class CallModel:
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
+        if message["Status"] == "Off":  # so said Asterisk before version 12
+            self._unhold(message)
+            return
         leg = self._leg(message)
         if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
             self._retrieve(leg)
@@ -622,7 +657,7 @@ class CallModel:
     # The end
 
     def _hangup_request(self, message: Message) -> None:
-        leg = self._leg(message)
+        leg = self._shown(message)
         if leg is not None:
             leg.left_by_itself = True
             leg.said = HANGUP_CAUSES.get(message["Cause"])
@@ -750,7 +785,6 @@ class CallModel:
             self._relink(leg, item)
             if fresh:
                 leg.call.began = min(leg.call.began, self._now - leg.age)
-                leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
                 if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
