@@ -179,7 +179,7 @@ class CallModel:
         self._begin(now)
         if self.boot and boot != self.boot:
             if self._lost_at is not None:
-                self._mark_unseen(now)
+                self._mark_unseen(self._legs.calls(), now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
             self._legs.restart()
@@ -205,10 +205,9 @@ class CallModel:
             self._doubt_until = now + IN_FLIGHT
             self._soonest = min(self._soonest, self._doubt_until)
         else:
-            if self._snapshot.has(CHANNELS):
-                self._mark_unseen(self._snapshot.began)
-                self._lost_at = None
             self._close_missing()
+            if self._snapshot.has(CHANNELS):
+                self._lost_at = None
         return self._facts
 
     def _close_missing(self) -> None:
@@ -223,10 +222,10 @@ class CallModel:
                 if call.stay and call.stay.seen_in < number and call.caller:
                     self._stays.end(call.caller, "connected" if call.talked else "lost")
 
-    def _mark_unseen(self, seen_from: float) -> None:
-        """Every call that was there before `seen_from` has a gap: since the link was lost, or, if
-        it began later than that, since it began."""
-        for call in self._legs.calls():
+    def _mark_unseen(self, calls: list[LiveCall], seen_from: float) -> None:
+        """A call that was there before `seen_from` has a gap: since the link was lost, or, if it
+        began later than that, since it began."""
+        for call in calls:
             since = call.began if self._lost_at is None else max(call.began, self._lost_at)
             if call.offered and since < seen_from:
                 self._facts.append(Unseen(*self._about(call), since, self._now))
@@ -271,9 +270,8 @@ class CallModel:
         named no channel, as some of its queue events do when the channel has just gone."""
         headers = message.headers
         uniqueid = Uniqueid(headers.get(prefix + "Uniqueid", ""))
-        leg = self._legs.find(uniqueid)
+        leg = self._leg_known(uniqueid)
         if leg is not None:
-            leg.seen_in = self._snapshot.number
             return leg
         channel = headers.get(prefix + "Channel", "")
         if not uniqueid or not channel or uniqueid == "<unknown>":
@@ -291,7 +289,16 @@ class CallModel:
         up = headers.get(prefix + "ChannelState", UP) not in (DOWN, RINGING)
         came_in = up and str(uniqueid) == str(linkedid)
         leg = Leg(uniqueid, channel, call, came_in=came_in, seen_in=self._snapshot.number)
+        leg.state = headers.get(prefix + "ChannelState", "")
         self._legs.add(leg)
+        if leg.is_plumbing and (twin := self._legs.twin(leg)) and twin.call is not call:
+            self._join_calls(call, twin.call)  # no Linkedid told that they belong together
+        return leg
+
+    def _leg_known(self, uniqueid: str) -> Leg | None:
+        leg = self._legs.find(uniqueid)
+        if leg is not None:
+            leg.seen_in = self._snapshot.number
         return leg
 
     def _turned(self, leg: Leg, message: Message) -> bool:
@@ -305,28 +312,28 @@ class CallModel:
         leg.turns += (turn,)
         return False
 
-    def _shown(self, message: Message) -> Leg | None:
+    def _shown(self, message: Message, prefix: str = "") -> Leg | None:
         """The leg of an event that shows a caller, who is told of if he was not yet."""
-        leg = self._leg(message)
+        leg = self._leg(message, prefix)
         if leg is not None:
-            self._offer(leg, message)
+            self._offer(leg, message, prefix)
         return leg
 
-    def _offer(self, leg: Leg, message: Message) -> None:
+    def _offer(self, leg: Leg, message: Message, prefix: str = "") -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
         call = leg.call
         if call.caller is not None or not leg.came_in or leg.is_plumbing:
             return
         call.caller, call.channel = leg, leg.channel
-        name = message["CallerIDName"]
+        name = message[prefix + "CallerIDName"]
         call.offer = Offered(
             *self._about(call),
             pbx=self.pbx,
             boot=self.boot,
             uniqueid=leg.uniqueid,
-            number=_known(message["CallerIDNum"]),
+            number=_known(message[prefix + "CallerIDNum"]),
             name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
-            dialled=message["Exten"],
+            dialled=message[prefix + "Exten"],
         )
         self._hold_back(call)
 
@@ -435,14 +442,16 @@ class CallModel:
         self._called(message)
 
     def _agent_connect(self, message: Message) -> None:
-        self._in_queue(message)
-        leg = self._leg(message)
-        if leg is not None:
-            self._stays.answer(leg)
+        leg = self._shown(message)
+        if leg is None:
+            return
+        self._stays.answer(leg)
+        if not leg.call.queued and not leg.call.talked and message["Queue"]:
+            leg.call.queued, leg.call.answered_from = True, QueueName(message["Queue"])
 
     def _in_queue(self, message: Message) -> None:
         """A queue calls a member for somebody whom we have not seen join it: an account may not
-        be allowed those events."""
+        be allowed those events. Who is called for stands at the head."""
         leg = self._leg(message)
         if leg is not None and message["Queue"]:
             self._offer(leg, message)
@@ -557,6 +566,13 @@ class CallModel:
 
     def _enter(self, leg: Leg, bridge: str) -> None:
         self._legs.enter(leg, bridge)
+        for other in self._legs.inside(bridge):
+            # The same without a Linkedid: one of the two has nobody who called.
+            if other.call is not leg.call and None in (other.call.caller, leg.call.caller):
+                strange, known = sorted(
+                    (other.call, leg.call), key=lambda call: call.caller is not None
+                )
+                self._join_calls(strange, known)
         people = self._legs.together(leg)
         if len(people) < 2:
             return
@@ -581,6 +597,8 @@ class CallModel:
             return
         self._announce(call)
         self._call_peer(peer)
+        if peer.ringing and not peer.came_in:
+            self._ring(peer)  # it rang before we saw for whom
         peer.talked = call.talked = True
         if call.stay and call.caller and other is call.caller:
             self._stays.end(call.caller, "connected")
@@ -638,6 +656,8 @@ class CallModel:
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
+        for party in ("Transferee", "Transferer"):
+            self._shown(message, party)
         by = self._transfers.blind(message)
         if by is not None:
             self._unheld.pop(by, None)
@@ -716,7 +736,9 @@ class CallModel:
             step(leg, queue, position, waited, self._snapshot.number)
 
     def _abandon(self, message: Message) -> None:
-        leg = self._leg(message)
+        leg = self._shown(message)
+        if leg is not None:
+            leg.call.queued = True
         if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
             self._stays.abandon(leg)
 
@@ -774,6 +796,12 @@ class CallModel:
             key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
         )
         self._listed.clear()
+        gap = self._snapshot.has(CHANNELS) and not self._snapshot.live
+        if gap:  # what has ended ended before whatever the list shows anew
+            for item in listed:
+                self._leg_known(item["Uniqueid"])
+            self._mark_unseen(self._legs.calls(), self._snapshot.began)
+            self._close_missing()
         read = []
         for item in listed:
             fresh = self._legs.find(item["Uniqueid"]) is None
@@ -791,6 +819,8 @@ class CallModel:
                 self._offer(leg, item)
                 if leg.call.caller is leg:
                     self._announce(leg.call)
+                    if gap:
+                        self._mark_unseen([leg.call], self._snapshot.began)
             if not leg.came_in:
                 self._call_peer(leg)
                 if leg.state == RINGING:
