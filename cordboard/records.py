@@ -27,6 +27,7 @@ from cordboard.events import (
     derived_id,
 )
 from cordboard.queue.lines import Entry
+from cordboard.queue.routing import Reason
 
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 

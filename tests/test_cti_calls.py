@@ -114,7 +114,13 @@ def test_an_event_that_comes_twice_changes_nothing(name: str) -> None:
     assert [type(fact).__name__ for fact in plain(fed(twice))] == kinds
 
 
-CUT = {"pbx_killed_in_mid_call", "recording_ends_in_mid_call"}
+# Calls whose end no event tells; that of some is told by the link, or by what a list leaves out.
+CUT = {
+    "link_lost_in_mid_call",
+    "pbx_killed_and_started_again",
+    "pbx_killed_in_mid_call",
+    "recording_ends_in_mid_call",
+}
 
 
 @pytest.mark.parametrize("name", sorted({path.stem for path in TRACES.glob("*.ami")} - CUT))
@@ -197,8 +203,8 @@ def test_what_a_snapshot_leaves_out_is_closed() -> None:
     half = next(i for i, item in enumerate(begun) if item["Event"] == "AgentCalled") + 1
     fed(begun[:half], model)
     model.snapshot_began(50.0)
-    model.feed(Message({"Event": "CoreShowChannelsComplete"}), 50.0)
-    facts = model.snapshot_done(51.0)
+    facts = model.feed(Message({"Event": "CoreShowChannelsComplete"}), 50.0)
+    facts += model.snapshot_done(51.0)
     assert [fact.cause for fact in facts if isinstance(fact, Cleared)] == ["lost"]
     assert model.size == 0
 
@@ -213,7 +219,7 @@ def test_a_snapshot_of_what_is_known_already_says_nothing_new() -> None:
     model.snapshot_began(60.0)
     again = plain(fed(recorded[: end + 1], model))
     assert first
-    assert again == []
+    assert [fact for fact in again if not isinstance(fact, Unseen)] == []
 
 
 def channel(uniqueid: str, name: str, **more: str) -> Message:

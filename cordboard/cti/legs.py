@@ -255,6 +255,13 @@ class Legs:
         leg.bridge = bridge
         self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
 
+    def inside(self, bridge: str) -> list[Leg]:
+        """The legs that stand in this bridge; none for a parking lot."""
+        return [leg for leg in self._bridges.get(bridge, {}).values() if not self.is_parked(leg)]
+
+    def is_parked(self, leg: Leg) -> bool:
+        return leg.uniqueid in self.parked
+
     def exit(self, leg: Leg) -> None:
         inside = self._bridges.get(leg.bridge)
         if inside is not None:
