@@ -332,3 +332,16 @@ async def test_waiting_for_answers_has_an_end(monkeypatch: pytest.MonkeyPatch) -
     pbx.doubts.add(judge(event("Newchannel", *FORGED_EVENT))[0], 0.0)
     await pbx.doubts.settle()
     assert pbx.told == []
+
+
+async def test_a_cut_item_of_a_list_keeps_its_bridge_and_makes_the_list_whole() -> None:
+    pbx = Pbx()
+    bridged = event("BridgeEnter", *FORGED_EVENT).replace(
+        "Channel:", "BridgeUniqueid: b\r\nChannel:", 1
+    )
+    item = (
+        f"Event: CoreShowChannel\r\nActionID: list-1\r\n{block(*FORGED_EVENT)}BridgeId: b\r\n\r\n"
+    )
+    told = await pbx.hear(bridged, item)
+    assert told[1:] == [f"CoreShowChannel {UNIQUE}", "CoreShowChannelsComplete "]
+    assert pbx.told[1]["BridgeId"] == "b"
