@@ -53,8 +53,8 @@ NEEDED: dict[str, tuple[Row, ...]] = {
     **dict.fromkeys(
         (
             *("Newchannel", "Newstate", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"),
-            *("HangupRequest", "Hangup", "QueueCallerJoin", "QueueCallerAbandon"),
-            *("QueueCallerLeave", "CoreShowChannel"),
+            *("HangupRequest", "SoftHangupRequest", "Hangup", "QueueCallerJoin"),
+            *("QueueCallerAbandon", "QueueCallerLeave", "CoreShowChannel"),
         ),
         (_channel(),),
     ),
