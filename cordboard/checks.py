@@ -17,6 +17,7 @@ NEEDED = {
     "CoreShowChannels": "write=reporting",
     "QueueStatus": "no class at all; is app_queue loaded?",
     "Getvar": "write=call or reporting",
+    "Setvar": "write=call",
     "Hangup": "write=call",
     "QueuePause": "write=agent",
 }
