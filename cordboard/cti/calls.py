@@ -108,6 +108,11 @@ class CallModel:
         }
         return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
 
+    @property
+    def due(self) -> float:
+        """When `tick` has something to tell, on our clock; infinity where nothing is put off."""
+        return self._people.soonest
+
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
