@@ -12,6 +12,7 @@ import math
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +23,18 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from cordboard import memory
 from cordboard.board import Board
 from cordboard.config import Settings, split_address
 from cordboard.crm_core import phones
-from cordboard.crm_core.model import User
+from cordboard.crm_core.interactions import checked_wrapup
+from cordboard.crm_core.model import User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.forgery import printable
+from cordboard.cti.link import AmiLink, Forged, LinkItem, PbxMessage
 from cordboard.desk import (
     ActionDone,
     AlarmEnded,
@@ -41,9 +45,9 @@ from cordboard.desk import (
     CustomerFound,
     FindCustomer,
     HangUp,
+    Originate,
     PauseMember,
     Remark,
-    Remembered,
     RouteAsked,
     Rules,
     Save,
@@ -57,12 +61,14 @@ from cordboard.desk import (
 )
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
-from cordboard.ledger import Ledger
+from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.queue.routing import Decision, Policy
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
+from cordboard.spool import Spool
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +120,9 @@ class App:
         )
         self.hub = Hub(self.registry)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
-        self._ledger = Ledger(self.store, self._show)
+        spool = settings.spool
+        self._spool = Spool(spool.path, spool.megabytes * 2**20)
+        self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
         self._board = Board(
             Rules(
                 read_policy(settings),
@@ -131,10 +139,13 @@ class App:
             )
             for pbx in settings.pbx
         }
+        contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
+        self._exchange = Exchange(self.links, contexts)
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -152,7 +163,7 @@ class App:
         )
         self._forged = Counter(
             "cordboard_forged_callers",
-            "Calls whose caller id held control characters",
+            "Calls whose caller wrote control characters into his number or the one he called",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -165,11 +176,16 @@ class App:
             "cordboard_live_calls": ("Calls in progress", lambda: self._board.live_calls),
             "cordboard_inbox_items": ("Items that wait for the consumer", lambda: len(self._inbox)),
             "cordboard_unsaved_records": (
-                "Records that wait for the database",
+                "Records that wait for the database, on disk and in memory",
                 lambda: self._ledger.unsaved,
             ),
+            "cordboard_held_records": (
+                "Records that are in memory alone, because the disk takes none",
+                lambda: self._ledger.held,
+            ),
+            "cordboard_spool_bytes": ("Size of the spool", lambda: self._spool.size),
             "cordboard_lost_records": (
-                "Records given up: the database was away for too long, or refused them",
+                "Records given up: there was no room, or the database refused them",
                 lambda: self._ledger.lost,
             ),
             "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
@@ -212,10 +228,13 @@ class App:
         return str(host), int(port)
 
     async def start(self) -> None:
-        """Raises `UserError` when an address is taken or the database is not ready."""
+        """Raises `UserError` when an address is taken, the database is not ready, or the spool
+        cannot be written."""
+        self._spool.open()
         try:
             await self.store.open()
         except PeerError as error:
+            self._spool.close()
             raise UserError(f"[database] url: {error}") from error
         try:
             await self._open_doors()
@@ -224,12 +243,13 @@ class App:
             raise
 
     async def _open_doors(self) -> None:
-        now = time.time()
-        calls = [call for name in self._models for call in await self.store.open_calls(name)]
-        entries = await self.store.entries_since(self._day_began(now))
+        now, desk = time.time(), self.settings.desk
         await self._load_users()
-        gaps = await self.store.gaps([call.id for call in calls])
-        self._inbox.put((Remembered(tuple(calls), tuple(entries), gaps), 0.0))
+        waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
+        remembered = await memory.remembered(
+            self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
+        )
+        self._inbox.put((remembered, 0.0))
         last = await self.store.last_fact_at()
         if last is not None:
             for model in self._models.values():
@@ -280,6 +300,7 @@ class App:
         if self._runner:
             await self._runner.cleanup()
         await self.store.close()
+        self._spool.close()
 
     async def serve(self) -> bool:
         """Runs until SIGTERM or SIGINT; False when it was a broken rule of our own that ended
@@ -316,8 +337,23 @@ class App:
         """Tells the supervisors. `count` more events, or the present figure of a state."""
         self._result(AlarmRaised(kind, count, detail))
 
+    def _trouble(self, kind: Trouble, count: int) -> None:
+        if count:
+            self.alarm(kind, count)
+        else:
+            self.alarm_over(kind)
+
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
+
+    def _note_forger(self, pbx: PbxName, channel: str) -> None:
+        """The link and the dialplan may both tell of him, and each more than once."""
+        if (pbx, channel) in self._forgers:
+            return
+        self._forgers.append((pbx, channel))
+        self._forged.inc()
+        self.alarm("forged-callers")
+        log.warning("forged.caller", pbx=pbx, channel=printable(channel))
 
     async def _tick(self) -> None:
         users_at = 0.0
@@ -385,6 +421,9 @@ class App:
                 return [item, *self._models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self._models[item.pbx].snapshot_done(now), item]
+            case Forged():
+                self._note_forger(item.pbx, item.channel)
+                return []
             case cti.LinkDown():
                 return [*self._models[item.pbx].link_lost(now), item]
             case Due():
@@ -404,10 +443,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
-                case HangUp():
-                    self._spawn(self._act(command, self._hang_up(command)))
-                case PauseMember():
-                    self._spawn(self._act(command, self._pause(command)))
+                case HangUp() | Originate() | PauseMember():
+                    self._spawn(self._ask_exchange(command))
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
@@ -459,7 +496,7 @@ class App:
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:
-            await self.store.save_wrapup(
+            written = checked_wrapup(
                 command.call,
                 command.actor,
                 command.customer,
@@ -467,40 +504,39 @@ class App:
                 command.result,
                 time.time(),
             )
+            await self._write_wrapup(written)
         except CordboardError as error:
             self._result(ActionDone(command.id, command.actor, str(error)))
         else:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
-    async def _act(self, command: HangUp | PauseMember, work: Coroutine[Any, Any, None]) -> None:
+    async def _write_wrapup(self, written: WrapUp) -> None:
+        """Into the database, else into the spool: what an operator wrote is not asked for twice.
+        Raises `FieldsError`, and `PeerError` where there is no room for it."""
+        reason = "the database lacks what came before"
+        if not self._ledger.behind:
+            try:
+                async with asyncio.timeout(WRITE_WITHIN):
+                    await self.store.write_wrapup(written)
+                return
+            except (PeerError, TimeoutError) as error:
+                reason = str(error) or "no answer"
+        await self._ledger.keep(written, reason)
+
+    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
         try:
-            await work
+            match command:
+                case HangUp():
+                    await self._exchange.hang_up(command)
+                case Originate():
+                    await self._exchange.originate(command)
+                    return  # what became of it comes as an event
+                case PauseMember():
+                    await self._exchange.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
-
-    async def _hang_up(self, command: HangUp) -> None:
-        link = self.links[command.pbx]
-        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
-        # still the call that was meant.
-        fields = {"Channel": command.channel, "Variable": "CHANNEL(uniqueid)"}
-        found = await link.act("Getvar", fields)
-        if found["Value"] != command.uniqueid:
-            raise PeerError("the call is over")
-        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
-    async def _pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self.links[command.pbx].act("QueuePause", fields)
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
 
     # The door
 
@@ -528,10 +564,8 @@ class App:
     async def _ask(self, session: AgiSession) -> Decision:
         linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
-        if mark == FORGED:
-            self._forged.inc()
-            self.alarm("forged-callers")
-            log.warning("forged.caller", pbx=pbx)
+        if mark == FORGED or session.tampered:
+            self._note_forger(pbx, session.env.get("agi_channel", ""))
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))

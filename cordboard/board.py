@@ -33,6 +33,7 @@ from cordboard.desk import (
     FindCustomer,
     Gap,
     Link,
+    Originate,
     Part,
     Pop,
     PopEnd,
@@ -50,15 +51,33 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
     Tick,
+    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, derived_id
+from cordboard.events import (
+    CallId,
+    Linkedid,
+    OperatorName,
+    PbxName,
+    QueueName,
+    Uniqueid,
+    derived_id,
+)
+from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record
+from cordboard.records import (
+    call_record,
+    contact,
+    entry_record,
+    fact_record,
+    link_record,
+    pop_id,
+    recalled,
+)
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -92,10 +111,12 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._unwritten: dict[CallId, list[Unwritten]] = {}
         self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
+        self._outgoing = Outgoing()
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -147,10 +168,15 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
+                if not self._link_is("up", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._snapshot_done(fact)
             case cti.LinkDown():
+                if not self._link_is("down", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "down", fact.reason)
             case RouteAsked():
                 self._route_asked(fact)
@@ -162,11 +188,16 @@ class Board:
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
+            case cti.Originated():
+                self._out += self._outgoing.originated(fact)
+            case ActionAsked(kind="operator", action="call"):
+                self._place(fact)
             case ActionAsked():
                 call = self._calls.get(CallId(fact.target))
                 operator = self._floor.operator(OperatorName(fact.target))
                 self._out.append(command_for(fact, call, operator))
             case ActionDone():
+                self._outgoing.refused(fact)
                 self._out.append(Tell(fact.id, fact.actor, fact.error))
             case WrapUpSaved():
                 self._wrapup_saved(fact)
@@ -247,6 +278,7 @@ class Board:
         return replace(
             call,
             card=(found and found.card) or call.card,
+            lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
@@ -258,9 +290,20 @@ class Board:
         for call in list(self._calls.values()):
             same = call.card is not None and call.card.customer.id == card.customer.id
             if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card))
+                self._change(replace(call, card=card, lookup_failed=False))
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _place(self, asked: ActionAsked) -> None:
+        """A call from the desk. Who is called is looked up while the operator's phone rings."""
+        operator = self._floor.operator(OperatorName(asked.target))
+        serves = {m.pbx for m in operator.memberships} if operator else set()
+        up = [pbx for pbx, link in self._links.items() if link.state == "up"]
+        pbx = next((name for name in up if name in serves or not serves), None)
+        command = self._outgoing.place(asked, operator, pbx, self._now)
+        self._out.append(command)
+        if isinstance(command, Originate):
+            self._arrival(command.pbx, command.channel_id, command.number, command.number)
 
     # The life of a call
 
@@ -268,6 +311,7 @@ class Board:
         if fact.call in self._calls:
             return
         arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
+        attempt = self._outgoing.of(fact.linkedid)
         call = Call(
             id=fact.call,
             pbx=fact.pbx,
@@ -291,6 +335,7 @@ class Board:
                 started=record.started_at,
                 answered=record.answered_at,
                 why=record.why,
+                direction="out" if record.direction == "out" else "in",
                 queue=QueueName(record.queue) if record.queue else None,
                 unseen=self._gaps.pop(record.id, ()),
             )
@@ -303,7 +348,15 @@ class Board:
             call = replace(call, card=consults.card, decision=consults.decision)
         elif name is not None:
             self._advance(name, "answer", fact.call)
+            call = replace(call, direction="out", operator=name)
+        if attempt is not None:
+            call = replace(call, number=attempt.number, name="")
+            self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
+        for left in self._unwritten.pop(call.id, []):
+            self._reopen(self._calls[call.id], left)
+        if name is not None and (attempt is not None or (record and record.direction == "out")):
+            self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
@@ -347,12 +400,17 @@ class Board:
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
         name = self._step(fact.peer, "offer", fact.call)
-        if call is None or name is None:
+        if call is None or name is None or call.state == "ended":
             return
-        millis = int(call.started * 1000)
-        identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
+        self._pop(name, fact.peer_uniqueid, call)
+
+    def _pop(
+        self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
+    ) -> None:
+        """The card opens for the operator whose leg has this Uniqueid."""
+        identity = pop_id(call, name, uniqueid)
         self._end_wrapups(name, call.id)
-        pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
+        pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
         self._out.append(ShowPop(pop, first=True))
 
@@ -389,6 +447,8 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid:
                 self._put(replace(pop, talked=True))
         self._change(call)
+        if name is None and call.direction == "out":
+            name = call.operator
         if name and not consulted:
             self._out.append(Save(contact(call, name)))
             if entry := self._answered_entries.pop(call.id, None):
@@ -406,7 +466,10 @@ class Board:
     def _merged(self, fact: cti.Merged) -> None:
         """The cards that were open for the part are the whole's from now on."""
         part, whole = self._calls.get(fact.call), self._calls.get(fact.into)
-        if part is None or whole is None:
+        if part is None:
+            return
+        if whole is None:  # it began and went on unseen, so this is the last we hear of the part
+            self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
         operators = tuple(pop.operator for pop in self._pops_of(part.id))
@@ -426,14 +489,16 @@ class Board:
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
-        if name is None:
-            return
-        pops = [p for p in self._pops_of(fact.call) if p.peer_uniqueid == fact.peer_uniqueid]
+        if name is not None:
+            self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
+
+    def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
+        """The operator's leg is down; with a card there is a note to write, without one none."""
+        pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
-            self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
-            self._wrapups[pop.id] = pop.call.id
-        if not pops:  # no card, so no note to write
-            self._advance(name, "done", fact.call)
+            self._await_note(pop)
+        if not pops:
+            self._advance(name, "done", identity)
 
     def _unseen(self, fact: cti.Unseen) -> None:
         call = self._calls.get(fact.call)
@@ -444,9 +509,9 @@ class Board:
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
-        if name is not None:
-            self._advance(name, "done", fact.call)  # who called out has no card to write on
         call = self._calls.get(fact.call)
+        if name is not None:
+            self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
@@ -456,12 +521,21 @@ class Board:
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+            elif pop.wrapup_until is None:  # whoever stays after a transfer is not told to leave
+                self._await_note(pop)
+                if self._floor.is_busy(pop.operator) == call.id:
+                    self._advance(pop.operator, "hang-up", call.id)
+        self._outgoing.over(call.linkedid)
         self._arrivals.pop((call.pbx, call.linkedid), None)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._answered_entries.pop(call.id, None)
         self._forget_if_over(call.id)
 
     # Wrap-up
+
+    def _await_note(self, pop: Pop) -> None:
+        self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
+        self._wrapups[pop.id] = pop.call.id
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
         self._out.append(Tell(fact.id, fact.actor, None))
@@ -483,6 +557,7 @@ class Board:
 
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
+        self._out += self._outgoing.tick(self._now)
         for identity, call in list(self._wrapups.items()):
             pop = self._pops[call][identity]
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
@@ -534,6 +609,10 @@ class Board:
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
+    def _link_is(self, state: str, pbx: PbxName) -> bool:
+        link = self._links.get(pbx)
+        return link is not None and link.state == state
+
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
@@ -543,6 +622,30 @@ class Board:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
             else:
                 self._floor.recall(entry)
+        for left in fact.unwritten:
+            identity = CallId(left.call.id)
+            if left.call.ended_at is None:  # somebody else still talks to the caller
+                self._unwritten.setdefault(identity, []).append(left)
+                continue
+            if identity not in self._calls:
+                self._change(recalled(left.call, left.card), force=True)
+            self._reopen(self._calls[identity], left)
+            self._forget_if_over(identity)
+
+    def _reopen(self, call: Call, left: Unwritten) -> None:
+        """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
+        name = self._floor.at_phone(left.peer)
+        until = left.ended + self._rules.wrapup
+        if name is None or name in left.written or until <= self._now:
+            return
+        for step in ("answer", "hang-up"):
+            self._floor.step(name, step, call.id, left.ended)
+        at = call.answered if call.answered is not None else call.started
+        identity = pop_id(call, name, left.peer_uniqueid)
+        pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
+        self._put(pop)
+        self._wrapups[identity] = call.id
+        self._out.append(ShowPop(pop, first=False))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen. A list that
@@ -555,11 +658,21 @@ class Board:
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == fact.pbx and "QueueStatus" not in fact.refused:
                 del self._open_entries[key]
-                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
+                ended = self._ended_unseen(entry)
+                self._floor.recall(ended)
+                self._out.append(Save(ended))
         unavailable = tuple(_PARTS[name] for name in fact.refused if name in _PARTS)
         before = self._links.get(fact.pbx)
         if before is None or (before.state, before.unavailable) != ("up", unavailable):
             self._link(fact.pbx, "up", "", unavailable)
+
+    def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
+        """A wait that was over before we looked again: who talks by now was answered."""
+        call = self._calls.get(CallId(entry.call_id))
+        if call is None or call.state != "talking":
+            return replace(entry, outcome="lost", left_at=self._now)
+        left = call.answered if call.answered is not None else self._now
+        return replace(entry, outcome="connected", operator=call.operator, left_at=left)
 
     # Showing and keeping
 
@@ -591,11 +704,7 @@ class Board:
         self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and (before.card, before.decision, before.number) != (
-            call.card,
-            call.decision,
-            call.number,
-        )
+        fresh_card = before is not None and _on_card(before) != _on_card(call)
         for pop in pops:
             shown = replace(pop, call=call)
             self._put(shown)
@@ -610,3 +719,8 @@ class Board:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))
+
+
+def _on_card(call: Call) -> tuple[object, ...]:
+    """What a card shows of the call, its state apart."""
+    return call.card, call.lookup_failed, call.decision, call.number

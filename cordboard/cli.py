@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO, cast
 
 import structlog
 import typer
@@ -15,6 +16,7 @@ from cordboard import __version__
 from cordboard.administration import db_app, import_app, token, user_app
 from cordboard.config import load
 from cordboard.errors import UserError
+from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import pbx_app
 from cordboard.sandbox.demo import demo
 
@@ -29,6 +31,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
+app.command("reconcile")(reconcile)
 app.command("demo")(demo)
 
 Config = Annotated[
@@ -106,11 +109,24 @@ def log_to_stderr(as_json: bool, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
     # What fails of ours is logged by ours; of what strangers send, aiohttp would log a traceback.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+class _Stderr:
+    """Where log lines go. One that cannot be written, because the disk of the log is full, must
+    not stop the calls."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def main() -> None:

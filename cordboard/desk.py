@@ -22,6 +22,7 @@ Gap = tuple[float, float]
 
 Part = Literal["calls", "queues", "phones"]
 
+Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
@@ -70,12 +71,27 @@ class CustomerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A talk that was over shortly before the start, at our time `ended`: the operator whose
+    channel was `peer` may have been writing the note. `written` are the operators who have written
+    theirs of this call."""
+
+    call: CallRecord
+    card: Card | None
+    peer: str
+    peer_uniqueid: Uniqueid
+    ended: float
+    written: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the store holds from before the start: calls that had not ended, and the stays in
-    queues of the current day."""
+    """What the store holds from before the start: calls that had not ended, the stays in queues of
+    the current day, and talks whose wrap-up may not be over."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
+    unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
 
@@ -209,11 +225,16 @@ class Call:
     state: CallState
     started: float
     card: Card | None = None
+    lookup_failed: bool = False
+    """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
     """The reasons as JSON where they come from the store, after a restart."""
     queue: QueueName | None = None
     operator: OperatorName | None = None
+    direction: Direction = "in"
+    """`out` where an operator's phone is the first leg; `number` is then the one that was placed
+    from the desk, or the operator's own where it was dialled by hand."""
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
@@ -299,6 +320,19 @@ class HangUp:
     pbx: PbxName
     channel: str
     uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """Let `phone` ring and, when it is answered, dial `number`. `channel_id` is the Uniqueid that
+    the phone's leg will have: one that is live cannot be made again."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    phone: str
+    number: str
+    channel_id: Linkedid
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +435,7 @@ Command = (
     | Save
     | SaveWrapUp
     | HangUp
+    | Originate
     | PauseMember
     | ShowPop
     | EndPop

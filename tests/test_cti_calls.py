@@ -20,6 +20,7 @@ from cordboard.cti.facts import (
     MemberGone,
     MemberSeen,
     Offered,
+    Originated,
     Placed,
     QueueLeft,
     QueueSeen,
@@ -98,8 +99,9 @@ def messages(name: str) -> list[Message]:
 
 
 def plain(facts: list[Fact]) -> list[Fact]:
-    """Without what a list says again each time it is asked for."""
-    return [fact for fact in facts if not isinstance(fact, MemberSeen | QueueSeen | Placed)]
+    """Without what a list says again each time it is asked for, and answers told to who asked."""
+    told = (MemberSeen, QueueSeen, Placed, Originated)
+    return [fact for fact in facts if not isinstance(fact, told)]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRACES.glob("*.ami")))
@@ -110,6 +112,7 @@ def test_an_event_that_comes_twice_changes_nothing(name: str) -> None:
     assert [type(fact).__name__ for fact in plain(fed(twice))] == kinds
 
 
+# Calls whose end no event tells; that of some is told by the link, or by what a list leaves out.
 CUT = {
     "link_lost_in_mid_call",
     "pbx_killed_and_started_again",
@@ -135,6 +138,13 @@ def test_a_lost_newchannel_event_costs_only_the_exact_moment(name: str) -> None:
 def test_a_caller_whom_the_queue_sent_away_has_not_abandoned() -> None:
     left = [fact for fact in fed(messages("queue_timeout")) if isinstance(fact, QueueLeft)]
     assert [fact.outcome for fact in left] == ["timed-out"]
+
+
+def test_a_leaving_that_is_explained_late_is_told_with_the_moment_of_the_leaving() -> None:
+    silent = [item for item in messages("queue_timeout") if item["Event"] != "UserEvent"]
+    (moment,) = (item["Timestamp"] for item in silent if item["Event"] == "QueueCallerLeave")
+    left = [fact for fact in fed(silent) if isinstance(fact, QueueLeft)]
+    assert [(fact.outcome, fact.at) for fact in left] == [("timed-out", float(moment))]
 
 
 def test_a_phone_that_did_not_answer_gives_its_reason() -> None:

@@ -9,13 +9,19 @@ from contextlib import asynccontextmanager
 import pytest
 from fakes import BOOTED, FakePbx, fake_pbx
 
+from cordboard.cti import connection as connection_module
 from cordboard.cti import link as link_module
 from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
 from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
-EVENT = "Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: {}\r\nChannel: PJSIP/1\r\n\r\n"
+EVENT = (
+    "Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1\r\nChannelState: 6\r\n"
+    "ChannelStateDesc: Up\r\nCallerIDNum: 1\r\nCallerIDName: \r\nConnectedLineNum: \r\n"
+    "ConnectedLineName: \r\nLanguage: en\r\nAccountCode: \r\nContext: x\r\nExten: s\r\n"
+    "Priority: 1\r\nUniqueid: {0}\r\nLinkedid: {0}\r\nCause: 16\r\n\r\n"
+)
 
 
 class Sink:
@@ -190,7 +196,7 @@ async def test_a_silent_pbx_is_noticed_by_its_missing_pong(monkeypatch: pytest.M
         sink = Sink()
         async with running(pbx, sink):
             await sink.kinds(*UP)
-            monkeypatch.setattr(link_module, "REPLY_WITHIN", 0.05)
+            monkeypatch.setattr(connection_module, "REPLY_WITHIN", 0.05)
             pbx.answers["Ping"] = ""
             await sink.kinds(*UP, LinkDown)
     down = next(item for item in sink.items if isinstance(item, LinkDown))
@@ -199,7 +205,7 @@ async def test_a_silent_pbx_is_noticed_by_its_missing_pong(monkeypatch: pytest.M
 
 
 def test_a_silent_pbx_is_noticed_within_ten_seconds() -> None:
-    assert link_module.PING_EVERY + link_module.REPLY_WITHIN <= 10
+    assert link_module.PING_EVERY + connection_module.REPLY_WITHIN <= 10
 
 
 async def test_an_action_without_a_reply_ends_by_its_deadline_and_is_not_sent_again() -> None:

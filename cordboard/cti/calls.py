@@ -27,6 +27,7 @@ from cordboard.cti.facts import (
     Cause,
     Fact,
     Offered,
+    Originated,
     Unseen,
 )
 from cordboard.cti.legs import DOWN, RINGING, UP, Leg, Legs, LiveCall
@@ -84,6 +85,7 @@ class CallModel:
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
             "QueueCallerLeave": self._leave,
+            "OriginateResponse": self._originated,
             "UserEvent": self._user_event,
             "CoreShowChannel": self._list,
             "CoreShowChannelsComplete": self._channels_listed,
@@ -510,6 +512,10 @@ class CallModel:
         leg = self._leg(message)
         if leg and not self._turned(leg, message):
             self._people.leave(leg, message["Queue"])
+
+    def _originated(self, message: Message) -> None:
+        uniqueid = Uniqueid(message["Uniqueid"])
+        self._people.tell(Originated(self.pbx, uniqueid, number(message["Reason"], 0)))
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])

@@ -6,6 +6,8 @@ from cordboard.cti.ami import Message
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen, QueueFact, QueueSeen
 from cordboard.events import PbxName, QueueName
 
+LARGEST = 2**31 - 1
+
 DEVICE_STATES = {
     "UNKNOWN": 0,
     "NOT_INUSE": 1,
@@ -83,10 +85,10 @@ class Members:
 
 
 def number(value: str, default: int) -> int:
-    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number. What no
-    32 bits hold is no number of Asterisk's."""
+    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number. What is
+    over its own range is no number of its."""
     try:
         found = int(value)
     except ValueError:
         return default
-    return found if abs(found) < 1 << 31 else default
+    return found if abs(found) <= LARGEST else default

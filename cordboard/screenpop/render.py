@@ -95,6 +95,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
             "name": call.name,
             "to": call.dialled,
             "queue": call.queue,
+            "direction": call.direction,
             "state": call.state,
             "unseen": unseen(call.unseen),
         },
@@ -102,6 +103,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
+        "lookup_failed": call.lookup_failed,
         "route": {
             "queue": call.queue,
             "priority": decision.priority if decision else 0,
@@ -162,6 +164,7 @@ def live_call(call: Call) -> Message:
         "customer": _brief(call.card),
         "queue": call.queue,
         "operator": call.operator,
+        "direction": call.direction,
         "state": call.state,
         "cause": call.cause,
         "started_at": moment(call.started),

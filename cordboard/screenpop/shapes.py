@@ -26,6 +26,7 @@ def remembered_call(
         and {"id": customer.id, "name": customer.name, "status": customer.status},
         "queue": call.queue,
         "operator": call.operator,
+        "direction": call.direction,
         "state": call.state,
         "cause": call.cause,
         "started_at": moment(call.started_at),
