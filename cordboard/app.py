@@ -20,15 +20,14 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from cordboard.board import Board
 from cordboard.config import Settings, split_address
+from cordboard.core import Core, Item, QueuesDue
 from cordboard.crm_core import phones
 from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
-from cordboard.cti.calls import CallModel
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.link import AmiLink
 from cordboard.desk import (
     ActionDone,
     AlarmEnded,
@@ -58,6 +57,7 @@ from cordboard.events import Linkedid, PbxName, derived_id
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger
 from cordboard.queue.routing import Decision, Policy
+from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
@@ -72,8 +72,6 @@ QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
-
-Item = LinkItem | AnyFact
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -107,16 +105,23 @@ class App:
         self.hub = Hub(self.registry)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         self._ledger = Ledger(self.store, self._show)
-        self._board = Board(
-            Rules(
-                read_policy(settings),
-                ZoneInfo(desk.timezone),
-                desk.wrapup_seconds,
-                desk.service_level_seconds,
-                desk.short_abandon_seconds,
-            )
+        rules = Rules(
+            read_policy(settings),
+            ZoneInfo(desk.timezone),
+            desk.wrapup_seconds,
+            desk.service_level_seconds,
+            desk.short_abandon_seconds,
         )
-        self._models = {PbxName(pbx.name): CallModel(PbxName(pbx.name)) for pbx in settings.pbx}
+        self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
+        self._board, self._models = self._core.board, self._core.models
+        crm = settings.crm
+        self._recorder = Recorder(
+            settings.recorder,
+            self._core,
+            [*crm.statuses, *crm.languages, *crm.results],
+            stopped=lambda why: self.alarm("recorder-stopped", detail=why),
+            resumed=lambda: self.alarm_over("recorder-stopped"),
+        )
         self.links = {
             PbxName(pbx.name): AmiLink(
                 PbxName(pbx.name), pbx.host, pbx.port, pbx.user, pbx.secret(), self._take
@@ -162,6 +167,10 @@ class App:
             "cordboard_lost_records": (
                 "Records given up: the database was away for too long, or refused them",
                 lambda: self._ledger.lost,
+            ),
+            "cordboard_unrecorded_items": (
+                "Items that the flight recorder could not write down",
+                lambda: self._recorder.lost,
             ),
             "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
             "cordboard_ami_quarantined": (
@@ -220,6 +229,8 @@ class App:
         entries = await self.store.entries_since(self._day_began(now))
         await self._load_users()
         self._inbox.put((Remembered(tuple(calls), tuple(entries)), 0.0))
+        self._recorder.start()
+        self._spawn(self._recorder.run())
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
@@ -261,6 +272,7 @@ class App:
         if self._queues_timer:
             self._queues_timer.cancel()
         await self._ledger.flush()
+        await self._recorder.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
@@ -288,8 +300,8 @@ class App:
         if not self._inbox.put((fact, 0.0), urgent=True):
             raise PeerError("the desk is too busy; try again in a moment")
 
-    def _take(self, item: LinkItem) -> bool:
-        born = item.born if isinstance(item, PbxMessage) else 0.0
+    def _take(self, item: cti.LinkItem) -> bool:
+        born = item.born if isinstance(item, cti.PbxMessage) else 0.0
         # That the link came or went must be known even when events overflow the inbox.
         return self._inbox.put((item, born), urgent=isinstance(item, cti.LinkDown))
 
@@ -335,10 +347,7 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
-            now = time.time()
-            commands: list[Command] = []
-            for fact in self._facts(item, now):
-                commands += self._board.apply(fact, now)
+            commands = self._decide(item)
             if commands:
                 self._carry_out(commands, born or None)
             if self._board.queues_changed and self._queues_timer is None:
@@ -349,20 +358,18 @@ class App:
     def _show_queues(self) -> None:
         self._queues_timer = None
         self._queues_at = asyncio.get_running_loop().time()
-        self._ledger.post(self._board.show_queues(), None)
+        self._ledger.post(self._decide(QueuesDue()), None)
 
-    def _facts(self, item: Item, now: float) -> list[AnyFact]:
-        match item:
-            case PbxMessage():
-                return list(self._models[item.pbx].feed(item.message, now))
-            case cti.LinkUp():
-                return [item, *self._models[item.pbx].linked(item.boot, now)]
-            case cti.SnapshotBegan():
-                return [item, *self._models[item.pbx].snapshot_began(now)]
-            case cti.SnapshotDone():
-                return [*self._models[item.pbx].snapshot_done(now), item]
-            case _:
-                return [item]
+    def _decide(self, item: Item) -> list[Command]:
+        """What the core says to `item`, written down; also where it breaks a rule of our own."""
+        now = time.time()
+        try:
+            commands = self._core.take(item, now)
+        except Exception as error:
+            self._recorder.take(item, now, error)
+            raise
+        self._recorder.take(item, now, commands)
+        return commands
 
     def _carry_out(self, commands: list[Command], born: float | None) -> None:
         kept: list[Command] = []

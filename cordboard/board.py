@@ -335,7 +335,7 @@ class Board:
         if call is None or name is None:
             return
         millis = int(call.started * 1000)
-        identity = derived_id(millis, call.id, name, fact.peer_uniqueid)
+        identity = derived_id(millis, call.id, fact.peer_uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
         self._put(pop)

@@ -106,6 +106,10 @@ class CallModel:
         """Legs that are held in memory."""
         return len(self._legs)
 
+    def reads(self, message: Message) -> bool:
+        """Whether events of this kind mean anything to the model."""
+        return message["Event"] in self._handlers
+
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
@@ -182,7 +186,6 @@ class CallModel:
         if call.offered or not leg.came_in or leg.is_plumbing:
             return
         call.offered, call.caller, call.channel = True, leg, leg.channel
-        name = message["CallerIDName"]
         self._facts.append(
             Offered(
                 *self._about(call),
@@ -190,7 +193,7 @@ class CallModel:
                 boot=self.boot,
                 uniqueid=leg.uniqueid,
                 number=_known(message["CallerIDNum"]),
-                name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
+                name=caller_name(message),
                 dialled=message["Exten"],
             )
         )
@@ -562,6 +565,12 @@ class CallModel:
                     self._ring(leg)
             if item["BridgeId"] and item["BridgeId"] != leg.bridge:
                 self._enter(leg, item["BridgeId"])
+
+
+def caller_name(message: Message) -> str:
+    """The caller's name as it was given."""
+    name = message["CallerIDName"]
+    return _unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name)))
 
 
 def _unquote(name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cordboard.cti.ami import Message
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
 
 Cause = Literal["completed", "no-answer", "busy", "rejected", "cancelled", "failed", "lost"]
@@ -268,6 +269,18 @@ class SnapshotDone:
     pbx: PbxName
 
 
+@dataclass(frozen=True, slots=True)
+class PbxMessage:
+    """No fact yet, but what facts are made of: a frame from the event connection. `born` is
+    `loop.time()` when its bytes were read."""
+
+    pbx: PbxName
+    message: Message
+    born: float
+
+
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 QueueFact = MemberSeen | MemberGone | QueueSeen
 Fact = AnyCallFact | LinkFact | QueueFact
+LinkItem = PbxMessage | LinkFact
+"""What the link to a PBX has to say."""

@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 
 from cordboard.cti.ami import Decoder, Message, encode
-from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
+from cordboard.cti.facts import LinkDown, LinkItem, LinkUp, PbxMessage, SnapshotBegan, SnapshotDone
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -44,18 +44,6 @@ SNAPSHOT = ("CoreShowChannels", "QueueStatus")
 UNINTERESTING = ("Newexten", "VarSet", "RTCPSent", "RTCPReceived", "Cdr", "CEL", "TestEvent")
 """Events nobody here reads. manager.conf should drop them at the source, where it costs nothing;
 on an account without the filters they are dropped by their first line."""
-
-
-@dataclass(frozen=True, slots=True)
-class PbxMessage:
-    """A frame from the event connection. `born` is `loop.time()` when its bytes were read."""
-
-    pbx: PbxName
-    message: Message
-    born: float
-
-
-LinkItem = PbxMessage | LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 
 
 class LoginRefused(PeerError):  # noqa: N818 - the field's word
