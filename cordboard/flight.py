@@ -17,10 +17,11 @@ import json
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from cordboard import __version__, desk
 from cordboard.core import Core, Item
@@ -33,11 +34,17 @@ from cordboard.errors import UserError
 from cordboard.events import OperatorName, PbxName
 from cordboard.pseudonyms import Pseudonyms, Rule, kept
 
-_json = json.JSONEncoder(separators=(",", ":")).encode
-
 Kind = Literal["kept", "clean", "channel", "private"]
 Field = tuple[str, Kind, Rule, Any]
 """A field's name, what its strings are, their rule, and its default."""
+
+
+class _Plan(NamedTuple):
+    """How objects of one class are written. `fields` is None for one that is no dataclass."""
+
+    tag: str
+    fields: list[Field] | None
+
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome status language
@@ -74,7 +81,7 @@ HEADERS: dict[str, Kind] = {
 }
 """The headers that the call model reads; no other is recorded."""
 
-HEAD = '{"recorded_by":'
+HEAD = b'{"recorded_by":'
 """How a head begins, and no other line."""
 
 SUM = 8
@@ -103,12 +110,12 @@ class Writer:
             "private": names.private if names else kept,
         }
         self._headers = {name: self._rules[kind] for name, kind in HEADERS.items()}
-        self._plans: dict[type, list[Field]] = {}
+        self._plans: dict[type, _Plan] = {}
         self._seen: dict[int, int] = {}
         if names:
             names.know(_literals())
 
-    def head(self, core: Core, at: float) -> str:
+    def head(self, core: Core, at: float) -> bytes:
         """The first line of a segment."""
         self._seen = {}
         rules = self._any(core.rules, kept)
@@ -119,9 +126,9 @@ class Writer:
             "models": {pbx: self._object(model) for pbx, model in core.models.items()},
             "board": self._object(core.board),
         }
-        return _json(state)
+        return _line(state)
 
-    def line(self, item: Item, now: float, decided: list[Any]) -> str:
+    def line(self, item: Item, now: float, decided: list[Any]) -> bytes:
         """The line of one item. `decided` are the decisions on it, or the error that it met."""
         self._seen = {}
         said: dict[str, Any] = {"at": now}
@@ -131,7 +138,7 @@ class Writer:
             said["item"] = self._object(item)
         if decided:
             said["decided"] = decided
-        return _json(said)
+        return _line(said)
 
     def decisions(self, commands: list[desk.Command]) -> list[dict[str, Any]]:
         """The commands as what they decide, without what people see of it."""
@@ -171,17 +178,18 @@ class Writer:
         known = self._seen.get(id(value))
         if known is not None:
             return {"!": known}
-        said: dict[str, Any] = {"!": _tag(kind)}
+        plan = self._plans.get(kind) or self._plan(kind)
+        said: dict[str, Any] = {"!": plan.tag}
         if isinstance(value, BaseModel):
             said["of"] = value.model_dump(mode="json", exclude_defaults=True)
             if self._names:
                 self._names.know(_words(said["of"]))
             return said
         self._seen[id(value)] = len(self._seen)
-        if dataclasses.is_dataclass(kind):
-            for name, _, rule, default in self._plans.get(kind) or self._plan(kind):
+        if plan.fields is not None:
+            for name, _, rule, default in plan.fields:
                 part = getattr(value, name)
-                if part is not default and part != default:
+                if default is dataclasses.MISSING or part != default:
                     said[name] = self._any(part, rule)
         else:
             for name, part in vars(value).items():
@@ -189,18 +197,23 @@ class Writer:
                     said[name] = self._any(part, self._rules[ATTRIBUTES.get(name, "clean")])
         return said
 
-    def _plan(self, kind: type) -> list[Field]:
-        hints = typing.get_type_hints(kind)
-        plan: list[Field] = []
-        for field in dataclasses.fields(kind):
-            what = _kind_of(kind, field.name, hints[field.name])
-            plan.append((field.name, what, self._rules[what], field.default))
-        self._plans[kind] = plan
+    def _plan(self, kind: type) -> _Plan:
+        fields: list[Field] | None = None
+        if dataclasses.is_dataclass(kind):
+            fields, hints = [], typing.get_type_hints(kind)
+            for field in dataclasses.fields(kind):
+                what = _kind_of(kind, field.name, hints[field.name])
+                fields.append((field.name, what, self._rules[what], field.default))
+        plan = self._plans[kind] = _Plan(_tag(kind), fields)
         return plan
 
     def _headers_of(self, message: Message) -> dict[str, str]:
         rules = self._headers
-        said = {key: rules[key](value) for key, value in message.headers.items() if key in rules}
+        said = {
+            key: rules[key](value)
+            for key, value in message.headers.items()
+            if value and key in rules  # one that is missing reads as empty
+        }
         if "CallerIDName" in said:  # as written nowhere else: escaped or not, by the event
             said["CallerIDName"] = self._rules["private"](caller_name(message))
         return said
@@ -294,7 +307,8 @@ class Writer:
     def _telling(self, value: Any) -> dict[str, Any]:
         """What any record tells without private text."""
         said: dict[str, Any] = {}
-        for name, what, rule, _ in self._plans.get(type(value)) or self._plan(type(value)):
+        plan = self._plans.get(type(value)) or self._plan(type(value))
+        for name, what, rule, _ in plan.fields or ():
             part = getattr(value, name)
             if dataclasses.is_dataclass(part):
                 said[name] = self._telling(part)
@@ -360,6 +374,13 @@ def _is_code(value: Any) -> bool:
 
 def _dashed(name: str) -> str:
     return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")
+
+
+def _line(said: dict[str, Any]) -> bytes:
+    try:
+        return to_json(said, inf_nan_mode="constants") + b"\n"
+    except ValueError:  # half a character, which JSON can only escape
+        return json.dumps(said, separators=(",", ":")).encode() + b"\n"
 
 
 def broken(error: BaseException) -> dict[str, Any]:

@@ -33,9 +33,22 @@ _OWN_NUMBER = re.compile(r"-[0-9a-f]{8}(?:;[12])?$")
 """What Asterisk puts behind the name of a phone to make that of a channel."""
 
 
-def kept(value: str) -> str:
-    """The rule for what is nobody's: ids of calls and channels, queues, states."""
-    return value
+kept: Rule = str
+"""The rule for what is nobody's: ids of calls and channels, queues, states."""
+
+
+class _Known(dict[str, str]):
+    """What a rule has made so far; looked up without a step of Python."""
+
+    def __init__(self, make: Rule) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, value: str) -> str:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[value] = self._make(value)
+        return found
 
 
 class Pseudonyms:
@@ -45,26 +58,17 @@ class Pseudonyms:
     def __init__(self, key: bytes, words: Iterable[str] = ()) -> None:
         self._key = key
         self._words = {"", "<unknown>", *words}
-        self._private: dict[str, str] = {}
-        self._clean: dict[str, str] = {}
-        self._channels: dict[str, str] = {}
+        self.private: Rule = _Known(self._hide).__getitem__
+        """The rule for whatever people are called, have, or say: a number gives a number of the
+        same shape, any other text `~` and twelve hexadecimal digits."""
+        self.clean: Rule = _Known(self._mask).__getitem__
+        """The rule for names of our own and of the PBX's, which may have a number in them:
+        `Local/+79161234567@mobile`."""
+        self.channel: Rule = _Known(self._mask_channel).__getitem__
+        """The rule for names of channels: `clean`, but for the hexadecimal number at the end."""
 
     def know(self, words: Iterable[str]) -> None:
         self._words.update(words)
-
-    def private(self, value: str) -> str:
-        """The rule for whatever people are called, have, or say: a number gives a number of the
-        same shape, any other text `~` and twelve hexadecimal digits."""
-        return _remembered(self._private, value, self._hide)
-
-    def clean(self, value: str) -> str:
-        """The rule for names of our own and of the PBX's, which may have a number in them:
-        `Local/+79161234567@mobile`."""
-        return _remembered(self._clean, value, self._mask)
-
-    def channel(self, value: str) -> str:
-        """The rule for names of channels: `clean`, but for the hexadecimal number at the end."""
-        return _remembered(self._channels, value, self._mask_channel)
 
     def _hide(self, value: str) -> str:
         if value in self._words or _EXTENSION.fullmatch(value) or _ID.fullmatch(value):
@@ -107,12 +111,3 @@ class Pseudonyms:
 
     def _digest(self, data: bytes, size: int) -> bytes:
         return blake2b(data, key=self._key[:64], digest_size=size).digest()
-
-
-def _remembered(known: dict[str, str], value: str, make: Rule) -> str:
-    found = known.get(value)
-    if found is None:
-        if len(known) >= REMEMBERED:
-            known.clear()
-        found = known[value] = make(value)
-    return found

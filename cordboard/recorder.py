@@ -38,7 +38,7 @@ SEGMENTS = 12
 NEVER = float("inf")
 
 WAITING_MOST = 16 * 1024 * 1024
-"""Characters that may wait for a slow disk."""
+"""Bytes that may wait for a slow disk."""
 
 _NAME = re.compile(r"flight-(\d{8})\.jsonl")
 
@@ -69,7 +69,7 @@ class Recorder:
         self._names: Pseudonyms | None = None
         self._retry_at = NEVER
         self._complained = False
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._waiting = 0
         self._began = 0.0
         self._size = self._head = 0
@@ -100,7 +100,7 @@ class Recorder:
             return False
         return self._core.models[item.pbx].reads(message)
 
-    def _put(self, line: str) -> None:
+    def _put(self, line: bytes) -> None:
         self._lines.append(line)
         self._size += len(line)
         self._waiting += len(line)
@@ -179,9 +179,9 @@ class _Ring:
         self._file: BinaryIO | None = None
         self._sum = blake2b(digest_size=SUM)
 
-    def write(self, lines: Sequence[str]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Raises OSError; the next line must then be a head."""
-        group: list[str] = []
+        group: list[bytes] = []
         for line in lines:
             if line.startswith(HEAD):
                 self._append(group)
@@ -195,9 +195,9 @@ class _Ring:
             self._file.close()
             self._file = None
 
-    def _append(self, group: Sequence[str]) -> None:
+    def _append(self, group: Sequence[bytes]) -> None:
         if group and self._file:
-            data = "".join(f"{line}\n" for line in group).encode()
+            data = b"".join(group)
             self._sum.update(data)
             self._file.write(data + f'{{"sum":"{self._sum.hexdigest()}"}}\n'.encode())
 

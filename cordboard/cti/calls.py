@@ -575,7 +575,7 @@ def caller_name(message: Message) -> str:
 
 def _unquote(name: str) -> str:
     """PJSIP leaves the backslashes of SIP's quoted strings in a caller's name."""
-    return re.sub(r"\\(.)", r"\1", name)
+    return re.sub(r"\\(.)", r"\1", name) if "\\" in name else name
 
 
 def _known(value: str) -> str:
