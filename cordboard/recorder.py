@@ -78,12 +78,12 @@ class Recorder:
 
     def take(self, item: Item, now: float, commands: list[Command] | Exception) -> None:
         """`commands` is what the core made of `item`, or the rule of ours that it broke."""
-        if type(item) is PbxMessage and not commands and not self._matters(item):
-            return
-        if self._writer is None:
-            self.lost += self._complained
-            return
         try:
+            if type(item) is PbxMessage and not commands and not self._matters(item):
+                return
+            if self._writer is None:
+                self.lost += self._complained
+                return
             if isinstance(commands, Exception):
                 decided = [broken(commands)]
             else:
@@ -110,7 +110,8 @@ class Recorder:
     def _is_full(self, now: float) -> bool:
         # A long head is not written again before as much stands behind it.
         most = max(self._bytes / SEGMENTS, self._head)
-        return now - self._began > self._seconds / SEGMENTS or self._size - self._head > most
+        aged = abs(now - self._began) > self._seconds / SEGMENTS  # clocks are set back, too
+        return aged or self._size - self._head > most
 
     def _begin(self, now: float) -> None:
         if self._writer is not None:
@@ -119,7 +120,7 @@ class Recorder:
             self._put(head)
 
     def _stop(self, why: str, retry_in: float) -> None:
-        self.lost += len(self._lines)
+        self.lost += _items(self._lines)
         self._lines, self._waiting, self._writer = [], 0, None
         self._retry_at = asyncio.get_running_loop().time() + retry_in
         if not self._complained:
@@ -144,24 +145,25 @@ class Recorder:
         """Writes until it is cancelled."""
         while True:
             await asyncio.sleep(WRITE_EVERY)
-            if self._writer is None and asyncio.get_running_loop().time() >= self._retry_at:
-                self.start()
-            await self._write()
+            await self.flush()
 
     async def close(self) -> None:
         """Writes what is left."""
-        await self._write()
+        await self.flush()
         self._thread.shutdown()
         self._ring.close()
 
-    async def _write(self) -> None:
+    async def flush(self) -> None:
+        """Writes what was taken so far; begins again where it had stopped, and may."""
+        if self._writer is None and asyncio.get_running_loop().time() >= self._retry_at:
+            self.start()
         lines, self._lines, self._waiting = self._lines, [], 0
         if not lines:
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._ring.write, lines)
         except OSError as error:
-            self.lost += len(lines)
+            self.lost += _items(lines)
             self._stop(f"{self._ring.folder}: {error.strerror}", RETRY_EVERY)
         else:
             if self._complained and self._writer is not None:
@@ -226,6 +228,10 @@ class _Ring:
 def segments(folder: Path) -> list[Path]:
     """The segments of a recording, oldest first."""
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def _items(lines: Iterable[bytes]) -> int:
+    return sum(not line.startswith(HEAD) for line in lines)
 
 
 def _key(settings: Settings) -> bytes:
