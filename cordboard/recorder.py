@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import structlog
 
@@ -35,6 +35,11 @@ RETRY_EVERY = 10.0
 """Seconds from a failure of the disk to the next try."""
 SEGMENTS = 12
 """Into how many the ring is cut; the oldest goes as a whole."""
+LONG = 4
+"""How much longer than its head a segment may be, whatever the ring's size."""
+SHARE = 0.001
+"""Of the time may go into heads: the more there is to write, the longer the segments."""
+
 NEVER = float("inf")
 
 WAITING_MOST = 16 * 1024 * 1024
@@ -71,7 +76,7 @@ class Recorder:
         self._complained = False
         self._lines: list[bytes] = []
         self._waiting = 0
-        self._began = 0.0
+        self._began = self._lasts = 0.0
         self._size = self._head = 0
         self.lost = 0
         """Items that are in no recording, since the disk would not take them."""
@@ -92,7 +97,7 @@ class Recorder:
             if self._is_full(now):
                 self._begin(now)
         except Exception as error:  # whatever is wrong here is not worth a call
-            self._stop(f"{type(error).__name__}: {error}", NEVER)
+            self._broke(error)
 
     def _matters(self, item: PbxMessage) -> bool:
         message = item.message
@@ -108,16 +113,23 @@ class Recorder:
             self._stop("the disk is too slow", RETRY_EVERY)
 
     def _is_full(self, now: float) -> bool:
-        # A long head is not written again before as much stands behind it.
-        most = max(self._bytes / SEGMENTS, self._head)
-        aged = abs(now - self._began) > self._seconds / SEGMENTS  # clocks are set back, too
-        return aged or self._size - self._head > most
+        aged = abs(now - self._began) > self._lasts  # clocks are set back, too
+        return aged or self._size > max(self._bytes / SEGMENTS, LONG * self._head)
 
     def _begin(self, now: float) -> None:
-        if self._writer is not None:
-            head = self._writer.head(self._core, now)
-            self._began, self._size, self._head = now, 0, len(head)
-            self._put(head)
+        if self._writer is None:
+            return
+        began = time.perf_counter()
+        head = self._writer.head(self._core, now)
+        took = time.perf_counter() - began
+        self._lasts = max(self._seconds / SEGMENTS, min(took / SHARE, self._seconds / 2))
+        self._began, self._head, self._size = now, len(head), 0
+        self._lines.append(head)
+
+    def _broke(self, error: Exception) -> None:
+        """A rule of our own is broken; its words may be somebody's, so only its kind is told."""
+        log.error("recorder.broken", exc_info=error)
+        self._stop(type(error).__name__, NEVER)
 
     def _stop(self, why: str, retry_in: float) -> None:
         self.lost += _items(self._lines)
@@ -139,7 +151,7 @@ class Recorder:
         except OSError as error:
             self._stop(f"{error.filename}: {error.strerror}", RETRY_EVERY)
         except Exception as error:  # as in `take`
-            self._stop(f"{type(error).__name__}: {error}", NEVER)
+            self._broke(error)
 
     async def run(self) -> None:
         """Writes until it is cancelled."""
@@ -178,7 +190,7 @@ class _Ring:
     def __init__(self, folder: Path, seconds: float, most: int) -> None:
         self.folder = folder
         self._seconds, self._most = seconds, most
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._sum = blake2b(digest_size=SUM)
 
     def write(self, lines: Sequence[bytes]) -> None:
@@ -201,18 +213,20 @@ class _Ring:
         if group and self._file:
             data = b"".join(group)
             self._sum.update(data)
-            self._file.write(data + f'{{"sum":"{self._sum.hexdigest()}"}}\n'.encode())
+            left = memoryview(data + b'{"sum":"%s"}\n' % self._sum.hexdigest().encode())
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
 
     def _open(self, head: int) -> None:
         self.close()
         self.folder.mkdir(0o700, parents=True, exist_ok=True)
         there = segments(self.folder)
         number = int(there[-1].stem.partition("-")[2]) + 1 if there else 1
-        self._prune(there, max(self._most // SEGMENTS, 2 * head))
+        self._prune(there, max(self._most // SEGMENTS, (LONG + 1) * head))
         # Two servers in one folder do not write to one file.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         file = os.open(self.folder / f"flight-{number:08}.jsonl", flags, 0o600)
-        self._file = os.fdopen(file, "wb", buffering=0)
+        self._file = FileIO(file, "wb")
         self._sum = blake2b(digest_size=SUM)
 
     def _prune(self, there: list[Path], room: int) -> None:

@@ -7,9 +7,11 @@ import errno
 import json
 import os
 import stat
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -238,6 +240,68 @@ async def test_zero_minutes_are_no_recording(tmp_path: Path) -> None:
         assert made.told == []
         assert made.recorder.lost == 0
         assert not made.folder.exists()
+
+
+async def test_a_disk_that_takes_a_part_gets_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nearly(FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:7])
+
+    monkeypatch.setattr(module, "FileIO", Nearly)
+    async with desk(tmp_path) as made:
+        made.tick()
+        await made.written()
+        assert list(kinds(made.lines())) == ["recorded_by", "item", "sum"]
+
+
+async def replay(*words: str | Path, data: bytes | None = None) -> tuple[int, str]:
+    """The exit code of `cordboard replay --decisions`, and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cordboard", "replay", "--decisions", *words),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate(data)
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def test_a_folder_a_file_and_stdin_are_replayed_and_a_cut_end_is_no_fault(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        async with desk(tmp_path) as made:
+            joined = PbxMessage(PBX, Message(JOINED), 0.0)
+            made.recorder.take(joined, made.now, made.core.take(joined, made.now))
+    one, other = segments(made.folder)
+    with other.open("ab") as cut:
+        cut.write(b'{"at":17')
+    code, alone = await replay(one)
+    assert code == 0
+    assert {"at", "item", "decision"} <= json.loads(alone.splitlines()[0]).keys()
+    assert await replay("-", data=one.read_bytes()) == (0, alone)
+    assert await replay(made.folder) == (0, alone + (await replay(other))[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.mkdir(), "no segment"),
+        (lambda path: path.write_bytes(b"Event: Hangup\r\n\r\n"), "recording:1: not a line"),
+    ],
+)
+async def test_what_is_no_recording_is_told_in_a_line(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    make(tmp_path / "recording")
+    code, wrong = await replay(tmp_path / "recording")
+    assert code == 1
+    assert said in wrong
+    assert len(wrong.splitlines()) == 1
 
 
 async def test_it_writes_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
