@@ -21,6 +21,7 @@ PARTS = {
     "cti/fastagi": "AGI",
     "cti/agi": "AGI",
     "cti/ami": "events",
+    "cti/connection": "events",
     "cti/link": "events",
     "cti/calls": "events",
     "cti/facts": "events",

@@ -38,6 +38,7 @@ from cordboard.desk import (
     CustomerFound,
     FindCustomer,
     HangUp,
+    Originate,
     PauseMember,
     Remark,
     Remembered,
@@ -54,6 +55,7 @@ from cordboard.desk import (
 )
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger
 from cordboard.queue.routing import Decision, Policy
@@ -128,6 +130,8 @@ class App:
             )
             for pbx in settings.pbx
         }
+        contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
+        self._exchange = Exchange(self.links, contexts)
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
@@ -383,10 +387,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
-                case HangUp():
-                    self._spawn(self._act(command, self._hang_up(command)))
-                case PauseMember():
-                    self._spawn(self._act(command, self._pause(command)))
+                case HangUp() | Originate() | PauseMember():
+                    self._spawn(self._ask_exchange(command))
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
@@ -449,35 +451,20 @@ class App:
         else:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
-    async def _act(self, command: HangUp | PauseMember, work: Coroutine[Any, Any, None]) -> None:
+    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
         try:
-            await work
+            match command:
+                case HangUp():
+                    await self._exchange.hang_up(command)
+                case Originate():
+                    await self._exchange.originate(command)
+                    return  # what became of it comes as an event
+                case PauseMember():
+                    await self._exchange.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
-
-    async def _hang_up(self, command: HangUp) -> None:
-        link = self.links[command.pbx]
-        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
-        # still the call that was meant.
-        fields = {"Channel": command.channel, "Variable": "CHANNEL(uniqueid)"}
-        found = await link.act("Getvar", fields)
-        if found["Value"] != command.uniqueid:
-            raise PeerError("the call is over")
-        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
-    async def _pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self.links[command.pbx].act("QueuePause", fields)
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
 
     # The door
 

@@ -32,6 +32,7 @@ from cordboard.desk import (
     EndPop,
     FindCustomer,
     Link,
+    Originate,
     Pop,
     PopEnd,
     Remark,
@@ -51,7 +52,16 @@ from cordboard.desk import (
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, derived_id
+from cordboard.events import (
+    CallId,
+    Linkedid,
+    OperatorName,
+    PbxName,
+    QueueName,
+    Uniqueid,
+    derived_id,
+)
+from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
@@ -86,6 +96,7 @@ class Board:
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
+        self._outgoing = Outgoing()
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -148,11 +159,16 @@ class Board:
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
+            case cti.Originated():
+                self._out += self._outgoing.originated(fact)
+            case ActionAsked(kind="operator", action="call"):
+                self._place(fact)
             case ActionAsked():
                 call = self._calls.get(CallId(fact.target))
                 operator = self._floor.operator(OperatorName(fact.target))
                 self._out.append(command_for(fact, call, operator))
             case ActionDone():
+                self._outgoing.refused(fact)
                 self._out.append(Tell(fact.id, fact.actor, fact.error))
             case WrapUpSaved():
                 self._wrapup_saved(fact)
@@ -248,12 +264,24 @@ class Board:
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
+    def _place(self, asked: ActionAsked) -> None:
+        """A call from the desk. Who is called is looked up while the operator's phone rings."""
+        operator = self._floor.operator(OperatorName(asked.target))
+        serves = {m.pbx for m in operator.memberships} if operator else set()
+        up = [pbx for pbx, link in self._links.items() if link.state == "up"]
+        pbx = next((name for name in up if name in serves or not serves), None)
+        command = self._outgoing.place(asked, operator, pbx, self._now)
+        self._out.append(command)
+        if isinstance(command, Originate):
+            self._arrival(command.pbx, command.channel_id, command.number, command.number)
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
         if fact.call in self._calls:
             return
         arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
+        attempt = self._outgoing.of(fact.linkedid)
         call = Call(
             id=fact.call,
             pbx=fact.pbx,
@@ -277,6 +305,7 @@ class Board:
                 started=record.started_at,
                 answered=record.answered_at,
                 why=record.why,
+                direction="out" if record.direction == "out" else "in",
                 queue=QueueName(record.queue) if record.queue else None,
             )
         self._calls[call.id] = call
@@ -288,7 +317,13 @@ class Board:
             call = replace(call, card=consults.card, decision=consults.decision)
         elif name is not None:
             self._advance(name, "answer", fact.call)
+            call = replace(call, direction="out", operator=name)
+        if attempt is not None:
+            call = replace(call, number=attempt.number, name="")
+            self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
+        if name is not None and (attempt is not None or (record and record.direction == "out")):
+            self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
@@ -334,10 +369,15 @@ class Board:
         name = self._step(fact.peer, "offer", fact.call)
         if call is None or name is None:
             return
-        millis = int(call.started * 1000)
-        identity = derived_id(millis, call.id, fact.peer_uniqueid)
+        self._pop(name, fact.peer_uniqueid, call)
+
+    def _pop(
+        self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
+    ) -> None:
+        """The card opens for the operator whose leg has this Uniqueid."""
+        identity = derived_id(int(call.started * 1000), call.id, uniqueid)
         self._end_wrapups(name, call.id)
-        pop = Pop(identity, name, fact.peer_uniqueid, call, self._now)
+        pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
         self._out.append(ShowPop(pop, first=True))
 
@@ -374,6 +414,8 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid:
                 self._put(replace(pop, talked=True))
         self._change(call)
+        if name is None and call.direction == "out":
+            name = call.operator
         if name and not consulted:
             self._out.append(Save(contact(call, name)))
             if entry := self._answered_entries.pop(call.id, None):
@@ -411,20 +453,23 @@ class Board:
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
-        if name is None:
-            return
-        pops = [p for p in self._pops_of(fact.call) if p.peer_uniqueid == fact.peer_uniqueid]
+        if name is not None:
+            self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
+
+    def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
+        """The operator's leg is down; with a card there is a note to write, without one none."""
+        pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
             self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
             self._wrapups[pop.id] = pop.call.id
-        if not pops:  # no card, so no note to write
-            self._advance(name, "done", fact.call)
+        if not pops:
+            self._advance(name, "done", identity)
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
-        if name is not None:
-            self._advance(name, "done", fact.call)  # who called out has no card to write on
         call = self._calls.get(fact.call)
+        if name is not None:
+            self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
@@ -434,6 +479,7 @@ class Board:
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+        self._outgoing.over(call.linkedid)
         self._arrivals.pop((call.pbx, call.linkedid), None)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._answered_entries.pop(call.id, None)
@@ -461,6 +507,7 @@ class Board:
 
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
+        self._out += self._outgoing.tick(self._now)
         for identity, call in list(self._wrapups.items()):
             pop = self._pops[call][identity]
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cordboard.app import read_policy
 from cordboard.config import Pbx, Settings, load
 from cordboard.crm_core.store import Store
-from cordboard.cti.link import Connection, LinkCounters, LoginRefused, log_in
+from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
 
 NEEDED = {

@@ -81,6 +81,7 @@ class Pbx(Section):
     port: int = Field(default=5038, ge=1, le=65535)
     user: str = "cordboard"
     secret_file: Path
+    dial_context: str = Field(default="cordboard-phones", pattern=r"^[A-Za-z0-9_-]{1,79}$")
 
     def secret(self) -> str:
         """Raises `UserError` where the file cannot be read or is empty."""

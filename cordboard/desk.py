@@ -16,6 +16,7 @@ from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
 
+Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
@@ -206,6 +207,9 @@ class Call:
     """The reasons as JSON where they come from the store, after a restart."""
     queue: QueueName | None = None
     operator: OperatorName | None = None
+    direction: Direction = "in"
+    """`out` where an operator's phone is the first leg; `number` is then the one that was placed
+    from the desk, or the operator's own where it was dialled by hand."""
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
@@ -287,6 +291,19 @@ class HangUp:
     pbx: PbxName
     channel: str
     uniqueid: Uniqueid
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """Let `phone` ring and, when it is answered, dial `number`. `channel_id` is the Uniqueid that
+    the phone's leg will have: one that is live cannot be made again."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    phone: str
+    number: str
+    channel_id: Linkedid
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +404,7 @@ Command = (
     | Save
     | SaveWrapUp
     | HangUp
+    | Originate
     | PauseMember
     | ShowPop
     | EndPop

@@ -74,7 +74,7 @@ _HEADERS: dict[Kind, str] = {
         Result Cause Queue Position Wait UserEvent Paused InCall""",
     "clean": "Interface Location StateInterface Forward",
     "channel": "Channel DestChannel TargetChannel Newname",
-    "private": "CallerIDNum CallerIDName Exten MemberName Name PausedReason Status",
+    "private": "CallerIDNum CallerIDName Exten MemberName Name PausedReason Reason Status",
 }
 HEADERS: dict[str, Kind] = {
     name: kind for kind, names in _HEADERS.items() for name in names.split()

@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[+(]?\d[\d\s()./~-]{5,}\d")
 _RUN = re.compile(r"\d{7,}")
 _EXTENSION = re.compile(r"[*#+]?\d{1,6}[*#]?")
 _ID = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # ours, and those of bridges
+    r"(?:[a-z]+-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # ours, bridges
     r"|(?:[A-Za-z][\w.-]*-)?[12]\d{9}\.\d{1,7}",  # a channel's: seconds and a number
     re.ASCII,
 )

@@ -35,6 +35,7 @@ def call_record(call: Call) -> CallRecord:
         customer_id=call.card.customer.id if call.card else None,
         queue=call.queue,
         operator=call.operator,
+        direction=call.direction,
         state=call.state,
         cause=call.cause,
         why=reasons_json(call.decision.reasons) if call.decision else call.why,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from pbx_fixtures import ami, ami_raw, pbx, sandbox
-from server_fixtures import server
+from server_fixtures import proxied_server, proxy, server
 
-__all__ = ["ami", "ami_raw", "pbx", "sandbox", "server"]
+__all__ = ["ami", "ami_raw", "pbx", "proxied_server", "proxy", "sandbox", "server"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,6 +24,7 @@ def call(number: int, operator: str | None = None, state: str = "ringing", **mor
         "customer": {"id": call_id(99), "name": "Иван", "status": "vip"},
         "queue": "sales",
         "operator": operator,
+        "direction": "in",
         "state": state,
         "cause": None,
         "started_at": moment(NOW + number),
@@ -39,7 +40,7 @@ def call_message(number: int, operator: str | None = None, state: str = "ringing
 
 def pop(number: int, operator: str, of_call: int, **more: Any) -> Message:
     shown = call(of_call, None)
-    keys = ("id", "linkedid", "from", "name", "to", "queue", "state")
+    keys = ("id", "linkedid", "from", "name", "to", "queue", "direction", "state")
     return {
         "type": "screenpop",
         "id": f"pop-{number}",

@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from proxy import Proxy, proxied
 from websockets.asyncio.client import ClientConnection, connect
 
 from cordboard.config import load
@@ -80,8 +81,12 @@ class Stream:
 class Server:
     """One server, its users, and the ways in."""
 
-    def __init__(self, folder: Path, status: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, status: dict[str, Any], *, ami_port: int | None = None
+    ) -> None:
+        """`ami_port`: a proxy's, that stands before the PBX's own."""
         self.folder = folder
+        self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
         self.status = status
@@ -98,6 +103,7 @@ class Server:
         text = text.replace("127.0.0.1:8088", f"127.0.0.1:{self.port}")
         secret = Path(self.status["config"]).parent / "ami.secret"
         text = text.replace('"ami.secret"', f'"{secret}"')
+        text = text.replace(f"port = {self.status['ami']['port']}", f"port = {self._ami_port}")
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
         lines.insert(lines.index("[database]") + 1, url)
@@ -189,6 +195,21 @@ class Server:
         body = {"kind": "person", "name": "Иван Петров", "phones": [f"+{number}"], **fields}
         return dict(await self.api("POST", "/customers", body))
 
+    async def snapshot(self, name: str) -> Message:
+        """The picture as `name` has it now."""
+        async with self.stream(name) as stream:
+            return stream.messages[0]
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """The server's database, read beside it."""
+        store = Store(load(self.config).database.url)
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()
+
     async def metric(self, name: str) -> float:
         async with aiohttp.ClientSession() as session, session.get(f"{self.base}/metrics") as got:
             text = await got.text()
@@ -204,16 +225,40 @@ def _free_port() -> int:
 
 
 @pytest.fixture
+async def proxy(sandbox: dict[str, Any]) -> AsyncIterator[Proxy]:
+    """Between the `proxied_server` and the PBX's AMI port."""
+    async with proxied(sandbox["ami"]["host"], sandbox["ami"]["port"]) as between:
+        yield between
+
+
+@pytest.fixture
+async def proxied_server(
+    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any], proxy: Proxy
+) -> AsyncIterator[Server]:
+    """As `server`, with the proxy between it and the PBX."""
+    running = Server(tmp_path, sandbox, ami_port=proxy.port)
+    async with _served(running, pbx):
+        yield running
+
+
+@pytest.fixture
 async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> AsyncIterator[Server]:
     """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
     left of the test before."""
-    pbx.cli("queue reset stats")
     running = Server(tmp_path, sandbox)
+    async with _served(running, pbx):
+        yield running
+
+
+@asynccontextmanager
+async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
+    pbx.cli("queue reset stats")
     await running.prepare()
     await running.start()
     try:
-        yield running
+        yield
     finally:
         running.stop()
-        for name in ("1001", "1002"):
-            pbx.cli(f"queue unpause member PJSIP/{name}")
+        if pbx.pid() is not None:
+            for name in ("1001", "1002"):
+                pbx.cli(f"queue unpause member PJSIP/{name}")

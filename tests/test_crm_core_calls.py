@@ -44,6 +44,7 @@ def a_call(key: str = "1", **more: Any) -> CallRecord:
         "customer_id": None,
         "queue": "sales",
         "operator": None,
+        "direction": "in",
         "state": "waiting",
         "cause": None,
         "why": "[]",

@@ -46,7 +46,7 @@ def test_sqlite_has_exactly_the_tables_options_and_indexes_of_this_release(
         found = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
         connection.close()
         return {
-            name: {" ".join(clause.split()) for clause in re.split(r",\s*\n|\(\n|\n\)", sql)}
+            name: {" ".join(clause.split()) for clause in re.split(r",\s+|\(\n|\n?\)$", sql)}
             for name, sql in found
             if sql and not name.startswith("alembic")
         }

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from cordboard.cti.ami import Decoder, Message
 from cordboard.cti.calls import CallModel
-from cordboard.cti.facts import Cleared, Fact, MemberSeen, Placed, QueueLeft, QueueSeen, Undelivered
+from cordboard.cti.facts import (
+    Cleared,
+    Fact,
+    MemberSeen,
+    Originated,
+    Placed,
+    QueueLeft,
+    QueueSeen,
+    Undelivered,
+)
 from cordboard.events import PbxName
 from cordboard.replay import facts_of
 
@@ -267,8 +276,9 @@ def messages(name: str) -> list[Message]:
 
 
 def plain(facts: list[Fact]) -> list[Fact]:
-    """Without what a list says again each time it is asked for."""
-    return [fact for fact in facts if not isinstance(fact, MemberSeen | QueueSeen | Placed)]
+    """Without what a list says again each time it is asked for, and answers told to who asked."""
+    told = (MemberSeen, QueueSeen, Placed, Originated)
+    return [fact for fact in facts if not isinstance(fact, told)]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRACES.glob("*.ami")))

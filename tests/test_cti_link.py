@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from fakes import BOOTED, FakePbx, fake_pbx
 
+from cordboard.cti import connection as connection_module
 from cordboard.cti import link as link_module
 from cordboard.cti.facts import (
     LinkDown,
@@ -147,7 +148,7 @@ async def test_a_silent_pbx_is_noticed_by_its_missing_pong(monkeypatch: pytest.M
         sink = Sink()
         async with running(pbx, sink):
             await sink.kinds(*UP)
-            monkeypatch.setattr(link_module, "REPLY_WITHIN", 0.05)
+            monkeypatch.setattr(connection_module, "REPLY_WITHIN", 0.05)
             pbx.answers["Ping"] = ""
             await sink.kinds(*UP, LinkDown)
     down = next(item for item in sink.items if isinstance(item, LinkDown))
@@ -156,7 +157,7 @@ async def test_a_silent_pbx_is_noticed_by_its_missing_pong(monkeypatch: pytest.M
 
 
 def test_a_silent_pbx_is_noticed_within_ten_seconds() -> None:
-    assert link_module.PING_EVERY + link_module.REPLY_WITHIN <= 10
+    assert link_module.PING_EVERY + connection_module.REPLY_WITHIN <= 10
 
 
 async def test_an_action_without_a_reply_ends_by_its_deadline_and_is_not_sent_again() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from cordboard.cti.ami import Message
-from cordboard.cti.link import Connection, LinkCounters, log_in
+from cordboard.cti.connection import Connection, LinkCounters, log_in
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, dial
 from cordboard.sandbox.stub import agi, route

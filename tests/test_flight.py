@@ -33,6 +33,7 @@ from cordboard.desk import (
     CustomerChanged,
     CustomerFound,
     FindCustomer,
+    Originate,
     RouteAsked,
     Rules,
     Save,
@@ -280,6 +281,8 @@ class Live:
         call = self.rng.choice(self.calls or ["nothing"])
         actor = OperatorName("anna")
         note = {"note": "Просил счёт", "result": "resolved", "customer": derived_id(1, "x")}
+        placed = derived_id(int(self.now), str(self.now))
+        called = {"number": self.rng.choice(NUMBERS)}
         return self.rng.choice(
             [
                 Tick(),
@@ -289,6 +292,7 @@ class Live:
                 CustomerChanged(a_customer(self.rng, self.rng.choice(NUMBERS))),
                 ActionAsked("a1", actor, "operator", "call", call, "wrapup", note, ""),
                 ActionAsked("a2", actor, "supervisor", "call", call, "hangup", {}, "Просил"),
+                ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
                 ActionAsked("a3", actor, "operator", "operator", "anna", "pause", {}, "обед"),
             ]
         )
@@ -317,6 +321,16 @@ class Live:
                 card = a_customer(self.rng, number) if self.rng.random() < 0.7 else None
                 found = CustomerFound(pbx, linkedid, number, "RU", card, self.rng.random() < 0.1)
                 self.due.append(found)
+            case Originate(channel_id=leg, phone=phone, number=number):
+                about = {"Uniqueid": leg, "Linkedid": leg, "Channel": f"{phone}-0000abcd"}
+                about |= {"CallerIDNum": number, "Exten": number}
+                for event in (
+                    {"Event": "Newchannel", "ChannelState": "0"},
+                    {"Event": "Newstate", "ChannelState": "6"},
+                    {"Event": "OriginateResponse", "Reason": self.rng.choice("345")},
+                    {"Event": "Hangup", "Cause": "16"},
+                ):
+                    self.due.append(cti.PbxMessage(PBX, Message(event | about), 0.0))
             case SaveWrapUp(identity, actor, call):
                 self.due.append(
                     WrapUpSaved(identity, actor, call)

@@ -41,6 +41,7 @@ def record(number: int, operator: str | None, **more: Any) -> CallRecord:
         "customer_id": None,
         "queue": "sales",
         "operator": operator,
+        "direction": "in",
         "state": "ended",
         "cause": "completed",
         "why": "[]",
@@ -133,7 +134,9 @@ async def test_each_action_reaches_as_far_as_its_row_says(
         desk.hub.publish(say.call_message(7, name if own else other, "talking"))
         target = say.call_id(7)
         path = f"/api/v1/calls/{target}/actions"
-    body = {"action": action, "reason": "почему"}
+    body: dict[str, Any] = {"action": action, "reason": "почему"}
+    if action == "call":
+        body["args"] = {"number": "+79031112233"}
     status, answer, _ = await desk.ask("POST", path, name, json=body)
     if own or PERMITTED[kind, action][USERS[name]] == "any":  # type: ignore[index]
         assert status == 202

@@ -136,6 +136,8 @@ class CallRecord:
     customer_id: str | None
     queue: str | None
     operator: str | None
+    direction: str
+    """`in`, or `out` where an operator's phone was the first leg."""
     state: str
     cause: str | None
     why: str

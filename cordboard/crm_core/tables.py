@@ -147,6 +147,7 @@ call = Table(
     _id("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
     Column("queue", Words()),
     Column("operator", Words()),
+    Column("direction", Words(), nullable=False, server_default="in"),
     Column("state", Words(), nullable=False),
     Column("cause", Words()),
     Column("why", Words(), nullable=False),

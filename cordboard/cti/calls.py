@@ -28,6 +28,7 @@ from cordboard.cti.facts import (
     Held,
     Merged,
     Offered,
+    Originated,
     PeerCleared,
     Retrieved,
     Transferred,
@@ -94,6 +95,7 @@ class CallModel:
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
             "QueueCallerLeave": self._leave,
+            "OriginateResponse": self._originated,
             "UserEvent": self._user_event,
             "CoreShowChannel": self._list,
             "CoreShowChannelsComplete": self._channels_listed,
@@ -533,6 +535,10 @@ class CallModel:
         leg = self._leg(message)
         if leg is not None:
             self._stays.leave(leg, self._now)
+
+    def _originated(self, message: Message) -> None:
+        uniqueid = Uniqueid(message["Uniqueid"])
+        self._facts.append(Originated(self.pbx, uniqueid, number(message["Reason"], 0)))
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])

@@ -209,6 +209,16 @@ CSTA: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Originated:
+    """What became of the first leg of a call that we asked for. `reason` is Asterisk's: 4 answered,
+    3 rang in vain, 5 busy, 8 declined, 0 any other failure."""
+
+    pbx: PbxName
+    uniqueid: Uniqueid
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemberSeen:
     """A queue member as Asterisk describes it now. `status` is an AST_DEVICE number: 1 free, 2 in
     use, 3 busy, 4 invalid, 5 unavailable, 6 ringing, 7 ringing and in use, 8 on hold."""
@@ -281,6 +291,6 @@ class PbxMessage:
 
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 QueueFact = MemberSeen | MemberGone | QueueSeen
-Fact = AnyCallFact | LinkFact | QueueFact
+Fact = AnyCallFact | Originated | LinkFact | QueueFact
 LinkItem = PbxMessage | LinkFact
 """What the link to a PBX has to say."""

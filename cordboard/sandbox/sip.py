@@ -15,6 +15,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -87,18 +88,22 @@ class Sipp:
         self._target = f"{status['sip']['host']}:{status['sip']['port']}"
         first, last = status["sipp_ports"]
         self._ports = _rings.setdefault((first, last), _Ports(first, last))
+        self._process: asyncio.subprocess.Process | None = None
+        self._with_audio = audio
+        self._prepare()
+
+    def _prepare(self) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="cordboard-sipp-"))
         self.log = self._scratch / "log"
         self.audio: str | None = None
-        if audio:
+        if self._with_audio:
             tone = self._scratch / "tone.al"
             tone.write_bytes(_TONE)
             self.audio = str(tone)
-        self._process: asyncio.subprocess.Process | None = None
 
-    def another(self) -> Sipp:
-        """One like this, on other ports."""
-        return Sipp(self._status, audio=self.audio is not None)
+    def renew(self) -> None:
+        """After `stop`: as new, for other ports."""
+        self._prepare()
 
     async def start(
         self, scenario: str, *extra: str, port: int | None = None, data: str | None = None
@@ -140,6 +145,14 @@ class Sipp:
     async def wait(self) -> int:
         assert self._process is not None
         return await self._process.wait()
+
+    async def hang_up(self) -> None:
+        """Its calls end as callers end them, by BYE or CANCEL, and with them the process: at the
+        second SIGUSR1 it does not wait for its scenario any more."""
+        for _ in range(2):
+            if self._process is not None and self._process.returncode is None:
+                self._process.send_signal(signal.SIGUSR1)
+                await asyncio.sleep(0.05)  # two that come as one are one
 
     def complaint(self) -> str:
         """The end of what it said when something was wrong."""
@@ -274,10 +287,20 @@ class Mobile(_Group):
 
 @dataclass
 class LiveCall:
-    """A call under way: `await` its `result`, or hang up hard with `drop`."""
+    """A call under way: `await` its `result`, `hang_up`, or hang up hard with `drop`."""
 
     result: asyncio.Task[CallResult]
+    sipp: Sipp
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hang_up(self) -> CallResult:
+        """The caller hangs up now."""
+        await self.sipp.hang_up()
+        result = await self.result
+        if result.outcome == "failed":
+            result.outcome = "cancelled" if result.answered is None else "completed"
+            result.hung_up = "us"
+        return result
 
     async def drop(self) -> None:
         """Kill the caller's phone: no BYE, as when a network fails."""
@@ -329,9 +352,9 @@ def phone_call(status: Mapping[str, Any], user: str, to: str, **how: Unpack[How]
 
 
 def _dial(status: Mapping[str, Any], dialling: Dialling, audio: bool) -> LiveCall:
-    answered = asyncio.Event()
-    task = asyncio.ensure_future(_make(Sipp(status, audio=audio), dialling, answered))
-    return LiveCall(task, answered)
+    answered, sipp = asyncio.Event(), Sipp(status, audio=audio)
+    task = asyncio.ensure_future(_make(sipp, dialling, answered))
+    return LiveCall(task, sipp, answered)
 
 
 async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> CallResult:
@@ -360,7 +383,8 @@ async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> Call
     finally:
         await sipp.stop()
     if again:
-        return await _make(sipp.another(), dialling, answered)
+        sipp.renew()
+        return await _make(sipp, dialling, answered)
     return result
 
 

@@ -7,6 +7,7 @@ walk every row with every role.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cordboard.config import Settings
+from cordboard.crm_core import phones
 from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Draft, Role
 from cordboard.crm_core.rules import user_key
@@ -37,6 +39,8 @@ PREFIX = "/api/v1"
 BODY_SECONDS = 10
 """Within which a body must have come whole."""
 
+EXTENSION = re.compile("[0-9]{3,5}")
+
 Submit = Callable[[ActionAsked | CustomerChanged], None]
 """Puts a fact into the core's inbox. Never waits; raises `PeerError` where the inbox is full."""
 
@@ -47,6 +51,7 @@ PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("call", "wrapup"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "pause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "unpause"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "call"): {"operator": "own", "supervisor": "own", "admin": "own"},
 }
 """Who may do what: to their own calls and themselves, or to any."""
 
@@ -199,6 +204,8 @@ class Api:
         own = name == ask.login.user.name
         if ask.login.viewer.sees_all and name not in self._hub.picture.operators:
             raise _no("operator")
+        if ask.body.action == "call":
+            ask.body.args.number = self._dialled(ask.body.args.number)
         return self._act(ask, "operator", name, own)
 
     async def stream(self, ask: Ask) -> web.StreamResponse:
@@ -238,6 +245,16 @@ class Api:
             raise _no("call")
         customer = await self._store.customer(record.customer_id) if record.customer_id else None
         return shapes.remembered_call(record, customer), record.operator == name
+
+    def _dialled(self, number: str) -> str:
+        """E.164, or an extension of the PBX as it is: nothing else becomes a dial string."""
+        bare = number.strip()
+        if EXTENSION.fullmatch(bare):
+            return bare
+        e164 = phones.normalise(bare, self._settings.phone.region)
+        if e164 is None:
+            raise invalid([("args.number", "is neither a telephone number nor an extension")])
+        return e164
 
     def _check_wrapup(self, args: schemas.WrapupArgs) -> None:
         faults = []

@@ -126,6 +126,20 @@ class Pause(Taken):
     reason: OneLine = ""
 
 
+class PlaceArgs(Taken):
+    """A number as people write it, or an extension."""
+
+    number: Annotated[str, Field(max_length=40)]
+
+
+class Place(Taken):
+    """The operator's phone rings first, then the number is dialled."""
+
+    action: Literal["call"]
+    args: PlaceArgs
+    reason: OneLine = ""
+
+
 class Unpause(Taken):
     action: Literal["unpause"]
     args: NoArgs = NoArgs()
@@ -133,7 +147,7 @@ class Unpause(Taken):
 
 
 CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
-OperatorAction = Annotated[Pause | Unpause, Field(discriminator="action")]
+OperatorAction = Annotated[Pause | Unpause | Place, Field(discriminator="action")]
 
 
 class ManagerGiven(Given):
@@ -195,6 +209,7 @@ class Call(Given):
     customer: CallCustomer | None
     queue: str | None
     operator: str | None
+    direction: str
     state: str
     cause: str | None
     started_at: str

@@ -19,6 +19,7 @@ def remembered_call(call: CallRecord, customer: Customer | None) -> Message:
         and {"id": customer.id, "name": customer.name, "status": customer.status},
         "queue": call.queue,
         "operator": call.operator,
+        "direction": call.direction,
         "state": call.state,
         "cause": call.cause,
         "started_at": moment(call.started_at),

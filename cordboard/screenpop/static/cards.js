@@ -29,6 +29,8 @@ const DRAFT = "cordboard:card:";
 const RECENT = "cordboard:recent";
 const OWNER = "cordboard:user";
 const RECENT_LIMIT = 12;
+/** Milliseconds: the own phone rings for half a minute, and the server knows after a minute. */
+const PLACED_WITHIN = 65_000;
 
 /** @returns {Draft} */
 const emptyDraft = () => ({ note: "", result: "", name: "", phone: null });
@@ -168,6 +170,26 @@ export class Desk {
     }
     card.saving = false;
     this.#changed();
+  }
+
+  /**
+   * Has the own phone ring and then the number dialled; back when the phone was answered.
+   * @param {string} number
+   * @returns {Promise<string>} what went wrong, in words, or nothing
+   */
+  async place(number) {
+    try {
+      const answer = await post(`/api/v1/operators/${encodeURIComponent(this.user)}/actions`, {
+        action: "call",
+        args: { number },
+        reason: "",
+      });
+      const outcome = await this.stream.outcome(answer.id, PLACED_WITHIN);
+      if (!outcome) return _("No answer from the server; try again.");
+      return outcome.ok ? "" : _("Not called: {error}", { error: outcome.error ?? "" });
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** Makes a customer of an unknown number. */

@@ -1,6 +1,7 @@
 /** The operator's console: the card of the call, the wrap-up, own state, queues and colleagues. */
 import { callerName, Desk, dirty, phaseSince } from "./cards.js";
 import { Cases, Facts, History, Why } from "./customer.js";
+import { DialForm } from "./dialling.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load, ngettext } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
@@ -247,6 +248,8 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
           html`<span class="fact"><${Icon} name="building" />${_("Organisation")}</span>`}
           ${customer?.language &&
           html`<span class="fact" data-testid="customer-language"><${Icon} name="speech" />${speaks(customer.language)}</span>`}
+          ${call.direction === "out" &&
+          html`<span class="fact" data-testid="call-direction"><${Icon} name="talking" />${_("You called")}</span>`}
           ${name &&
           html`<span class="fact number" data-testid="call-from">${phone(call.from)}</span>`}
         </p>
@@ -256,7 +259,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
 
     ${card.closed && html`<${Closed} card=${card} />`}
     ${!customer && html`<${NewCustomer} card=${card} />`}
-    ${customer && html`<${Facts} pop=${pop} />`}
+    ${customer && html`<${Facts} pop=${pop} desk=${desk} />`}
     <${Why} pop=${pop} />
     ${customer &&
     html`<div class="card-columns">
@@ -438,6 +441,7 @@ function Idle() {
       <h1>${own?.state === "ready" ? _("Ready for the next call") : _("No call now")}</h1>
       <p class="soft">${text}</p>
     </div>
+    ${state?.user.phone && html`<${DialForm} desk=${desk} />`}
     <${RecentCalls} />
   </section>`;
 }

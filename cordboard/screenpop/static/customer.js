@@ -1,15 +1,17 @@
 /** What the card tells of the customer: facts, why the call is here, last contacts, open cases. */
-import { moment, money, phone } from "./format.js";
+import { DialNumber } from "./dialling.js";
+import { moment, money } from "./format.js";
 import { _, ngettext } from "./i18n.js";
 import { currency, me, stream, useOperator } from "./live.js";
 import { Icon, reasonText, word } from "./ui.js";
 import { html } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Pop} Pop */
+/** @typedef {import("./cards.js").Desk} Desk */
 
 const HISTORY_SHOWN = 6;
 
-export function Facts(/** @type {{pop: Pop}} */ { pop }) {
+export function Facts(/** @type {{pop: Pop, desk: Desk}} */ { pop, desk }) {
   const { customer, others = 0 } = pop;
   if (!customer) return null;
   const { balance } = customer;
@@ -35,7 +37,7 @@ export function Facts(/** @type {{pop: Pop}} */ { pop }) {
       <dd class="phones">
         ${customer.phones.map(
           (number) =>
-            html`<span class=${number === pop.call.from ? "number calling" : "number"}>${phone(number)}</span>`,
+            html`<${DialNumber} desk=${desk} number=${number} calling=${number === pop.call.from} />`,
         )}
         ${others > 0 &&
         html`<span class="soft" data-testid="customer-others"

@@ -7,7 +7,7 @@
  */
 
 /** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
-/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
+/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
 /** @typedef {{id: string, kind: string, name: string, phones: string[], status: string, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string}} Customer */
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
@@ -172,16 +172,17 @@ export class Stream {
   /**
    * What became of an action that the API accepted under this id.
    * @param {string} id
+   * @param {number} [within] milliseconds
    * @returns {Promise<Outcome | null>} null where no word came in time
    */
-  outcome(id) {
+  outcome(id, within = OUTCOME_WITHIN) {
     const known = this.outcomes.get(id);
     if (known) return Promise.resolve(known);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.awaited.delete(id);
         resolve(null);
-      }, OUTCOME_WITHIN);
+      }, within);
       this.awaited.set(id, (outcome) => {
         clearTimeout(timer);
         resolve(outcome);

@@ -1,0 +1,98 @@
+"""What the desk asks of the PBX, as manager actions on the command connection.
+
+Nothing is asked twice: where an answer is lost with the link, the PBX is asked what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from cordboard.cti.link import AmiLink
+from cordboard.desk import HangUp, Originate, PauseMember
+from cordboard.errors import PeerError
+from cordboard.events import PbxName
+
+log = structlog.get_logger(__name__)
+
+RING_FOR_MS = 30_000
+"""How long the operator's own phone rings for a call that is placed from the desk."""
+FOUND_WITHIN = 30.0
+"""Seconds for the link to come back and tell whether the call that was asked for is there."""
+
+
+class Exchange:
+    """The PBXs as the desk commands them. Each step raises `PeerError` in words for people."""
+
+    def __init__(self, links: Mapping[PbxName, AmiLink], contexts: Mapping[PbxName, str]) -> None:
+        """`contexts`: where in each dialplan the calls from the desk are dialled."""
+        self._links = links
+        self._contexts = contexts
+
+    async def hang_up(self, command: HangUp) -> None:
+        link = self._links[command.pbx]
+        # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
+        # still the call that was meant.
+        if await _uniqueid(link, command.channel) != command.uniqueid:
+            raise PeerError("the call is over")
+        reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def pause(self, command: PauseMember) -> None:
+        fields = {
+            "Interface": command.interface,
+            "Paused": "true" if command.paused else "false",
+            "Reason": command.reason,
+        }
+        reply = await self._links[command.pbx].act("QueuePause", fields)
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def originate(self, command: Originate) -> None:
+        """Returns when the PBX has taken it on; what becomes of it comes as an event."""
+        link, context = self._links[command.pbx], self._contexts[command.pbx]
+        # A channel whose extension is missing is answered and dropped.
+        exists = f"DIALPLAN_EXISTS({context},{command.number},1)"
+        found = await link.act("Getvar", {"Variable": exists})
+        if found["Value"] != "1":
+            raise PeerError(f"the PBX has no extension {command.number} in {context}")
+        fields: dict[str, str | int] = {
+            "Channel": command.phone,
+            "ChannelId": command.channel_id,
+            "Context": context,
+            "Exten": command.number,
+            "Priority": 1,
+            "Timeout": RING_FOR_MS,
+            "Async": "true",
+        }
+        try:
+            reply = await link.act("Originate", fields)
+        except PeerError:
+            log.warning("originate.unanswered", pbx=command.pbx, channel=command.channel_id)
+            if not await self._is_there(link, command.channel_id):
+                raise PeerError("the link to the PBX broke before the call was made") from None
+            return
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def _is_there(self, link: AmiLink, uniqueid: str) -> bool:
+        """Whether this channel is live, asked until there is an answer."""
+        try:
+            async with asyncio.timeout(FOUND_WITHIN):
+                while True:
+                    await link.ready()
+                    try:
+                        return await _uniqueid(link, uniqueid) == uniqueid
+                    except PeerError:
+                        await asyncio.sleep(0.1)  # until the link knows that it is lost
+        except TimeoutError:
+            raise PeerError("the link to the PBX is lost; your phone may ring yet") from None
+
+
+async def _uniqueid(link: AmiLink, channel: str) -> str:
+    """Of a live channel, by its name or Uniqueid; empty where there is none."""
+    reply = await link.act("Getvar", {"Channel": channel, "Variable": "CHANNEL(uniqueid)"})
+    return reply["Value"]
