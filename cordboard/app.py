@@ -11,6 +11,7 @@ import asyncio
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
+from cordboard.cti.forgery import printable
 from cordboard.cti.link import AmiLink
 from cordboard.desk import (
     ActionDone,
@@ -136,6 +138,7 @@ class App:
         self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
         self._asks: dict[str, asyncio.Future[Decision]] = {}
         self._asked = 0
+        self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
@@ -152,7 +155,7 @@ class App:
         )
         self._forged = Counter(
             "cordboard_forged_callers",
-            "Calls whose caller id held control characters",
+            "Calls whose caller wrote control characters into his number or the one he called",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -320,6 +323,15 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
+    def _note_forger(self, pbx: PbxName, channel: str) -> None:
+        """The link and the dialplan may both tell of him, and each more than once."""
+        if (pbx, channel) in self._forgers:
+            return
+        self._forgers.append((pbx, channel))
+        self._forged.inc()
+        self.alarm("forged-callers")
+        log.warning("forged.caller", pbx=pbx, channel=printable(channel))
+
     async def _tick(self) -> None:
         users_at = 0.0
         while True:
@@ -351,6 +363,8 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
+            if isinstance(item, cti.Forged):
+                self._note_forger(item.pbx, item.channel)
             commands = self._decide(item)
             if commands:
                 self._carry_out(commands, born or None)
@@ -492,10 +506,8 @@ class App:
     async def _ask(self, session: AgiSession) -> Decision:
         linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
         pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
-        if mark == FORGED:
-            self._forged.inc()
-            self.alarm("forged-callers")
-            log.warning("forged.caller", pbx=pbx)
+        if mark == FORGED or session.tampered:
+            self._note_forger(pbx, session.env.get("agi_channel", ""))
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))

@@ -66,7 +66,7 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record
+from cordboard.records import call_record, contact, entry_record, fact_record, link_record
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -144,10 +144,15 @@ class Board:
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
             case cti.LinkUp():
+                self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
+                if not self._link_is("up", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._snapshot_done(fact.pbx)
             case cti.LinkDown():
+                if not self._link_is("down", fact.pbx):
+                    self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "down", fact.reason)
             case RouteAsked():
                 self._route_asked(fact)
@@ -367,7 +372,7 @@ class Board:
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
         name = self._step(fact.peer, "offer", fact.call)
-        if call is None or name is None:
+        if call is None or name is None or call.state == "ended":
             return
         self._pop(name, fact.peer_uniqueid, call)
 
@@ -433,7 +438,10 @@ class Board:
     def _merged(self, fact: cti.Merged) -> None:
         """The cards that were open for the part are the whole's from now on."""
         part, whole = self._calls.get(fact.call), self._calls.get(fact.into)
-        if part is None or whole is None:
+        if part is None:
+            return
+        if whole is None:  # it began and went on unseen, so this is the last we hear of the part
+            self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
         operators = tuple(pop.operator for pop in self._pops_of(part.id))
@@ -460,8 +468,7 @@ class Board:
         """The operator's leg is down; with a card there is a note to write, without one none."""
         pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
-            self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
-            self._wrapups[pop.id] = pop.call.id
+            self._await_note(pop)
         if not pops:
             self._advance(name, "done", identity)
 
@@ -479,6 +486,10 @@ class Board:
         for pop in self._pops_of(call.id):
             if not pop.talked:
                 self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+            elif pop.wrapup_until is None:  # whoever stays after a transfer is not told to leave
+                self._await_note(pop)
+                if self._floor.is_busy(pop.operator) == call.id:
+                    self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
         self._arrivals.pop((call.pbx, call.linkedid), None)
         self._linked.pop((call.pbx, call.linkedid), None)
@@ -486,6 +497,10 @@ class Board:
         self._forget_if_over(call.id)
 
     # Wrap-up
+
+    def _await_note(self, pop: Pop) -> None:
+        self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
+        self._wrapups[pop.id] = pop.call.id
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
         self._out.append(Tell(fact.id, fact.actor, None))
@@ -555,6 +570,10 @@ class Board:
         self._links[pbx] = link
         self._out.append(ShowLink(link))
 
+    def _link_is(self, state: str, pbx: PbxName) -> bool:
+        link = self._links.get(pbx)
+        return link is not None and link.state == state
+
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
@@ -573,8 +592,18 @@ class Board:
         for key, entry in list(self._open_entries.items()):
             if entry.pbx == pbx:
                 del self._open_entries[key]
-                self._out.append(Save(replace(entry, outcome="lost", left_at=self._now)))
+                ended = self._ended_unseen(entry)
+                self._floor.recall(ended)
+                self._out.append(Save(ended))
         self._link(pbx, "up", "")
+
+    def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
+        """A wait that was over before we looked again: who talks by now was answered."""
+        call = self._calls.get(CallId(entry.call_id))
+        if call is None or call.state != "talking":
+            return replace(entry, outcome="lost", left_at=self._now)
+        left = call.answered if call.answered is not None else self._now
+        return replace(entry, outcome="connected", operator=call.operator, left_at=left)
 
     # Showing and keeping
 

@@ -18,6 +18,7 @@ from cordboard import __version__
 from cordboard.administration import db_app, import_app, token, user_app
 from cordboard.config import load
 from cordboard.errors import UserError
+from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import pbx_app
 from cordboard.sandbox.demo import demo
 
@@ -35,6 +36,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
+app.command("reconcile")(reconcile)
 app.command("demo")(demo)
 
 Config = Annotated[

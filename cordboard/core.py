@@ -45,6 +45,8 @@ class Core:
         match item:
             case cti.PbxMessage():
                 return list(self.models[item.pbx].feed(item.message, now))
+            case cti.Forged():
+                return []  # for the shell to count
             case cti.LinkUp():
                 return [item, *self.models[item.pbx].linked(item.boot, now)]
             case cti.SnapshotBegan():

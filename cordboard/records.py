@@ -11,8 +11,9 @@ from cordboard.crm_core.model import (
     FactRecord,
     Interaction,
     interaction_id,
+    link_id,
 )
-from cordboard.cti.facts import CSTA, CallFact
+from cordboard.cti.facts import CSTA, CallFact, LinkFact
 from cordboard.desk import Call
 from cordboard.events import OperatorName
 from cordboard.queue.lines import Entry
@@ -64,6 +65,12 @@ def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> Ent
 def fact_record(fact: CallFact, now: float) -> FactRecord:
     kind = CSTA.get(type(fact)) or type(fact).__name__.lower()
     return FactRecord(fact.call, now, kind, json.dumps(asdict(fact), ensure_ascii=False))
+
+
+def link_record(fact: LinkFact, now: float) -> FactRecord:
+    """When we saw the PBX, and when not: what is missing elsewhere is explained by it."""
+    kind = type(fact).__name__.lower()
+    return FactRecord(link_id(fact.pbx), now, kind, json.dumps(asdict(fact), ensure_ascii=False))
 
 
 def contact(call: Call, operator: OperatorName | None) -> Interaction:

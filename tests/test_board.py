@@ -15,9 +15,11 @@ from cordboard.crm_core.model import (
     Card,
     Customer,
     EntryRecord,
+    FactRecord,
     Interaction,
     Manager,
     User,
+    link_id,
 )
 from cordboard.cti import facts as cti
 from cordboard.desk import (
@@ -447,6 +449,29 @@ def test_what_the_store_held_open_and_the_pbx_has_no_more_is_closed_as_lost(
     assert [e.outcome for e in fresh.saved(EntryRecord)] == ["lost"]
 
 
+def test_who_was_answered_while_nobody_looked_was_answered_and_counts_so(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(customer()))
+    record, entry = desk.saved(CallRecord)[-1], desk.saved(EntryRecord)[-1]
+    fresh = Desk()
+    fresh.tell(Remembered((record,), (entry,)), after=30)
+    fresh.tell(call.offered(), call.called(ANNA), call.talks(ANNA), cti.SnapshotDone(PBX))
+    (ended,) = fresh.saved(EntryRecord)
+    assert (ended.outcome, ended.operator, ended.left_at) == ("connected", ANNA, fresh.now)
+    level = fresh.last(ShowQueue).level
+    assert (level.answered, level.abandoned) == (1, 0)
+
+
+def test_when_the_pbx_was_in_sight_and_when_not_is_kept_once_a_change(desk: Desk) -> None:
+    desk.tell(cti.LinkUp(PBX, "boot", "22"), cti.SnapshotDone(PBX))
+    desk.tell(cti.LinkDown(PBX, "reset"), after=5)
+    desk.tell(cti.LinkDown(PBX, "refused"), after=5)
+    kept = [fact for fact in desk.saved(FactRecord) if fact.call_id == link_id(PBX)]
+    assert [fact.kind for fact in kept] == ["linkup", "snapshotdone", "linkdown"]
+    assert kept[-1].at == desk.now - 5
+
+
 def test_the_days_service_level_survives_a_restart(desk: Desk, call: Caller) -> None:
     desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
     fresh = Desk()
@@ -492,3 +517,29 @@ def test_nothing_of_a_finished_call_stays_behind(desk: Desk) -> None:
     assert board.live_calls == 0
     for held in ("_arrivals", "_linked", "_pops", "_wrapups", "_answered_entries"):
         assert not getattr(board, held), held
+
+
+def test_a_call_that_turns_out_to_be_part_of_one_never_seen_is_closed(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), cti.Merged(*call.about, CallId("unseen")))
+    assert desk.saved(CallRecord)[-1].cause == "lost"
+    assert desk.board.live_calls == 0
+
+
+def test_a_phone_that_rings_for_a_call_that_is_over_gets_no_card(desk: Desk, call: Caller) -> None:
+    desk.tell(*call.arrives(None), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    desk.tell(call.called(BORIS), call.misses(BORIS, "lost"))
+    assert {shown.pop.operator for shown in desk.all(ShowPop)} == {ANNA}
+    desk.tell(Tick(), after=31)
+    assert desk.board.live_calls == 0
+
+
+def test_a_card_whose_phone_was_not_told_to_hang_up_is_wrapped_up_with_its_call(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), *call.is_answered_by(ANNA), call.cleared())
+    assert desk.state(ANNA) == "wrap-up"
+    desk.tell(Tick(), after=31)
+    assert desk.state(ANNA) == "ready"
+    assert desk.board.live_calls == 0

@@ -22,6 +22,7 @@ from cordboard.crm_core.model import (
     FactRecord,
     Interaction,
     interaction_id,
+    link_id,
 )
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.store import Store
@@ -119,6 +120,27 @@ async def test_a_later_record_replaces_the_earlier_one_within_a_group_and_after_
     assert (await store.call(call.id)) == replace(call, state="talking", answered_at=AT + 5)
     await store.write([ended])
     assert await store.call(call.id) == ended
+
+
+async def test_the_facts_of_queued_calls_come_with_those_of_the_calls_they_became_part_of(
+    store: Store,
+) -> None:
+    part, whole, other, early = (a_call(str(number)) for number in range(4))
+    merged = FactRecord(part.id, AT + 1, "merged", f'{{"into": "{whole.id}"}}')
+    facts = [FactRecord(one.id, AT, "offered", "{}") for one in (part, whole, other, early)]
+    late = an_entry(early, entered_at=AT + 60)
+    elsewhere = an_entry(other, pbx="another")
+    await store.write([*facts, merged, an_entry(part), late, elsewhere])
+    assert await store.queued_facts(AT, AT + 1, pbx="pbx") == [facts[0], merged, facts[1]]
+
+
+async def test_the_facts_of_a_link_know_what_was_recorded_before_each(store: Store) -> None:
+    up, again = (FactRecord(link_id("pbx"), AT + n, "linkup", "{}") for n in (0, 9))
+    between = FactRecord(a_call().id, AT + 4, "offered", "{}")
+    await store.write([up])
+    await store.write([between])
+    await store.write([again, FactRecord(link_id("other"), AT + 10, "linkup", "{}")])
+    assert await store.link_facts("pbx") == [(up, None), (again, AT + 4)]
 
 
 async def test_an_empty_group_is_no_work(store: Store) -> None:

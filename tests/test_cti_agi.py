@@ -107,8 +107,30 @@ def test_no_line_raises_anything_else(line: str) -> None:
         ReplyReader().feed(line)
 
 
-def test_a_key_put_in_twice_by_a_forged_caller_id_keeps_its_first_value() -> None:
-    env = environment(
-        ["agi_callerid: 100", "agi_callerid: 666", "agi_extension: 200", "junk", "other: x"]
+def test_lines_that_a_caller_put_into_the_environment_are_not_believed() -> None:
+    env, tampered = environment(
+        [
+            "agi_uniqueid: 1.2",
+            "agi_callerid: 100",
+            *("agi_uniqueid: 6.6", "agi_callerid: 666", "agi_arg_1: 6.6", "agi_extension: 6"),
+            "junk",
+            "agi_calleridname: Mallory",
+            "agi_extension: 200",
+            "agi_arg_1: 1.2",
+            "agi_arg_2: ",
+        ]
     )
-    assert env == {"agi_callerid": "100", "agi_extension": "200"}
+    assert tampered
+    # Which extension is the true one nobody can tell; the last argument is the dialplan's.
+    assert env == {
+        "agi_uniqueid": "1.2",
+        "agi_callerid": "100",
+        "agi_calleridname": "Mallory",
+        "agi_arg_1": "1.2",
+        "agi_arg_2": "",
+    }
+
+
+def test_an_environment_as_asterisk_writes_it_is_not_tampered_with() -> None:
+    env, tampered = environment(["agi_uniqueid: 1.2", "agi_callerid: 100: x"])
+    assert (env, tampered) == ({"agi_uniqueid": "1.2", "agi_callerid": "100: x"}, False)

@@ -308,6 +308,13 @@ def test_a_caller_whom_the_queue_sent_away_has_not_abandoned() -> None:
     assert [fact.outcome for fact in left] == ["timed-out"]
 
 
+def test_a_leaving_that_is_explained_late_is_told_with_the_moment_of_the_leaving() -> None:
+    silent = [item for item in messages("queue_timeout") if item["Event"] != "UserEvent"]
+    (moment,) = (item["Timestamp"] for item in silent if item["Event"] == "QueueCallerLeave")
+    left = [fact for fact in fed(silent) if isinstance(fact, QueueLeft)]
+    assert [(fact.outcome, fact.at) for fact in left] == [("timed-out", float(moment))]
+
+
 def test_a_phone_that_did_not_answer_gives_its_reason() -> None:
     facts = fed(messages("queue_no_answer_then_answered"))
     causes = [(phone(f.peer), f.cause) for f in facts if isinstance(f, Undelivered)]

@@ -23,7 +23,12 @@ from cordboard.cti.link import AmiLink
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
-EVENT = "Event: Hangup\r\nPrivilege: call,all\r\nUniqueid: {}\r\nChannel: PJSIP/1\r\n\r\n"
+EVENT = (
+    "Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1\r\nChannelState: 6\r\n"
+    "ChannelStateDesc: Up\r\nCallerIDNum: 1\r\nCallerIDName: \r\nConnectedLineNum: \r\n"
+    "ConnectedLineName: \r\nLanguage: en\r\nAccountCode: \r\nContext: x\r\nExten: s\r\n"
+    "Priority: 1\r\nUniqueid: {0}\r\nLinkedid: {0}\r\nCause: 16\r\n\r\n"
+)
 
 
 class Sink:

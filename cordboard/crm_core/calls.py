@@ -3,6 +3,7 @@ after a restart, for the day's service level and for the accounting against queu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -13,7 +14,14 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id, records
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Interaction, Record
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Interaction,
+    Record,
+    link_id,
+)
 from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
@@ -119,6 +127,43 @@ class Calls:
         key = as_id(call_id)
         chosen = _FACT.where(call_fact.c.call_id == key).order_by(call_fact.c.id)
         return records(FactRecord, await self._database.rows(chosen)) if key else []
+
+    async def queued_facts(self, since: float, until: float, *, pbx: str) -> list[FactRecord]:
+        """The facts of all calls that began a stay in a queue in this time, and of those that
+        they became part of, as they came."""
+        in_time = queue_entry.c.entered_at.between(since, until) & (queue_entry.c.pbx == pbx)
+        wanted = select(queue_entry.c.call_id).where(in_time)
+        rows = await self._database.rows(
+            _FACT.where(call_fact.c.call_id.in_(wanted)).order_by(call_fact.c.id)
+        )
+        facts = records(FactRecord, rows)
+        known = {fact.call_id for fact in facts}
+        more = {json.loads(fact.data)["into"] for fact in facts if fact.kind == "merged"} - known
+        while more:
+            known |= more
+            found = [fact for call_id in sorted(more) for fact in await self.call_facts(call_id)]
+            facts += found
+            more = {json.loads(f.data)["into"] for f in found if f.kind == "merged"} - known
+        return facts
+
+    async def link_facts(self, pbx: str) -> list[tuple[FactRecord, float | None]]:
+        """The facts of the link to a PBX as they came, each with the time of what was recorded
+        before it, of whatever call; None for the very first."""
+        before = call_fact.alias()
+        last = (
+            select(before.c.at)
+            .where(before.c.id < call_fact.c.id)
+            .order_by(before.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        chosen = (
+            _FACT.add_columns(last.label("before"))
+            .where(call_fact.c.call_id == link_id(pbx))
+            .order_by(call_fact.c.id)
+        )
+        rows = await self._database.rows(chosen)
+        return [(FactRecord(row.call_id, row.at, row.kind, row.data), row.before) for row in rows]
 
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None

@@ -182,4 +182,9 @@ def interaction_id(call_id: str, operator: str | None) -> str:
     return derived_id(millis, "interaction", call_id, operator or "")
 
 
+def link_id(pbx: str) -> str:
+    """What stands for a call in the facts of the link to this PBX."""
+    return derived_id(0, "link", pbx)
+
+
 Record = CallRecord | EntryRecord | FactRecord | Interaction

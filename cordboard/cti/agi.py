@@ -66,16 +66,39 @@ def quote(argument: str) -> str:
     return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def environment(lines: list[str]) -> dict[str, str]:
-    """The `agi_…` lines that open a session. A key that comes twice keeps its first value: the
-    second was put there by a line feed in a caller id or an extension. Lines that are none are
-    left out."""
-    found: dict[str, str] = {}
+_BEFORE_THE_CALLER = frozenset(
+    (
+        *("agi_network", "agi_network_script", "agi_request", "agi_channel", "agi_language"),
+        *("agi_type", "agi_uniqueid", "agi_version", "agi_callerid"),
+    )
+)
+"""What Asterisk writes before any word of the caller's."""
+
+
+def environment(lines: list[str]) -> tuple[dict[str, str], bool]:
+    """The `agi_…` lines that open a session, and whether somebody wrote some of them by way of a
+    line feed in a caller id or an extension: a key comes twice, or a line is none of Asterisk's.
+
+    Of two with one key the first is true where Asterisk writes it before the caller's words, and
+    the last where it is one of the dialplan's arguments, which end the environment. Of the rest
+    nobody can tell, and it is left out.
+    """
+    found: dict[str, list[str]] = {}
+    tampered = False
     for line in lines:
         key, colon, value = line.partition(":")
         if colon and key.startswith("agi_"):
-            found.setdefault(key, value.removeprefix(" "))
-    return found
+            found.setdefault(key, []).append(value.removeprefix(" "))
+        else:
+            tampered = True
+    env: dict[str, str] = {}
+    for key, values in found.items():
+        tampered = tampered or len(values) > 1
+        if len(values) == 1 or key in _BEFORE_THE_CALLER:
+            env[key] = values[0]
+        elif key.startswith("agi_arg_"):
+            env[key] = values[-1]
+    return env, tampered
 
 
 _REPLY = re.compile(

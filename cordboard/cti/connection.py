@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from cordboard.cti.ami import Decoder, Message, encode
+from cordboard.cti.forgery import NO_TAIL, Judged, Sieve, printable
 from cordboard.errors import PeerError
 
 log = structlog.get_logger(__name__)
@@ -47,16 +48,24 @@ class Connection(asyncio.Protocol):
 
     A future for every action, with a deadline, ended when the connection ends: nothing is sent
     again by itself, since an Originate sent twice is two calls.
+
+    Events that Asterisk would not write so are kept back. The beginnings of those that it wrote,
+    and a caller then wrote into, go to `on_doubt`.
     """
 
     def __init__(
-        self, counters: LinkCounters, on_event: Callable[[Message, float], None] | None
+        self,
+        counters: LinkCounters,
+        on_event: Callable[[Message, float], None] | None,
+        on_doubt: Callable[[Judged, float], None] | None = None,
     ) -> None:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.greeted = asyncio.Event()
         """Set when the greeting has come, or will not come any more."""
         self._counters = counters
+        self.sieve = Sieve()
         self._on_event = on_event
+        self._on_doubt = on_doubt
         self._decoder = Decoder(UNINTERESTING)
         self._oversize = 0
         self._transport: asyncio.Transport | None = None
@@ -74,9 +83,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         born = self._loop.time()
-        for message in self._decoder.feed(data):
-            self._counters.frames += 1
-            self._dispatch(message, born)
+        messages = self._decoder.feed(data)
+        self._counters.frames += len(messages)
+        events = [message for message in messages if not self._is_reply(message)]
+        if self._on_event:
+            for judged in self.sieve.sift(events, self._lists):
+                self._dispatch(judged, born)
         if self._decoder.oversize > self._oversize:
             self._counters.oversize += self._decoder.oversize - self._oversize
             self._oversize = self._decoder.oversize
@@ -155,34 +167,40 @@ class Connection(asyncio.Protocol):
         self._transport.write(encode(action, fields, action_id))
         return action_id
 
-    def _dispatch(self, message: Message, born: float) -> None:
+    def _is_reply(self, message: Message) -> bool:
+        """Hands a reply to whoever asked. Nobody else can know the ActionID, so it is believed
+        whatever stands in it: a value may be a forger's."""
         headers = message.headers
-        action_id = headers.get("ActionID", "")
-        if "Response" in headers and "Event" not in headers:
-            waiting = self._replies.get(action_id)
-            if waiting and not waiting.done():
-                waiting.set_result(message)
-            return
-        ours = action_id in self._lists
-        if message.oddities or not (ours or _privileged(headers)):
-            self._quarantine(message)
-            return
-        if self._on_event:
-            self._on_event(message, born)
-        if ours and headers.get("EventList") == "Complete" and not self._lists[action_id].done():
-            self._lists[action_id].set_result(None)
+        if "Response" not in headers or "Event" in headers:
+            return False
+        waiting = self._replies.get(headers.get("ActionID", ""))
+        if waiting and not waiting.done():
+            waiting.set_result(message)
+        return waiting is not None or headers.get("ActionID", "").startswith(self._token)
 
-    def _quarantine(self, message: Message) -> None:
-        """An event that Asterisk would not write so. Nothing is concluded from it: a caller can
-        put whole events into a SIP user name."""
+    def _dispatch(self, judged: Judged, born: float) -> None:
+        message = judged.message
+        if judged.why:
+            self._keep_back(judged, born)
+            return
+        assert self._on_event
+        self._on_event(message, born)
+        if message.headers.get("EventList") == "Complete":
+            complete = self._lists.get(message["ActionID"])
+            if complete and not complete.done():
+                complete.set_result(None)
+
+    def _keep_back(self, judged: Judged, born: float) -> None:
         self._counters.quarantined += 1
         if self._counters.quarantined <= 3 or self._counters.quarantined % 1000 == 0:
             log.warning(
                 "ami.quarantined",
-                event_name=message["Event"][:40],
-                why=message.oddities or ("no Privilege",),
+                event_name=printable(judged.message["Event"]),
+                why=printable(judged.why),
                 so_far=self._counters.quarantined,
             )
+        if self._on_doubt and (judged.head or judged.why == NO_TAIL):
+            self._on_doubt(judged, born)
 
 
 async def log_in(
@@ -192,6 +210,7 @@ async def log_in(
     secret: str,
     counters: LinkCounters,
     on_event: Callable[[Message, float], None] | None,
+    on_doubt: Callable[[Judged, float], None] | None = None,
 ) -> Connection:
     """A connection that is logged in; events come on it if `on_event` takes them.
 
@@ -200,7 +219,7 @@ async def log_in(
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(REPLY_WITHIN):
         _, connection = await loop.create_connection(
-            lambda: Connection(counters, on_event), host, port
+            lambda: Connection(counters, on_event, on_doubt), host, port
         )
     try:
         async with asyncio.timeout(REPLY_WITHIN):
@@ -221,8 +240,3 @@ async def log_in(
             raise PeerError(f"login: {text}")
         raise LoginRefused(f"login as {user}: {text}")
     return connection
-
-
-def _privileged(headers: dict[str, str]) -> bool:
-    keys = iter(headers)
-    return next(keys, "") == "Event" and next(keys, "") == "Privilege"

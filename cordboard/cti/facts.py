@@ -289,8 +289,16 @@ class PbxMessage:
     born: float
 
 
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """Somebody wrote into an event by way of his number; told of each such event."""
+
+    pbx: PbxName
+    channel: str
+
+
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 QueueFact = MemberSeen | MemberGone | QueueSeen
 Fact = AnyCallFact | Originated | LinkFact | QueueFact
-LinkItem = PbxMessage | LinkFact
+LinkItem = PbxMessage | Forged | LinkFact
 """What the link to a PBX has to say."""

@@ -41,12 +41,18 @@ class AgiCounters:
 
 class AgiSession:
     """One call at the door. `env` has the `agi_…` values, `path` the script that was asked for,
-    `arguments` what the dialplan passed on."""
+    `arguments` what the dialplan passed on. It is `tampered` with where the caller put lines of
+    his own between them."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, env: dict[str, str]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        env: dict[str, str],
+        tampered: bool = False,
     ) -> None:
         self.env = env
+        self.tampered = tampered
         self.path = env.get("agi_network_script", "").partition("?")[0]
         self.arguments = tuple(_arguments(env))
         self._reader, self._writer = reader, writer
@@ -154,8 +160,8 @@ class FastAgiServer:
         self.counters.live += 1
         try:
             async with asyncio.timeout(ENV_WITHIN):
-                env = await _environment(reader)
-            await self._handle(AgiSession(reader, writer, env))
+                env, tampered = await _environment(reader)
+            await self._handle(AgiSession(reader, writer, env, tampered))
         except HungUp:
             log.info("agi.hung_up")
         except (PeerError, OSError, TimeoutError) as error:
@@ -165,13 +171,13 @@ class FastAgiServer:
             self.counters.live -= 1
 
 
-async def _environment(reader: asyncio.StreamReader) -> dict[str, str]:
+async def _environment(reader: asyncio.StreamReader) -> tuple[dict[str, str], bool]:
     lines: list[str] = []
     while line := (await _line(reader)).rstrip("\r\n"):
         lines.append(line)
         if len(lines) > ENV_LINES:
             raise AgiSyntaxError("an environment that does not end")
-    env = environment(lines)
+    env, tampered = environment(lines)
     if "agi_uniqueid" not in env:
         raise AgiSyntaxError("no agi_uniqueid: is this Asterisk?")
-    return env
+    return env, tampered

@@ -57,6 +57,8 @@ class Stay:
     answered: bool = False
     abandon_seen: bool = False
     undecided_since: float | None = None
+    left_at: float | None = None
+    """The PBX's time of the leaving, which may be known before the reason is."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,17 @@ import structlog
 
 from cordboard.cti.ami import Message
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
-from cordboard.cti.facts import LinkDown, LinkItem, LinkUp, PbxMessage, SnapshotBegan, SnapshotDone
+from cordboard.cti.doubts import Doubts
+from cordboard.cti.facts import (
+    Forged,
+    LinkDown,
+    LinkItem,
+    LinkUp,
+    PbxMessage,
+    SnapshotBegan,
+    SnapshotDone,
+)
+from cordboard.cti.forgery import NEEDED, Judged
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -32,6 +42,9 @@ PING_EVERY = 5.0
 
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
+
+RESYNC_PAUSE = 5.0
+"""Seconds from one snapshot on suspicion to the next."""
 
 SNAPSHOT = ("CoreShowChannels", "QueueStatus")
 """The lists of a snapshot, in this order: a queue's entries belong to channels."""
@@ -58,7 +71,9 @@ class AmiLink:
         self._commands: Connection | None = None
         self._ready = asyncio.Event()
         self._booted = asyncio.Event()
+        self._doubts: Doubts | None = None
         self._telling = False
+        self._suspected = asyncio.Event()
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -67,6 +82,13 @@ class AmiLink:
         if self._commands is None:
             raise PeerError("not connected to the PBX")
         return await self._commands.act(action, fields)
+
+    def resync(self, reason: str) -> None:
+        """Something does not fit: takes a snapshot on the standing link, once in `RESYNC_PAUSE`
+        seconds however often it is asked for. While the link is down nothing is needed."""
+        if self._telling and not self._suspected.is_set():
+            log.info("pbx.suspected", pbx=self.name, reason=reason)
+            self._suspected.set()
 
     async def ready(self) -> None:
         """Returns when actions can be sent."""
@@ -102,21 +124,30 @@ class AmiLink:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Connection, Connection]]:
         self._booted.clear()
-        events = self._events = await self._log_in(self._heard)
+        events = self._events = await self._log_in(self._heard, self._doubted)
         events.closed.add_done_callback(lambda _: self._booted.set())
         try:
             commands = await self._log_in(None)
+            self._doubts = Doubts(events.sieve, commands.act, self._confirmed, self.resync)
+            asking = asyncio.create_task(self._doubts.run())
             try:
                 yield events, commands
             finally:
+                self._doubts = None
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
                 commands.drop("closing")
         finally:
             self._telling, self._events = False, None
             events.drop("closing")
 
-    async def _log_in(self, on_event: Callable[[Message, float], None] | None) -> Connection:
+    async def _log_in(
+        self,
+        on_event: Callable[[Message, float], None] | None,
+        on_doubt: Callable[[Judged, float], None] | None = None,
+    ) -> Connection:
         return await log_in(
-            self._host, self._port, self._user, self._secret, self.counters, on_event
+            self._host, self._port, self._user, self._secret, self.counters, on_event, on_doubt
         )
 
     async def _resync(self, events: Connection) -> None:
@@ -138,31 +169,63 @@ class AmiLink:
         # There is no boot id in AMI; the moment of the start, in the PBX's own clock, is one.
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
         self._telling = True
+        self._suspected.clear()
         self._tell(LinkUp(self.name, boot, settings["AsteriskVersion"]))
+        await self._snapshot(events)
+
+    async def _snapshot(self, events: Connection) -> None:
         self._tell(SnapshotBegan(self.name))
         for action in SNAPSHOT:
             reply = await events.list(action)
             if reply["Response"] != "Success":
                 log.warning("pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"])
+        if self._doubts:
+            await self._doubts.settle()
         self._tell(SnapshotDone(self.name))
 
+    async def _mend(self, events: Connection) -> str:
+        """Snapshots on the standing link. Returns the reason when it does not answer."""
+        while True:
+            await self._suspected.wait()
+            self._suspected.clear()
+            try:
+                await self._snapshot(events)
+            except PeerError as error:
+                return str(error)
+            await asyncio.sleep(RESYNC_PAUSE)
+
     async def _watch(self, events: Connection, commands: Connection) -> str:
-        """Returns the reason when either connection ends or does not answer its ping."""
-        pings = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        """Returns the reason when either connection ends or does not answer."""
+        tasks = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        tasks.append(asyncio.create_task(self._mend(events)))
         try:
             done, _ = await asyncio.wait(
-                [*pings, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
+                [*tasks, events.closed, commands.closed], return_when=asyncio.FIRST_COMPLETED
             )
             return str(next(iter(done)).result())
         finally:
-            for ping in pings:
-                ping.cancel()
-            await asyncio.gather(*pings, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heard(self, message: Message, born: float) -> None:
         if message.headers.get("Event") == "FullyBooted":
             self._booted.set()
         # What comes before the snapshot is contained in it.
+        if self._telling:
+            self._tell(PbxMessage(self.name, message, born))
+
+    def _doubted(self, judged: Judged, born: float) -> None:
+        """A caller wrote into this frame; before the snapshot there is nobody to be misled."""
+        event = judged.message["Event"]
+        if not self._telling or self._doubts is None:
+            return
+        # User events are written by many a dialplan. And the phone that rings for a forger is none.
+        if event in NEEDED and event != "UserEvent" and "ConnectedLine" not in judged.why:
+            self._tell(Forged(self.name, judged.message["Channel"]))
+        self._doubts.add(judged, born)
+
+    def _confirmed(self, message: Message, born: float) -> None:
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
 

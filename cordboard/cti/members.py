@@ -6,6 +6,8 @@ from cordboard.cti.ami import Message
 from cordboard.cti.facts import MemberGone, MemberSeen, QueueFact, QueueSeen
 from cordboard.events import PbxName, QueueName
 
+LARGEST = 2**31 - 1
+
 
 class Members:
     """The members of one PBX's queues. `read` takes the messages that are named in `EVENTS`."""
@@ -59,8 +61,10 @@ class Members:
 
 
 def number(value: str, default: int) -> int:
-    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number."""
+    """Asterisk writes `<unknown>`, nothing at all or a negative where it has no number. What is
+    over its own range is no number of its."""
     try:
-        return int(value)
+        found = int(value)
     except ValueError:
         return default
+    return found if abs(found) <= LARGEST else default

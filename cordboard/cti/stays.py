@@ -66,6 +66,7 @@ class Stays:
         stay = leg.call.stay
         if stay is None or leg.call.caller is not leg:
             return
+        stay.left_at = self._about(leg.call)[0]
         if stay.answered:
             self.end(leg, "connected")
         elif leg.left_by_itself:
@@ -101,10 +102,11 @@ class Stays:
         call = leg.call
         if call.stay is None:
             return
-        queue, call.stay = call.stay.queue, None
+        queue, left_at, call.stay = call.stay.queue, call.stay.left_at, None
         call.answered_from = queue if outcome == "connected" else None
         self.undecided.pop(leg.uniqueid, None)
-        about = self._about(call)
+        at, identity, linkedid, channel = self._about(call)
+        about = at if left_at is None else left_at, identity, linkedid, channel
         self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome))
         if outcome == "abandoned":
             self._tell(Abandoned(*about, queue))

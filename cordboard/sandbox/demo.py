@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import csv
 import json
+import math
 import os
 import random
 import secrets
@@ -33,13 +34,15 @@ from rich.console import Console
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from cordboard.accounting import compare, read_queue_log
+from cordboard.accounting import account
 from cordboard.config import load, share
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.model import Customer, Role
 from cordboard.crm_core.sample import load_sample
 from cordboard.crm_core.store import Store
+from cordboard.cti.queue_log import read_queue_log
 from cordboard.errors import PeerError, UserError
+from cordboard.evidence import gaps_of
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.ports import LOOPBACK, free
 from cordboard.sandbox.scenarios import Manner
@@ -259,11 +262,16 @@ class Demo:
 
     async def _summary(self, store: Store, status: dict[str, Any], as_json: bool) -> int:
         entries, lost = [], []
+        zone = datetime.now().astimezone().tzinfo or UTC
         for _ in range(40):
             # The last hang-ups are still on their way through the server.
-            lines = Path(status["queue_log"]).read_text(encoding="utf-8").splitlines()
+            text = Path(status["queue_log"]).read_text(encoding="utf-8")
             entries = await store.entries_since(0)
-            lost = compare(read_queue_log(lines), entries)
+            facts = await store.queued_facts(0, math.inf, pbx="sandbox")
+            links = await store.link_facts("sandbox")
+            log = read_queue_log({"queue_log": text})
+            found = account(log, entries, facts, gaps_of(links), zone=zone).differences
+            lost = [difference for difference in found if difference.cause is None]
             calls = await store.open_calls("sandbox")
             if not lost and not calls:
                 break
