@@ -47,8 +47,8 @@ class _Plan(NamedTuple):
 
 
 _FIELDS: dict[Kind, str] = {
-    "clean": """id ask boot version action code operator queue state cause outcome status language
-        kind result country customer customer_id target phone interface state_interface message""",
+    "clean": """id ask boot version action code operator queue state cause outcome language kind
+        country customer_id target phone interface state_interface message""",
     "kept": "call_id pbx linkedid uniqueid bridge",
     "channel": "channel peer by stays diverted_from",
 }

@@ -58,7 +58,8 @@ class Pseudonyms:
     def __init__(self, key: bytes, words: Iterable[str] = ()) -> None:
         self._key = key
         self._words = {"", "<unknown>", *words}
-        self.private: Rule = _Known(self._hide).__getitem__
+        self._known = _Known(self._hide)
+        self.private: Rule = self._known.__getitem__
         """The rule for whatever people are called, have, or say: a number gives a number of the
         same shape, any other text `~` and twelve hexadecimal digits."""
         self.clean: Rule = _Known(self._mask).__getitem__
@@ -68,7 +69,11 @@ class Pseudonyms:
         """The rule for names of channels: `clean`, but for the hexadecimal number at the end."""
 
     def know(self, words: Iterable[str]) -> None:
-        self._words.update(words)
+        """More words that are never replaced."""
+        new = set(words) - self._words
+        if new:
+            self._words |= new
+            self._known.clear()
 
     def _hide(self, value: str) -> str:
         if value in self._words or _EXTENSION.fullmatch(value) or _ID.fullmatch(value):

@@ -73,3 +73,10 @@ def test_another_key_gives_other_pseudonyms() -> None:
     other = Pseudonyms(b"another")
     for value in (MOBILE, "Иван Петров"):
         assert other.private(value) != NAMES.private(value) == Pseudonyms(b"key").private(value)
+
+
+def test_a_word_that_becomes_known_is_not_replaced_any_more() -> None:
+    names = Pseudonyms(b"key")
+    assert names.private("gold") != "gold"
+    names.know(["gold"])
+    assert names.private("gold") == "gold"
