@@ -45,7 +45,10 @@ async def replay(*words: str | Path, data: bytes | None = None) -> tuple[int, st
 
 
 async def hire(server: Server) -> None:
-    """One more operator, with a name and a mobile that nobody must find in the recording."""
+    """One more operator, with a name and a mobile that nobody must find in the recording; and
+    segments of twenty seconds, so that a longer call goes over a border."""
+    with server.config.open("a") as config:
+        config.write("\n[recorder]\nminutes = 4\n")
     store = Store(load(server.config).database.url)
     await store.open()
     await store.add_user(
@@ -87,8 +90,8 @@ async def test_what_a_supervisor_saw_is_decided_again_and_nobody_is_named(
         pause = {"action": "pause", "args": {}, "reason": "обед"}
         await server.api("POST", "/operators/anna/actions", pause, by="anna")
         await before.until(lambda m: state_of(m, "anna") == "paused")
-        # Somebody whom nobody answers.
-        await call(server.status, OTHER, "Mallory Smith", stay=2)
+        # Somebody whom nobody answers, for longer than a segment.
+        await call(server.status, OTHER, "Mallory Smith", stay=22)
         gone = await before.call("ended")
         assert gone["cause"] == "cancelled"
         # One who waits while the server is started again.
@@ -112,6 +115,8 @@ async def test_what_a_supervisor_saw_is_decided_again_and_nobody_is_named(
     server.stop()
 
     ring = server.folder / "var/flight"
+    heads = [path.read_bytes().partition(b"\n")[0] for path in ring.iterdir()]
+    assert any(b'"cti.legs.Leg"' in head for head in heads), "no segment begins in mid-call"
     code, out, wrong = await replay(ring)
     assert (code, wrong) == (0, "")
     again = decisions(out)
