@@ -21,10 +21,12 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from cordboard import memory
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Item, QueuesDue
 from cordboard.crm_core import phones
-from cordboard.crm_core.model import User
+from cordboard.crm_core.interactions import checked_wrapup
+from cordboard.crm_core.model import User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
@@ -43,7 +45,6 @@ from cordboard.desk import (
     Originate,
     PauseMember,
     Remark,
-    Remembered,
     RouteAsked,
     Rules,
     Save,
@@ -59,12 +60,13 @@ from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import Linkedid, PbxName, derived_id
 from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
-from cordboard.ledger import Ledger
+from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.queue.routing import Decision, Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
+from cordboard.spool import Spool
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +110,9 @@ class App:
         )
         self.hub = Hub(self.registry)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
-        self._ledger = Ledger(self.store, self._show)
+        spool = settings.spool
+        self._spool = Spool(spool.path, spool.megabytes * 2**20)
+        self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
         rules = Rules(
             read_policy(settings),
             ZoneInfo(desk.timezone),
@@ -168,11 +172,16 @@ class App:
             "cordboard_live_calls": ("Calls in progress", lambda: self._board.live_calls),
             "cordboard_inbox_items": ("Items that wait for the consumer", lambda: len(self._inbox)),
             "cordboard_unsaved_records": (
-                "Records that wait for the database",
+                "Records that wait for the database, on disk and in memory",
                 lambda: self._ledger.unsaved,
             ),
+            "cordboard_held_records": (
+                "Records that are in memory alone, because the disk takes none",
+                lambda: self._ledger.held,
+            ),
+            "cordboard_spool_bytes": ("Size of the spool", lambda: self._spool.size),
             "cordboard_lost_records": (
-                "Records given up: the database was away for too long, or refused them",
+                "Records given up: there was no room, or the database refused them",
                 lambda: self._ledger.lost,
             ),
             "cordboard_unrecorded_items": (
@@ -219,10 +228,13 @@ class App:
         return str(host), int(port)
 
     async def start(self) -> None:
-        """Raises `UserError` when an address is taken or the database is not ready."""
+        """Raises `UserError` when an address is taken, the database is not ready, or the spool
+        cannot be written."""
+        self._spool.open()
         try:
             await self.store.open()
         except PeerError as error:
+            self._spool.close()
             raise UserError(f"[database] url: {error}") from error
         try:
             await self._open_doors()
@@ -231,11 +243,18 @@ class App:
             raise
 
     async def _open_doors(self) -> None:
-        now = time.time()
-        calls = [call for name in self._models for call in await self.store.open_calls(name)]
-        entries = await self.store.entries_since(self._day_began(now))
+        now, desk = time.time(), self.settings.desk
         await self._load_users()
-        self._inbox.put((Remembered(tuple(calls), tuple(entries)), 0.0))
+        waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
+        remembered = await memory.remembered(
+            self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
+        )
+        self._inbox.put((remembered, 0.0))
+        last = await self.store.last_fact_at()
+        if last is not None:
+            for model in self._models.values():
+                model.link_lost(last)  # nothing was seen since the server before this one
+        # From here on all that the core is told is an item.
         self._recorder.start()
         self._spawn(self._recorder.run())
         self._spawn(self._consume())
@@ -284,6 +303,7 @@ class App:
         if self._runner:
             await self._runner.cleanup()
         await self.store.close()
+        self._spool.close()
 
     async def serve(self) -> bool:
         """Runs until SIGTERM or SIGINT; False when it was a broken rule of our own that ended
@@ -319,6 +339,12 @@ class App:
     def alarm(self, kind: AlarmKind, count: int = 1, detail: str = "") -> None:
         """Tells the supervisors. `count` more events, or the present figure of a state."""
         self._result(AlarmRaised(kind, count, detail))
+
+    def _trouble(self, kind: Trouble, count: int) -> None:
+        if count:
+            self.alarm(kind, count)
+        else:
+            self.alarm_over(kind)
 
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
@@ -406,6 +432,8 @@ class App:
                 case Remark():
                     self._surprises.inc()
                     log.info("surprise", what=command.what)
+                    if command.pbx is not None:
+                        self.links[command.pbx].resync(command.what)
                 case _:
                     kept.append(command)
         if kept:
@@ -452,7 +480,7 @@ class App:
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:
-            await self.store.save_wrapup(
+            written = checked_wrapup(
                 command.call,
                 command.actor,
                 command.customer,
@@ -460,10 +488,24 @@ class App:
                 command.result,
                 time.time(),
             )
+            await self._write_wrapup(written)
         except CordboardError as error:
             self._result(ActionDone(command.id, command.actor, str(error)))
         else:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
+
+    async def _write_wrapup(self, written: WrapUp) -> None:
+        """Into the database, else into the spool: what an operator wrote is not asked for twice.
+        Raises `FieldsError`, and `PeerError` where there is no room for it."""
+        reason = "the database lacks what came before"
+        if not self._ledger.behind:
+            try:
+                async with asyncio.timeout(WRITE_WITHIN):
+                    await self.store.write_wrapup(written)
+                return
+            except (PeerError, TimeoutError) as error:
+                reason = str(error) or "no answer"
+        await self._ledger.keep(written, reason)
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None

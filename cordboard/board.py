@@ -31,8 +31,10 @@ from cordboard.desk import (
     EndCall,
     EndPop,
     FindCustomer,
+    Gap,
     Link,
     Originate,
+    Part,
     Pop,
     PopEnd,
     Remark,
@@ -49,6 +51,7 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
     Tick,
+    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
@@ -66,10 +69,25 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.queue.routing import Caller, decide
-from cordboard.records import call_record, contact, entry_record, fact_record, link_record
+from cordboard.records import (
+    call_record,
+    contact,
+    entry_record,
+    fact_record,
+    link_record,
+    pop_id,
+    recalled,
+)
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+
+_PARTS: dict[str, Part] = {
+    "CoreShowChannels": "calls",
+    "QueueStatus": "queues",
+    "DeviceStateList": "phones",
+}
+"""What is missing where a list of the snapshot is refused. A PBX without parking is whole."""
 
 _POP_ENDS: dict[cti.Cause, PopEnd] = {
     "no-answer": "no-answer",
@@ -93,6 +111,8 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._unwritten: dict[CallId, list[Unwritten]] = {}
+        self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._links: dict[PbxName, Link] = {}
         self._alarms = Alarms()
@@ -135,6 +155,8 @@ class Board:
                 self._merged(fact)
             case cti.PeerCleared():
                 self._peer_cleared(fact)
+            case cti.Unseen():
+                self._unseen(fact)
             case cti.Cleared():
                 self._cleared(fact)
             case cti.MemberSeen():
@@ -143,13 +165,15 @@ class Board:
                 self._floor.member_gone(fact, now)
             case cti.QueueSeen():
                 self._floor.line(fact.queue)
+            case cti.PhoneSeen():
+                self._floor.phone_seen(fact, now)
             case cti.LinkUp():
                 self._out.append(Save(link_record(fact, now)))
                 self._link(fact.pbx, "connecting", "")
             case cti.SnapshotDone():
                 if not self._link_is("up", fact.pbx):
                     self._out.append(Save(link_record(fact, now)))
-                self._snapshot_done(fact.pbx)
+                self._snapshot_done(fact)
             case cti.LinkDown():
                 if not self._link_is("down", fact.pbx):
                     self._out.append(Save(link_record(fact, now)))
@@ -254,6 +278,7 @@ class Board:
         return replace(
             call,
             card=(found and found.card) or call.card,
+            lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
@@ -265,7 +290,7 @@ class Board:
         for call in list(self._calls.values()):
             same = call.card is not None and call.card.customer.id == card.customer.id
             if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card))
+                self._change(replace(call, card=card, lookup_failed=False))
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
@@ -298,7 +323,7 @@ class Board:
             name=fact.name,
             dialled=fact.dialled,
             state="routing",
-            started=self._now,
+            started=self._now - fact.age,
         )
         record = self._remembered.pop(fact.call, None)
         if record is not None:
@@ -312,6 +337,7 @@ class Board:
                 why=record.why,
                 direction="out" if record.direction == "out" else "in",
                 queue=QueueName(record.queue) if record.queue else None,
+                unseen=self._gaps.pop(record.id, ()),
             )
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -327,6 +353,8 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._with_arrival(call, arrival), force=True)
+        for left in self._unwritten.pop(call.id, []):
+            self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or (record and record.direction == "out")):
             self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
@@ -380,7 +408,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        identity = derived_id(int(call.started * 1000), call.id, uniqueid)
+        identity = pop_id(call, uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
@@ -413,7 +441,7 @@ class Board:
                 call,
                 state="talking",
                 operator=name or call.operator,
-                answered=call.answered if call.answered is not None else self._now,
+                answered=call.answered if call.answered is not None else self._now - fact.age,
             )
         for pop in self._pops_of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid:
@@ -471,6 +499,13 @@ class Board:
             self._await_note(pop)
         if not pops:
             self._advance(name, "done", identity)
+
+    def _unseen(self, fact: cti.Unseen) -> None:
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._change(replace(call, unseen=(*call.unseen, (fact.since, fact.until))))
+            if call.queue:
+                self._floor.touch(call.queue)
 
     def _cleared(self, fact: cti.Cleared) -> None:
         name = self._step(fact.channel, "hang-up", fact.call)
@@ -551,11 +586,14 @@ class Board:
         try:
             self._floor.step(name, event, call, self._now)
         except Surprise as surprise:
-            self._out.append(Remark(str(surprise)))
+            known = self._calls.get(call)
+            self._out.append(Remark(str(surprise), known.pbx if known else None))
 
     # The link and the memory
 
-    def _link(self, pbx: PbxName, state: str, reason: str) -> None:
+    def _link(
+        self, pbx: PbxName, state: str, reason: str, unavailable: tuple[Part, ...] = ()
+    ) -> None:
         before = self._links.get(pbx)
         stale = before.stale_since if before else None
         if state == "down":
@@ -566,6 +604,7 @@ class Board:
             self._now,
             None if state == "up" else stale,
             reason,
+            unavailable,
         )
         self._links[pbx] = link
         self._out.append(ShowLink(link))
@@ -577,25 +616,55 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
+        self._gaps = dict(fact.gaps)
         for entry in fact.entries:
             if entry.left_at is None:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
             else:
                 self._floor.recall(entry)
+        for left in fact.unwritten:
+            identity = CallId(left.call.id)
+            if left.call.ended_at is None:  # somebody else still talks to the caller
+                self._unwritten.setdefault(identity, []).append(left)
+                continue
+            if identity not in self._calls:
+                self._change(recalled(left.call, left.card), force=True)
+            self._reopen(self._calls[identity], left)
+            self._forget_if_over(identity)
 
-    def _snapshot_done(self, pbx: PbxName) -> None:
-        """What the store held open and the PBX does not have any more ended unseen."""
-        for record in [r for r in self._remembered.values() if r.pbx == pbx]:
-            del self._remembered[CallId(record.id)]
-            gone = replace(record, state="ended", cause="lost", ended_at=self._now)
-            self._out.append(Save(gone))
+    def _reopen(self, call: Call, left: Unwritten) -> None:
+        """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
+        name = self._floor.at_phone(left.peer)
+        until = left.ended + self._rules.wrapup
+        if name is None or name in left.written or until <= self._now:
+            return
+        for step in ("answer", "hang-up"):
+            self._floor.step(name, step, call.id, left.ended)
+        at = call.answered if call.answered is not None else call.started
+        identity = pop_id(call, left.peer_uniqueid)
+        pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
+        self._put(pop)
+        self._wrapups[identity] = call.id
+        self._out.append(ShowPop(pop, first=False))
+
+    def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
+        """What the store held open and the PBX does not have any more ended unseen. A list that
+        was refused says nothing of what it would have held."""
+        for record in [r for r in self._remembered.values() if r.pbx == fact.pbx]:
+            if "CoreShowChannels" not in fact.refused:
+                del self._remembered[CallId(record.id)]
+                gone = replace(record, state="ended", cause="lost", ended_at=self._now)
+                self._out.append(Save(gone))
         for key, entry in list(self._open_entries.items()):
-            if entry.pbx == pbx:
+            if entry.pbx == fact.pbx and "QueueStatus" not in fact.refused:
                 del self._open_entries[key]
                 ended = self._ended_unseen(entry)
                 self._floor.recall(ended)
                 self._out.append(Save(ended))
-        self._link(pbx, "up", "")
+        unavailable = tuple(_PARTS[name] for name in fact.refused if name in _PARTS)
+        before = self._links.get(fact.pbx)
+        if before is None or (before.state, before.unavailable) != ("up", unavailable):
+            self._link(fact.pbx, "up", "", unavailable)
 
     def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
         """A wait that was over before we looked again: who talks by now was answered."""
@@ -635,11 +704,7 @@ class Board:
         self._out.append(Save(call_record(call)))
         pops = self._pops_of(call.id)
         self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and (before.card, before.decision, before.number) != (
-            call.card,
-            call.decision,
-            call.number,
-        )
+        fresh_card = before is not None and _on_card(before) != _on_card(call)
         for pop in pops:
             shown = replace(pop, call=call)
             self._put(shown)
@@ -654,3 +719,8 @@ class Board:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))
+
+
+def _on_card(call: Call) -> tuple[object, ...]:
+    """What a card shows of the call, its state apart."""
+    return call.card, call.lookup_failed, call.decision, call.number

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import structlog
 import typer
@@ -157,11 +157,24 @@ def log_to_stderr(as_json: bool, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
     # What fails of ours is logged by ours; of what strangers send, aiohttp would log a traceback.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+class _Stderr:
+    """Where log lines go. One that cannot be written, because the disk of the log is full, must
+    not stop the calls."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def main() -> None:

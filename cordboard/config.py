@@ -127,6 +127,14 @@ class Database(Section):
     url: str = "sqlite+aiosqlite:///var/cordboard.db"
 
 
+class Spool(Section):
+    """Where records wait on disk while the database is away. A queued call is about 20 kB, so the
+    default is a day of a centre with ten thousand calls."""
+
+    path: Path = Path("var/cordboard.spool")
+    megabytes: int = Field(default=256, ge=1)
+
+
 class Phone(Section):
     region: str = Field(default="RU", pattern=r"^[A-Z]{2}$")
 
@@ -176,6 +184,7 @@ class Settings(BaseSettings):
     agi: Agi = Agi()
     http: Http = Http()
     database: Database = Database()
+    spool: Spool = Spool()
     phone: Phone = Phone()
     scripts: Scripts = Scripts()
     routing: Routing = Routing()
@@ -229,7 +238,10 @@ def load(path: Path | None) -> Settings:
     data.setdefault("recorder", {})
     if isinstance(data["recorder"], dict):
         data["recorder"].setdefault("path", str(Recorder().path))
-    _resolve_paths(data, path.parent.resolve())
+    folder = path.parent.resolve()
+    _resolve_paths(data, folder)
+    if isinstance(data["database"], dict):
+        _place_spool(data, folder)
     return _settings(data, path, text)
 
 
@@ -243,7 +255,7 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
         raise ConfigError(faults) from None
 
 
-_WITH_PATHS = ("http", "scripts", "routing", "recorder")
+_WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
@@ -259,6 +271,16 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
         scheme, slashes, rest = url.partition(":///")
         if slashes and scheme.startswith("sqlite") and rest and not rest.startswith(("/", ":")):
             database["url"] = f"{scheme}:///{folder / rest}"
+
+
+def _place_spool(data: dict[str, Any], folder: Path) -> None:
+    """Unless it is named, the spool stands beside the SQLite file: there the server may write."""
+    scheme, slashes, file = str(data["database"].get("url", "")).partition(":///")
+    beside = slashes and scheme.startswith("sqlite") and file.startswith("/")
+    default = Path(file).with_suffix(".spool") if beside else folder / Spool().path
+    spool = data.setdefault("spool", {})
+    if isinstance(spool, dict):
+        spool.setdefault("path", str(default))
 
 
 def _fault(path: Path, text: str, loc: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cordboard.board import Board
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
-from cordboard.desk import AnyFact, Command, Rules
+from cordboard.desk import AnyFact, Command, Rules, Tick
 from cordboard.events import PbxName
 
 
@@ -53,5 +53,10 @@ class Core:
                 return [item, *self.models[item.pbx].snapshot_began(now)]
             case cti.SnapshotDone():
                 return [*self.models[item.pbx].snapshot_done(now), item]
+            case cti.LinkDown():
+                return [*self.models[item.pbx].link_lost(now), item]
+            case Tick():
+                late = [fact for model in self.models.values() for fact in model.tick(now)]
+                return [*late, item]
             case _:
                 return [item]

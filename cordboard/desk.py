@@ -5,7 +5,8 @@ The facts here come from people, the store and the clock; those about calls are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,11 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Decision, Policy
+
+Gap = tuple[float, float]
+"""Since and until, on our clock."""
+
+Part = Literal["calls", "queues", "phones"]
 
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
@@ -65,12 +71,29 @@ class CustomerFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A talk that was over shortly before the start, at our time `ended`: the operator whose
+    channel was `peer` may have been writing the note. `written` are the operators who have written
+    theirs of this call."""
+
+    call: CallRecord
+    card: Card | None
+    peer: str
+    peer_uniqueid: Uniqueid
+    ended: float
+    written: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the store holds from before the start: calls that had not ended, and the stays in
-    queues of the current day."""
+    """What the store holds from before the start: calls that had not ended, the stays in queues of
+    the current day, and talks whose wrap-up may not be over."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
+    unwritten: tuple[Unwritten, ...] = ()
+    gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
+    """By call, when it was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +225,8 @@ class Call:
     state: CallState
     started: float
     card: Card | None = None
+    lookup_failed: bool = False
+    """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
     """The reasons as JSON where they come from the store, after a restart."""
@@ -213,6 +238,8 @@ class Call:
     answered: float | None = None
     ended: float | None = None
     cause: str | None = None
+    unseen: tuple[Gap, ...] = ()
+    """When the link was down, or nobody looked, while the call lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +263,8 @@ class Link:
     since: float
     stale_since: float | None
     reason: str
+    unavailable: tuple[Part, ...] = ()
+    """What the PBX would not tell of: what is shown of it is old, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,9 +422,11 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """The PBX surprised us; to be logged and counted."""
+    """The PBX surprised us; to be logged and counted, and reason for a fresh snapshot of this
+    PBX, where it is one's."""
 
     what: str
+    pbx: PbxName | None = None
 
 
 Command = (

@@ -48,8 +48,8 @@ class _Plan(NamedTuple):
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
-        country customer_id target phone interface state_interface message""",
-    "kept": "call_id pbx linkedid uniqueid bridge",
+        country customer_id target phone interface state_interface message written""",
+    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -59,8 +59,11 @@ LOGINS = (crm.User, crm.Manager)
 """Whose `name` is a login; ids are made of it."""
 
 ATTRIBUTES: dict[str, Kind] = {
-    **dict.fromkeys(["_legs", "_calls", "_bridges", "_linked", "_arrivals", "undecided"], "kept"),
+    **dict.fromkeys(
+        ["_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"], "kept"
+    ),
     "_locals": "channel",
+    "_masked": "channel",
 }
 """Strings in objects that are no dataclasses stand there as keys mostly; `clean` where not here."""
 
@@ -71,9 +74,10 @@ _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp Uniqueid Linkedid DestUniqueid DestLinkedid TargetUniqueid
         TargetLinkedid ChannelState DialStatus BridgeUniqueid BridgeId TransfererUniqueid
         TransfereeUniqueid OrigTransfererUniqueid SecondTransfererUniqueid TransferTargetUniqueid
+        ParkeeUniqueid ParkeeLinkedid BridgeTechnology Duration ListItems DestType State
         Result Cause Queue Position Wait UserEvent Paused InCall""",
-    "clean": "Interface Location StateInterface Forward",
-    "channel": "Channel DestChannel TargetChannel Newname",
+    "clean": "Interface Location StateInterface Forward Device",
+    "channel": "Channel DestChannel TargetChannel ParkeeChannel Newname",
     "private": "CallerIDNum CallerIDName Exten MemberName Name PausedReason Reason Status",
 }
 HEADERS: dict[str, Kind] = {

@@ -29,7 +29,7 @@ _ID = re.compile(
     r"|(?:[A-Za-z][\w.-]*-)?[12]\d{9}\.\d{1,7}",  # a channel's: seconds and a number
     re.ASCII,
 )
-_OWN_NUMBER = re.compile(r"-[0-9a-f]{8}(?:;[12])?$")
+_OWN_NUMBER = re.compile(r"-[0-9a-f]{8}(?:;[12])?(?:<[A-Z]+>)?$")
 """What Asterisk puts behind the name of a phone to make that of a channel."""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import zip_longest
@@ -18,7 +19,7 @@ from typing import Any
 
 from cordboard.core import Core
 from cordboard.cti.ami import Decoder
-from cordboard.cti.calls import CallModel
+from cordboard.cti.calls import HELD_BACK, CallModel
 from cordboard.cti.facts import (
     CSTA,
     Abandoned,
@@ -27,6 +28,7 @@ from cordboard.cti.facts import (
     Delivered,
     Diverted,
     Established,
+    Fact,
     Held,
     Offered,
     Queued,
@@ -47,10 +49,16 @@ def facts_of(data: bytes) -> Iterator[str]:
     for message in decoder.feed(data):
         # Where there is no Timestamp the model goes on from the last moment it was told.
         with contextlib.suppress(ValueError):
-            now = float(message["Timestamp"])
-        for fact in model.feed(message, now):
-            if isinstance(fact, CallFact) and type(fact) in CSTA:
-                yield json.dumps(_printed(fact), ensure_ascii=False)
+            moment = float(message["Timestamp"])
+            now = moment if math.isfinite(moment) else now
+        yield from _lines(model.feed(message, now))
+    yield from _lines(model.tick(now + HELD_BACK))
+
+
+def _lines(facts: list[Fact]) -> Iterator[str]:
+    for fact in facts:
+        if isinstance(fact, CallFact) and type(fact) in CSTA:
+            yield json.dumps(_printed(fact), ensure_ascii=False)
 
 
 def _printed(fact: CallFact) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from cordboard.cti.link import SNAPSHOT
+
 BOOTED = "Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
 
 
@@ -77,7 +79,7 @@ class FakePbx:
             self._events.append(writer)
             if self.booted:
                 writer.write(BOOTED.encode())
-        if action in ("CoreShowChannels", "QueueStatus") and "Success" in reply:
+        if action in SNAPSHOT and "Success" in reply:
             end = f"Event: {action}Complete\r\n{action_id}EventList: Complete\r\n\r\n"
             writer.write(end.encode())
 

@@ -4,6 +4,7 @@ each process of a test run, gone when that process ends however it ends."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import itertools
 import os
@@ -59,7 +60,7 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         """Returns when the server takes connections."""
         options = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
         command: list[str | Path] = [self.binaries / "postgres", "-D", self.folder / "data"]
@@ -80,17 +81,21 @@ class PostgresServer:
                 self.execute("SELECT 1")
             except (OSError, asyncpg.PostgresError) as error:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    stop(process)
+                    process.kill()
+                    process.wait()
                     said = (self.folder / "log").read_text(errors="replace")
                     raise RuntimeError(f"PostgreSQL does not start: {said}") from error
                 time.sleep(0.05)
             else:
-                return process
+                process.returncode = 0  # `stop` reaps it
+                return
 
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGQUIT)
-    process.wait(30)
+    def stop(self) -> None:
+        """Returns when it is gone, with all its connections cut. `start` brings it back."""
+        pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def _die_with_parent() -> None:
@@ -133,13 +138,13 @@ def postgres_server() -> Iterator[PostgresServer]:
             check=True,
             capture_output=True,
         )
-        process = server.start()
+        server.start()
         try:
             server.execute(f"CREATE DATABASE {_TEMPLATE}")
             asyncio.run(upgrade(server.url(_TEMPLATE)))
             yield server
         finally:
-            stop(process)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -30,6 +30,7 @@ def call(number: int, operator: str | None = None, state: str = "ringing", **mor
         "started_at": moment(NOW + number),
         "answered_at": None,
         "ended_at": None,
+        "unseen": [],
         **more,
     }
 
@@ -40,7 +41,7 @@ def call_message(number: int, operator: str | None = None, state: str = "ringing
 
 def pop(number: int, operator: str, of_call: int, **more: Any) -> Message:
     shown = call(of_call, None)
-    keys = ("id", "linkedid", "from", "name", "to", "queue", "direction", "state")
+    keys = ("id", "linkedid", "from", "name", "to", "queue", "direction", "state", "unseen")
     return {
         "type": "screenpop",
         "id": f"pop-{number}",
@@ -108,6 +109,7 @@ def waiting(queue_name: str, *calls: int) -> Message:
             "priority": 0,
             "since": moment(NOW),
             "why": [],
+            "unseen": [],
         }
         for place, number in enumerate(calls, 1)
     ]
@@ -125,4 +127,5 @@ def alarm_end(kind: str) -> Message:
 
 def pbx(state: str, name: str = "pbx") -> Message:
     link = {"name": name, "state": state, "since": moment(NOW), "stale_since": None, "reason": ""}
+    link["unavailable"] = []
     return {"type": "pbx", "pbx": link}

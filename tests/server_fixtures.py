@@ -82,9 +82,16 @@ class Server:
     """One server, its users, and the ways in."""
 
     def __init__(
-        self, folder: Path, status: dict[str, Any], *, ami_port: int | None = None
+        self,
+        folder: Path,
+        status: dict[str, Any],
+        *,
+        ami_port: int | None = None,
+        database: str = "",
     ) -> None:
-        """`ami_port`: a proxy's, that stands before the PBX's own."""
+        """`ami_port`: a proxy's, that stands before the PBX's own. `database`: its URL, if it is
+        not to be an SQLite file of the server's own."""
+        self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
@@ -105,7 +112,7 @@ class Server:
         text = text.replace('"ami.secret"', f'"{secret}"')
         text = text.replace(f"port = {self.status['ami']['port']}", f"port = {self._ami_port}")
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
-        url = f'url = "sqlite+aiosqlite:///{self.folder}/cordboard.db"'
+        url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
         self.config.write_text("\n".join(lines) + "\n[desk]\nwrapup_seconds = 300\n")
         settings = load(self.config)
@@ -155,6 +162,11 @@ class Server:
         assert self._process
         self._process.kill()
         self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process

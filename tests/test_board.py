@@ -47,6 +47,7 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
     Tick,
+    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
@@ -54,7 +55,8 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.routing import Policy
 
 POLICY = Policy.parse((Path(__file__).parent.parent / "config/routing.toml").read_text())
-RULES = Rules(POLICY, ZoneInfo("UTC"), wrapup=30, threshold=20, short_abandon=5)
+WRAPUP = 30
+RULES = Rules(POLICY, ZoneInfo("UTC"), wrapup=WRAPUP, threshold=20, short_abandon=5)
 PBX, QUEUE = PbxName("pbx"), QueueName("support-ru")
 CALLER = "PJSIP/inbound-00000001"
 ANNA, BORIS = OperatorName("anna"), OperatorName("boris")
@@ -470,6 +472,69 @@ def test_when_the_pbx_was_in_sight_and_when_not_is_kept_once_a_change(desk: Desk
     kept = [fact for fact in desk.saved(FactRecord) if fact.call_id == link_id(PBX)]
     assert [fact.kind for fact in kept] == ["linkup", "snapshotdone", "linkdown"]
     assert kept[-1].at == desk.now - 5
+
+
+def unwritten(desk: Desk, call: Caller, by: OperatorName, *written: str) -> Unwritten:
+    """As the store tells of a talk that `by` ended at this moment."""
+    record = desk.saved(CallRecord)[-1]
+    return Unwritten(record, customer(), *call.peer(by), desk.now, frozenset(written))
+
+
+def test_a_wrap_up_that_a_restart_cut_into_goes_on_until_its_deadline(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    pop, left = desk.last(ShowPop).pop, unwritten(desk, call, ANNA)
+    fresh = Desk()
+    fresh.tell(Remembered((), (), (left,)), after=WRAPUP - 1)
+    again = fresh.last(ShowPop).pop
+    assert (again.id, again.operator, again.call.card) == (pop.id, ANNA, customer())
+    assert fresh.state(ANNA) == "wrap-up"
+    fresh.tell(Tick(), after=0.5)
+    assert fresh.all(EndPop) == []
+    fresh.tell(Tick(), after=0.5)
+    assert (fresh.last(EndPop).id, fresh.state(ANNA)) == (pop.id, "ready")
+    assert fresh.board.live_calls == 0
+
+
+@pytest.mark.parametrize(("written", "late"), [(("anna",), 0.0), ((), float(WRAPUP))])
+def test_a_wrap_up_that_was_written_or_is_over_does_not_come_back(
+    desk: Desk, call: Caller, written: tuple[str, ...], late: float
+) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    left = unwritten(desk, call, ANNA, *written)
+    fresh = Desk()
+    fresh.tell(Remembered((), (), (left,)), after=late)
+    assert (fresh.all(ShowPop), fresh.board.live_calls) == ([], 0)
+
+
+def test_a_wrap_up_of_a_call_that_goes_on_comes_back_with_the_call(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
+    pop, left = desk.last(ShowPop).pop, unwritten(desk, call, ANNA)
+    fresh = Desk()
+    fresh.tell(Remembered((left.call,), (), (left,)))
+    assert fresh.all(ShowPop) == []
+    fresh.tell(call.offered(), call.found(customer()))
+    shown = fresh.last(ShowPop).pop
+    assert (shown.id, shown.wrapup_until, shown.call.card) == (
+        pop.id,
+        left.ended + WRAPUP,
+        customer(),
+    )
+    fresh.tell(Tick(), after=WRAPUP)
+    assert fresh.state(ANNA) == "ready"
+
+
+def test_a_card_says_that_the_lookup_failed_until_the_customer_is_known(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(call.offered(), call.asked(), call.found(None, failed=True), call.queued())
+    desk.tell(call.called(ANNA))
+    assert desk.last(ShowPop).pop.call.lookup_failed
+    desk.tell(CustomerChanged(customer()))
+    assert not desk.last(ShowPop).pop.call.lookup_failed
 
 
 def test_the_days_service_level_survives_a_restart(desk: Desk, call: Caller) -> None:

@@ -21,6 +21,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    WrapUp,
     interaction_id,
     link_id,
 )
@@ -141,6 +142,42 @@ async def test_the_facts_of_a_link_know_what_was_recorded_before_each(store: Sto
     await store.write([between])
     await store.write([again, FactRecord(link_id("other"), AT + 10, "linkup", "{}")])
     assert await store.link_facts("pbx") == [(up, None), (again, AT + 4)]
+
+
+async def test_a_call_that_is_told_again_without_its_customer_keeps_it(store: Store) -> None:
+    customer, call = await a_customer(store), a_call()
+    known = replace(call, customer_id=customer.id)
+    await store.write([call, known, replace(call, state="talking")])
+    assert await store.call(call.id) == replace(known, state="talking")
+    await store.write([replace(call, state="ended")])
+    assert await store.call(call.id) == replace(known, state="ended")
+
+
+async def test_a_note_in_a_group_is_written_as_a_wrapup_whatever_its_place(store: Store) -> None:
+    customer, call = await a_customer(store), a_call()
+    note = WrapUp(call.id, "anna", customer.id, "позвонить", "callback", AT + 60)
+    ended = a_contact(call, ended_at=AT + 50, outcome="completed")
+    await store.write([note, call, a_contact(call), ended])
+    expected = replace(ended, customer_id=customer.id, note="позвонить", result="callback")
+    assert await history(store, customer) == [expected]
+    await store.write([ended, note])
+    assert await history(store, customer) == [expected]
+    assert await store.wrapped_up(call.id) == {"anna"}
+    assert await store.wrapped_up(NOBODY) == set()
+
+
+async def test_a_note_about_a_customer_who_was_erased_meanwhile_is_kept(store: Store) -> None:
+    call = a_call()
+    await store.write([call, WrapUp(call.id, "anna", NOBODY, "note", None, AT)])
+    assert await store.wrapped_up(call.id) == {"anna"}
+
+
+async def test_facts_are_found_by_when_they_came(store: Store) -> None:
+    call = a_call()
+    facts = [FactRecord(call.id, AT + n, "held", str(n)) for n in range(4)]
+    await store.write([*facts, FactRecord(call.id, AT + 3, "queued", "{}")])
+    assert await store.facts_since(AT + 2, "held") == facts[2:]
+    assert await store.facts_since(0.0, "held") == facts
 
 
 async def test_an_empty_group_is_no_work(store: Store) -> None:
@@ -382,8 +419,7 @@ async def test_a_writer_waits_for_another_process_and_a_reader_does_not(sqlite_u
 
 async def test_messages_of_failures_name_no_person(sqlite_url: str) -> None:
     async with _opened(sqlite_url) as store:
-        async with store.database.writing() as connection:
-            await connection.exec_driver_sql("DROP TABLE call")
+        await store.database.write(lambda found: found.exec_driver_sql("DROP TABLE call").close())
         with pytest.raises(PeerError) as raised:
             await store.write([a_call(number="+79169998877", name="Секретов")])
         assert "no such table" in str(raised.value)

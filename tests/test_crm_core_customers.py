@@ -102,8 +102,7 @@ async def test_of_a_household_the_one_in_contact_last_is_shown_and_the_others_co
 async def test_a_number_shared_by_thousands_still_gives_a_card(store: Store) -> None:
     drafts = [(derived_id(n, "c"), Draft(f"c{n}", phones=("+79161234567",))) for n in range(3000)]
     checked = [(key, store.rules.check(draft, ())[0]) for key, draft in drafts]
-    async with store.database.writing() as connection:
-        await insert_customers(connection, checked, {}, 0.0)
+    await store.database.write(lambda connection: insert_customers(connection, checked, {}, 0.0))
     card = await store.card_by_number("+79161234567")
     assert card is not None
     assert card.others == SHARED_AT_MOST - 1

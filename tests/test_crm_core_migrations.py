@@ -13,8 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 from store_fixtures import *  # noqa: F403
 
-from cordboard.crm_core.database import database_url as parse_url
-from cordboard.crm_core.database import make_engine
+from cordboard.crm_core.database import Database
 from cordboard.crm_core.migrations import head, upgrade
 from cordboard.crm_core.store import Store
 from cordboard.crm_core.tables import metadata
@@ -27,10 +26,10 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 async def test_all_migrations_together_are_the_tables_of_this_release(database_url: str) -> None:
-    engine = make_engine(parse_url(database_url), pool_size=1, writing=True)
-    async with engine.begin() as connection:
-        assert await connection.run_sync(_differences) == []
-    await engine.dispose()
+    database = Database(database_url)
+    database.open()
+    assert await database.write(_differences) == []
+    await database.close()
 
 
 def test_sqlite_has_exactly_the_tables_options_and_indexes_of_this_release(

@@ -105,6 +105,56 @@ async def test_the_snapshot_is_asked_for_only_after_fullybooted() -> None:
     assert (up.boot, up.version) == ("2026-11-22 10:00:00", "22.10.1")
 
 
+def lists(pbx: FakePbx) -> list[str]:
+    return [action for action in pbx.actions if action in link_module.SNAPSHOT]
+
+
+async def test_a_suspicion_brings_one_snapshot_however_often_it_is_told() -> None:
+    async with fake_pbx() as pbx:
+        sink = Sink()
+        async with running(pbx, sink) as link:
+            await sink.kinds(*UP)
+            for _ in range(50):
+                link.resync("something does not fit")
+            await sink.kinds(*UP, SnapshotBegan, SnapshotDone)
+            link.resync("again, too soon")
+            await link.act("Ping")
+            await pbx.until(lambda: "Ping" in pbx.actions)
+            assert lists(pbx) == [*link_module.SNAPSHOT] * 2
+            assert link.counters.resyncs == 2
+
+
+@pytest.mark.parametrize("event", ["FullyBooted", "Load", "Unload", "Reload"])
+async def test_an_upheaval_on_the_standing_link_brings_a_snapshot(event: str) -> None:
+    async with fake_pbx() as pbx:
+        sink = Sink()
+        async with running(pbx, sink):
+            await sink.kinds(*UP)
+            pbx.send(f"Event: {event}\r\nPrivilege: system,all\r\n\r\n".encode())
+            await sink.kinds(*UP, SnapshotBegan, SnapshotDone)
+            assert pbx.connections == 2
+
+
+async def test_a_list_that_is_refused_is_asked_for_again_until_its_module_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "REFUSED_AGAIN_AFTER", 0.05)
+    monkeypatch.setattr(link_module, "RESYNC_PAUSE", 0.0)
+    async with fake_pbx() as pbx:
+        pbx.answers["QueueStatus"] = "Response: Error\r\nMessage: Invalid/unknown command\r\n"
+        sink = Sink()
+        async with running(pbx, sink):
+            await sink.kinds(*UP, SnapshotDone)
+            done = [item.refused for item in sink.items if isinstance(item, SnapshotDone)]
+            assert done == [("QueueStatus",)] * 2
+            del pbx.answers["QueueStatus"]
+            await sink.until(
+                lambda items: any(i.refused == () for i in items if isinstance(i, SnapshotDone))
+            )
+            assert lists(pbx)[:4] == [*link_module.SNAPSHOT]
+            assert set(lists(pbx)[4:]) == {"QueueStatus"}
+
+
 async def test_events_go_on_one_connection_and_commands_on_another() -> None:
     async with fake_pbx() as pbx:
         sink = Sink()

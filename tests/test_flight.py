@@ -9,7 +9,7 @@ import inspect
 import json
 import random
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from cordboard.core import Core, Item, QueuesDue
 from cordboard.crm_core.model import Card, Customer, Interaction, Manager, User
-from cordboard.cti import calls, members, stays
+from cordboard.cti import calls, legs, members, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
 from cordboard.desk import (
@@ -96,7 +96,9 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(inside[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, inside))
-    if origin is dict:
+    if origin is frozenset:
+        return st.frozensets(values(inside[0]), max_size=3)
+    if origin in (dict, Mapping):
         return st.dictionaries(OURS, values(inside[1]), max_size=3)
     if hint is Any:
         return TEXT | st.integers() | st.booleans() | st.none() | st.lists(TEXT, max_size=2)
@@ -165,7 +167,7 @@ def test_every_command_is_a_decision_that_names_nobody(kind: type, data: st.Data
 
 def test_the_model_reads_no_header_that_is_not_recorded() -> None:
     read: set[str] = set()
-    for module in (calls, members, stays):
+    for module in (calls, legs, members, snapshots, stays, transfers):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             named = ast.unparse(node.value) if isinstance(node, ast.Subscript) else ""
             if isinstance(node, ast.Subscript) and named in ("message", "item", "headers"):

@@ -57,7 +57,12 @@ def test_extensions_ids_and_known_words_stay(same: str) -> None:
 
 @pytest.mark.parametrize(
     "same",
-    ["PJSIP/inbound-00000012", "PJSIP/1001-0000001a", "Local/1001@operators-12345678;2"],
+    [
+        "PJSIP/inbound-00000012",
+        "PJSIP/1001-0000001a",
+        "Local/1001@operators-12345678;2",
+        "PJSIP/in-00000012<MASQ>",
+    ],
 )
 def test_a_channel_that_names_nobody_stays(same: str) -> None:
     assert NAMES.channel(same) == same

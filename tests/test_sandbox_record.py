@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from telling import TRACES, sentences, told
 
 from cordboard.errors import UserError
 from cordboard.sandbox.plays import PLAYS
 from cordboard.sandbox.record import record
-
-TRACES = Path(__file__).parent / "traces"
 
 
 def test_every_play_has_its_recording() -> None:
@@ -30,6 +30,18 @@ async def test_a_play_is_recorded_from_the_banner_on(tmp_path: Path) -> None:
     names = [line for line in heard.split(b"\r\n") if line.startswith(b"Event: ")]
     kept = (TRACES / "message_only.ami").read_bytes()
     assert names == [line for line in kept.split(b"\r\n") if line.startswith(b"Event: ")]
+
+
+@pytest.mark.pbx
+@pytest.mark.parametrize("name", ["referred_attended", "recording_ends_in_mid_call"])
+async def test_a_play_recorded_again_tells_its_story(name: str, tmp_path: Path) -> None:
+    path = await record(name, tmp_path)
+    assert sentences(path.read_bytes()) == told(name)
+
+
+def test_every_play_is_in_the_table() -> None:
+    table = (TRACES / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(PLAYS)
 
 
 async def test_an_unknown_play_is_told(tmp_path: Path) -> None:

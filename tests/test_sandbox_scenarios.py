@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
 
 from cordboard.sandbox import scenarios
+from cordboard.sandbox.line import Order
 from cordboard.sandbox.scenarios import Dialling, Manner
 
 CALL = Dialling("79161234567", "Анна", "74951234567")
@@ -62,6 +64,12 @@ def test_times_are_not_negative() -> None:
 def test_a_phone_has_manners() -> None:
     with pytest.raises(ValueError, match="manner"):
         scenarios.phone([], audio=None)
+
+
+def test_a_phone_that_talks_takes_every_order() -> None:
+    for text in (scenarios.phone([Manner()], audio=None), scenarios.caller(CALL, audio=None)):
+        heard = {step.get("request") for step in ElementTree.fromstring(text).iter("recv")}
+        assert set(get_args(Order)) <= heard
 
 
 def test_weights_become_chances_in_turn() -> None:

@@ -4,31 +4,39 @@ after a restart, for the day's service level and for the accounting against queu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, Table, bindparam, case, func, select
+from sqlalchemy import Connection, Dialect, Executable, Table, bindparam, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id, records
+from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
     CallRecord,
     EntryRecord,
     FactRecord,
     Interaction,
     Record,
+    WrapUp,
     link_id,
 )
+from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
 RECENT_AT_MOST = 500
+IDS_AT_ONCE = 500
+"""SQLite takes no statement with any number of parameters."""
 
-_TABLES: dict[type[Record], Table] = {
+Row = CallRecord | EntryRecord | FactRecord | Interaction
+"""The records that are rows of a table as they are."""
+
+_TABLES: dict[type[Row], Table] = {
     CallRecord: call,
     EntryRecord: queue_entry,
     Interaction: interaction,
@@ -59,7 +67,8 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts appended, a fact that is there already but once. So a group whose fate is not known,
+        facts appended, a fact that is there already but once; wrap-ups as by
+        `Interactions.save_wrapup`. So a group whose fate is not known,
         because the deadline passed in the middle of its commit, may be written again.
 
         Over an interaction or a call that has them already, a customer, a result and a note are
@@ -69,16 +78,10 @@ class Calls:
 
         Raises `PeerError` where nothing was written, `RecordsError` where all but a few were.
         """
-        shapes: dict[_Shape, list[Mapping[str, Any]]] = {shape: [] for shape in _SHAPES}
-        for record in group:
-            shapes[_shape(record)].append(_row(record))
         if not group:
             return
         try:
-            async with self._database.writing() as connection:
-                for shape, rows in shapes.items():
-                    if rows:
-                        await connection.execute(_upsert(shape, connection.dialect), rows)
+            await self._database.write(partial(_write_together, group))
         except PeerError as error:
             if not isinstance(error.__cause__, (IntegrityError, DataError)):
                 raise
@@ -86,13 +89,12 @@ class Calls:
 
     async def _write_singly(self, group: Sequence[Record]) -> None:
         """One refused record must not take the accounting of the other calls with it."""
-        refused: list[tuple[Record, str]] = []
-        async with self._database.writing() as connection:
-            for record in group:
-                reason = await _try(connection, record)
-                if reason is not None:
-                    refused.append((record, reason))
-        if refused:
+
+        def write(connection: Connection) -> list[tuple[Record, str]]:
+            tried = ((record, _try(connection, record)) for record in group)
+            return [(record, reason) for record, reason in tried if reason is not None]
+
+        if refused := await self._database.write(write):
             raise RecordsError(refused)
 
     async def call(self, call_id: str) -> CallRecord | None:
@@ -121,6 +123,26 @@ class Calls:
         key = as_id(call_id)
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
+
+    async def last_fact_at(self) -> float | None:
+        """When the last fact of any call was learnt; None in a fresh store."""
+        last = select(call_fact.c.at).order_by(call_fact.c.id.desc()).limit(1)
+        rows = await self._database.rows(last)
+        return rows[0][0] if rows else None
+
+    async def gaps(self, call_ids: Sequence[str]) -> dict[str, tuple[tuple[float, float], ...]]:
+        """When each of these calls was not seen, since and until, in order; a call that was seen
+        all the time is left out."""
+        found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for first in range(0, len(call_ids), IDS_AT_ONCE):
+            few = call_ids[first : first + IDS_AT_ONCE]
+            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == "unseen")
+            rows = await self._database.rows(chosen.order_by(call_fact.c.id))
+            for fact in records(FactRecord, rows):
+                told = json.loads(fact.data)
+                gap = (told["since"], told["until"])
+                found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+        return found
 
     async def call_facts(self, call_id: str) -> list[FactRecord]:
         """The facts of one call as they came."""
@@ -165,6 +187,17 @@ class Calls:
         rows = await self._database.rows(chosen)
         return [(FactRecord(row.call_id, row.at, row.kind, row.data), row.before) for row in rows]
 
+    async def facts_since(self, since: float, kind: str) -> list[FactRecord]:
+        """The facts of a kind that came at `since` or later, in order."""
+        # A digest begins with the time of its fact, and has an index.
+        first = f"{max(0, int(since * 1000)):012x}"
+        chosen = _FACT.where(
+            call_fact.c.digest >= f"{first[:8]}-{first[8:]}-0000-0000-000000000000",
+            call_fact.c.kind == kind,
+        )
+        rows = await self._database.rows(chosen.order_by(call_fact.c.id))
+        return records(FactRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -178,7 +211,7 @@ class Calls:
         return records(EntryRecord, rows)
 
 
-_Shape = tuple[type[Record], tuple[str, ...]]
+_Shape = tuple[type[Row], tuple[str, ...]]
 """A kind of record and the columns that say which row it is."""
 
 _SHAPES: tuple[_Shape, ...] = (
@@ -190,7 +223,7 @@ _SHAPES: tuple[_Shape, ...] = (
 )
 
 
-def _shape(record: Record) -> _Shape:
+def _shape(record: Row) -> _Shape:
     if isinstance(record, FactRecord):
         return FactRecord, ("digest",)
     if isinstance(record, Interaction) and record.call_id and record.operator:
@@ -198,18 +231,58 @@ def _shape(record: Record) -> _Shape:
     return type(record), ("id",)
 
 
-async def _try(connection: AsyncConnection, record: Record) -> str | None:
-    """Writes one record; why not, where the database refuses it."""
-    statement = _upsert(_shape(record), connection.dialect)
+def _write_together(group: Sequence[Record], connection: Connection) -> None:
+    shapes: dict[_Shape, list[Row]] = {shape: [] for shape in _SHAPES}
+    written: list[WrapUp] = []
+    for record in _latest(group):
+        if isinstance(record, WrapUp):
+            written.append(record)
+        else:
+            shapes[_shape(record)].append(record)
+    for shape, found in shapes.items():
+        if found:
+            rows = [_row(record) for record in found]
+            connection.execute(_upsert(shape, connection.dialect), rows)
+    for one in written:  # last: they find their calls, and no contact takes a note away
+        _wrap_up(connection, one)
+
+
+def _wrap_up(connection: Connection, written: WrapUp) -> None:
     try:
-        async with connection.begin_nested():
-            await connection.execute(statement, [_row(record)])
+        wrap_up(written, connection)
+    except FieldsError:  # the customer was erased meanwhile; the note is not lost for that
+        wrap_up(replace(written, customer_id=None), connection)
+
+
+def _latest(group: Iterable[Record]) -> Iterable[Record]:
+    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    call is told again and again in the second in which it comes in."""
+    rows: dict[str, Record] = {}
+    others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
+    for record in group:
+        if isinstance(record, CallRecord):
+            before = rows.get(record.id)
+            if record.customer_id is None and isinstance(before, CallRecord):
+                record = replace(record, customer_id=before.customer_id)
+            rows[record.id] = record
+        elif isinstance(record, EntryRecord):
+            rows[record.id] = record
+        else:
+            others.append(record)
+    return [*rows.values(), *others]
+
+
+def _try(connection: Connection, record: Record) -> str | None:
+    """Writes one record; why not, where the database refuses it."""
+    try:
+        with connection.begin_nested():
+            _write_together((record,), connection)
     except (IntegrityError, DataError) as error:
         return str(error.orig).partition("\n")[0]
     return None
 
 
-def _row(record: Record) -> Mapping[str, Any]:
+def _row(record: Row) -> Mapping[str, Any]:
     row = {f"new_{name}": getattr(record, name) for name in _NAMES[type(record)]}
     if isinstance(record, FactRecord):
         words = (record.call_id, record.at.hex(), record.kind, record.data)
@@ -229,7 +302,7 @@ def _upsert(shape: _Shape, dialect: Dialect) -> Executable:
     return _STATEMENTS[key]
 
 
-def _build(kind: type[Record], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
+def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
     table = _TABLES[kind]
     names = [*_NAMES[kind], *(["digest"] if kind is FactRecord else [])]
     values: dict[str, Any] = {

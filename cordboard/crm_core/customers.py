@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import (
+    Connection,
     Row,
     Select,
     bindparam,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id, new_id
 from cordboard.crm_core.model import Card, Created, Customer, Draft, Interaction, Manager
@@ -165,10 +165,12 @@ class Customers:
         duplicates = await self._with_numbers(checked.phones, DUPLICATES_AT_MOST)
         now = self._clock()
         key = new_id(now)
-        async with self._database.writing() as connection:
-            await insert_customers(connection, [(key, checked)], managers, now)
-            rows = (await connection.execute(_BY_ID, {"id": key})).fetchall()
-        return Created(_customer(rows), tuple(duplicates))
+
+        def write(connection: Connection) -> Customer:
+            insert_customers(connection, [(key, checked)], managers, now)
+            return _customer(connection.execute(_BY_ID, {"id": key}).fetchall())
+
+        return Created(await self._database.write(write), tuple(duplicates))
 
     async def update_customer(
         self, customer_id: str, changes: Mapping[str, Any]
@@ -187,16 +189,17 @@ class Customers:
         faults = [fault for fault in found if fault[0].partition("[")[0] in _api_names(changes)]
         if faults:
             raise FieldsError(faults)
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(customer).where(customer.c.id == known.id),
-                _changed_columns(checked, changes, managers) | {"updated_at": self._clock()},
-            )
+        columns = _changed_columns(checked, changes, managers) | {"updated_at": self._clock()}
+
+        def write(connection: Connection) -> Sequence[Row[Any]]:
+            connection.execute(update(customer).where(customer.c.id == known.id), columns)
             if "phones" in changes:
-                await connection.execute(delete(phone).where(phone.c.customer_id == known.id))
+                connection.execute(delete(phone).where(phone.c.customer_id == known.id))
                 if numbers := phone_rows(known.id, checked.phones):
-                    await connection.execute(insert(phone), numbers)
-            rows = (await connection.execute(_BY_ID, {"id": known.id})).fetchall()
+                    connection.execute(insert(phone), numbers)
+            return connection.execute(_BY_ID, {"id": known.id}).fetchall()
+
+        rows = await self._database.write(write)
         return _customer(rows) if rows else None
 
     async def find_customers(
@@ -249,8 +252,8 @@ class Customers:
         return [_customer(each) for each in grouped.values()]
 
 
-async def insert_customers(
-    connection: AsyncConnection,
+def insert_customers(
+    connection: Connection,
     drafts: Iterable[tuple[str, Draft]],
     managers: Mapping[str, str],
     now: float,
@@ -262,9 +265,9 @@ async def insert_customers(
         rows.append(values | {"id": key, "created_at": now, "updated_at": now})
         numbers.extend(phone_rows(key, draft.phones))
     if rows:
-        await connection.execute(insert(customer), rows)
+        connection.execute(insert(customer), rows)
     if numbers:
-        await connection.execute(insert(phone), numbers)
+        connection.execute(insert(phone), numbers)
 
 
 def phone_rows(

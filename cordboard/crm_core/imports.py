@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from cordboard.crm_core.customers import insert_customers, phone_rows
 from cordboard.crm_core.database import new_id
@@ -91,7 +91,11 @@ async def import_customers(
     managers = await store.managers()
     lines = _checked(store, read(path, encoding, columns, minor_digits, fault), managers, fault)
     while batch := list(islice(lines, BATCH)):
-        await _write(store, batch, managers, summary)
+        now = store.clock()
+        done = await store.database.write(partial(_write, batch, managers, now))
+        summary.created += done.created
+        summary.updated += done.updated
+        summary.skipped += done.skipped
         on_progress(summary)
     return summary
 
@@ -113,38 +117,37 @@ def _checked(
             yield replace(line, draft=checked)
 
 
-async def _write(
-    store: Store, batch: list[Line], managers: Mapping[str, str], summary: Summary
-) -> None:
-    now = store.clock()
-    created = updated = 0
+def _write(
+    batch: list[Line], managers: Mapping[str, str], now: float, connection: Connection
+) -> Summary:
+    """What a batch did, once it is committed."""
+    done = Summary()
     fresh: list[tuple[str, Draft]] = []
     touched: dict[str, _Known] = {}
-    async with store.database.writing() as connection:
-        known = await _known(connection, {each for line in batch for each in line.draft.phones})
-        for line in batch:
-            match = _match(known, line.draft)
-            if match is None:
-                made = _new(new_id(now), line.draft, managers)
-                fresh.append((made.id, line.draft))
-                touched[made.id] = made
-                for number in made.phones:
-                    known.setdefault(number, []).append(made)
-                created += 1
-            elif _merge(match, line, managers, known):
-                touched[match.id] = match
-                updated += 1
-        await insert_customers(connection, fresh, managers, now)
-        await _update(connection, touched.values(), now)
-    summary.created += created
-    summary.updated += updated
-    summary.skipped += len(batch) - created - updated
+    known = _known(connection, {each for line in batch for each in line.draft.phones})
+    for line in batch:
+        match = _match(known, line.draft)
+        if match is None:
+            made = _new(new_id(now), line.draft, managers)
+            fresh.append((made.id, line.draft))
+            touched[made.id] = made
+            for number in made.phones:
+                known.setdefault(number, []).append(made)
+            done.created += 1
+        elif _merge(match, line, managers, known):
+            touched[match.id] = match
+            done.updated += 1
+        else:
+            done.skipped += 1
+    insert_customers(connection, fresh, managers, now)
+    _update(connection, touched.values(), now)
+    return done
 
 
-async def _known(connection: AsyncConnection, numbers: Iterable[str]) -> dict[str, list[_Known]]:
+def _known(connection: Connection, numbers: Iterable[str]) -> dict[str, list[_Known]]:
     """The customers of these numbers, by number, with all their numbers."""
     owners = select(phone.c.customer_id).where(phone.c.e164.in_(list(numbers)))
-    rows = await connection.execute(
+    rows = connection.execute(
         select(customer.c.id, customer.c.search, *(customer.c[name] for name in _COLUMNS.values()))
         .add_columns(phone.c.e164)
         .join(phone, phone.c.customer_id == customer.c.id)
@@ -206,7 +209,7 @@ def _merge(
     return True
 
 
-async def _update(connection: AsyncConnection, touched: Iterable[_Known], now: float) -> None:
+def _update(connection: Connection, touched: Iterable[_Known], now: float) -> None:
     changed, numbers = [], []
     for each in touched:
         numbers += phone_rows(each.id, each.phones[each.first_new_phone :], each.first_new_phone)
@@ -214,6 +217,6 @@ async def _update(connection: AsyncConnection, touched: Iterable[_Known], now: f
             columns = {f"new_{name}": value for name, value in each.columns.items()}
             changed.append({"key": each.id, "new_updated_at": now} | columns)
     if changed:
-        await connection.execute(_UPDATE, changed)
+        connection.execute(_UPDATE, changed)
     if numbers:
-        await connection.execute(insert(phone), numbers)
+        connection.execute(insert(phone), numbers)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cordboard.crm_core.database import Database, as_id
-from cordboard.crm_core.model import Interaction, interaction_id
+from cordboard.crm_core.model import Interaction, WrapUp, interaction_id
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, customer, interaction
 
@@ -37,41 +37,19 @@ class Interactions:
         becomes the interaction's customer, and the call's where that was unknown; None leaves what
         is known. Raises `FieldsError`.
         """
-        call_key = as_id(call_id)
-        customer_key = as_id(customer_id) if customer_id is not None else None
-        if call_key is None:
-            raise FieldsError([("call", f"there is no call {call_id!r}")])
-        if len(note) > NOTE_AT_MOST:
-            raise FieldsError([("note", f"at most {NOTE_AT_MOST} characters fit")])
-        async with self._database.writing() as connection:
-            if customer_id is not None:
-                await _require_customer(connection, customer_id, customer_key)
-                await _link(connection, call_key, customer_key)
-            known = (await connection.execute(select(call).where(call.c.id == call_key))).first()
-            began = (known.answered_at or known.started_at) if known else now
-            row: dict[str, Any] = {
-                "id": interaction_id(call_key, operator),
-                "customer_id": customer_key or (known.customer_id if known else None),
-                "call_id": call_key,
-                "operator": operator,
-                "queue": known.queue if known else None,
-                "started_at": began,
-                "ended_at": known.ended_at if known else None,
-                "outcome": known.cause if known else None,
-                "result": result,
-                "note": note,
-            }
-            insert = postgresql.insert if not self._database.sqlite else sqlite.insert
-            changes = {"result": result, "note": note}
-            if customer_key is not None:
-                changes["customer_id"] = customer_key
-            saved = await connection.execute(
-                insert(interaction)
-                .values(row)
-                .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
-                .returning(*(interaction.c[name] for name in row))
-            )
-            return Interaction(**saved.one()._mapping)
+        return await self.write_wrapup(
+            checked_wrapup(call_id, operator, customer_id, note, result, now)
+        )
+
+    async def write_wrapup(self, written: WrapUp) -> Interaction:
+        """The same, checked before. Raises `FieldsError` for a customer who is not there."""
+        return await self._database.write(partial(wrap_up, written))
+
+    async def wrapped_up(self, call_id: str) -> set[str]:
+        """The operators who have written a note or chosen a result of this call."""
+        written = or_(interaction.c.result.is_not(None), interaction.c.note != "")
+        chosen = select(interaction.c.operator).where(interaction.c.call_id == call_id, written)
+        return {row.operator for row in await self._database.rows(chosen) if row.operator}
 
     async def link_call(self, call_id: str, customer_id: str) -> None:
         """Gives a call of an unknown caller, and its interactions, the customer who was found or
@@ -79,20 +57,78 @@ class Interactions:
         call_key, customer_key = as_id(call_id), as_id(customer_id)
         if call_key is None:
             raise FieldsError([("call", f"there is no call {call_id!r}")])
-        async with self._database.writing() as connection:
-            await _require_customer(connection, customer_id, customer_key)
-            await _link(connection, call_key, customer_key)
+
+        if customer_key is None:
+            raise _no_customer(customer_id)
+
+        def link(connection: Connection) -> None:
+            _require_customer(connection, customer_key)
+            _link(connection, call_key, customer_key)
+
+        await self._database.write(link)
 
 
-async def _require_customer(connection: AsyncConnection, given: str, key: str | None) -> None:
-    found = await connection.execute(select(customer.c.id).where(customer.c.id == key))
-    if key is None or found.first() is None:
-        raise FieldsError([("customer", f"there is no customer {given!r}")])
+def checked_wrapup(
+    call_id: str, operator: str, customer_id: str | None, note: str, result: str | None, now: float
+) -> WrapUp:
+    """The wrap-up, as far as it can be judged without the database. Raises `FieldsError`."""
+    call_key = as_id(call_id)
+    customer_key = as_id(customer_id) if customer_id is not None else None
+    if call_key is None:
+        raise FieldsError([("call", f"there is no call {call_id!r}")])
+    if customer_id is not None and customer_key is None:
+        raise _no_customer(customer_id)
+    if len(note) > NOTE_AT_MOST:
+        raise FieldsError([("note", f"at most {NOTE_AT_MOST} characters fit")])
+    return WrapUp(call_key, operator, customer_key, note, result, now)
 
 
-async def _link(connection: AsyncConnection, call_key: str, customer_key: str | None) -> None:
+def wrap_up(written: WrapUp, connection: Connection) -> Interaction:
+    """Writes what an operator wrote. Raises `FieldsError` for a customer who is not there."""
+    if written.customer_id is not None:
+        _require_customer(connection, written.customer_id)
+        _link(connection, written.call_id, written.customer_id)
+    chosen = select(call).where(call.c.id == written.call_id)
+    known = connection.execute(chosen).first()
+    began = (known.answered_at or known.started_at) if known else written.at
+    row: dict[str, Any] = {
+        "id": interaction_id(written.call_id, written.operator),
+        "customer_id": written.customer_id or (known.customer_id if known else None),
+        "call_id": written.call_id,
+        "operator": written.operator,
+        "queue": known.queue if known else None,
+        "started_at": began,
+        "ended_at": known.ended_at if known else None,
+        "outcome": known.cause if known else None,
+        "result": written.result,
+        "note": written.note,
+    }
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    changes = {"result": written.result, "note": written.note}
+    if written.customer_id is not None:
+        changes["customer_id"] = written.customer_id
+    saved = connection.execute(
+        insert(interaction)
+        .values(row)
+        .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
+        .returning(*(interaction.c[name] for name in row))
+    )
+    return Interaction(**saved.one()._mapping)
+
+
+def _require_customer(connection: Connection, key: str) -> None:
+    found = connection.execute(select(customer.c.id).where(customer.c.id == key))
+    if found.first() is None:
+        raise _no_customer(key)
+
+
+def _no_customer(given: str) -> FieldsError:
+    return FieldsError([("customer", f"there is no customer {given!r}")])
+
+
+def _link(connection: Connection, call_key: str, customer_key: str) -> None:
     for table, column in ((call, call.c.id), (interaction, interaction.c.call_id)):
-        await connection.execute(
+        connection.execute(
             update(table)
             .where(column == call_key, table.c.customer_id.is_(None))
             .values(customer_id=customer_key)

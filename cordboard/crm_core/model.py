@@ -175,6 +175,20 @@ class FactRecord:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrapUp:
+    """The operator's note and result of a call, said `at`; the interaction that they become is
+    made where the telephone's side has not written it yet. `customer_id` None leaves what is
+    known."""
+
+    call_id: str
+    operator: str
+    customer_id: str | None
+    note: str
+    result: str | None
+    at: float
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -187,4 +201,4 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction
+Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp

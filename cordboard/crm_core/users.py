@@ -7,6 +7,7 @@ are random enough (256 bits) to need no salt and no slow hash.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -14,7 +15,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from sqlalchemy import Row, delete, insert, select, true, update
+from sqlalchemy import Connection, Executable, Row, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from cordboard.crm_core.database import Database, new_id
@@ -37,6 +38,7 @@ SESSION_SECONDS = 12 * 3600.0
 """A shift and its overtime; then the operator logs in again."""
 TOUCH_SECONDS = 60.0
 """How stale `last_seen_at` may be: a busy console must not mean a write for every request."""
+TOUCH_WITHIN = 0.5
 HASHING_AT_MOST = 2
 
 _USER_COLUMNS = (
@@ -134,14 +136,11 @@ class Users:
         if faults:
             raise FieldsError(faults)
         digest = await self._hash(password)
-        async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(app_user)
-                .where(app_user.c.name == user_key(name))
-                .values(password_hash=digest)
-            )
+        changed = await self._execute(
+            update(app_user).where(app_user.c.name == user_key(name)).values(password_hash=digest)
+        )
         await self.close_sessions(name)
-        return changed.rowcount == 1
+        return changed == 1
 
     async def verify_password(self, name: str, password: str) -> User | None:
         """The active user of this name and password. It takes as long for unknown names and
@@ -178,9 +177,9 @@ class Users:
             "expires_at": now + self._session_seconds,
             "last_seen_at": now,
         }
-        async with self._database.writing() as connection:
-            await connection.execute(delete(session).where(session.c.expires_at <= now))
-            await connection.execute(insert(session).values(row))
+        await self._execute(
+            delete(session).where(session.c.expires_at <= now), insert(session).values(row)
+        )
         return opaque
 
     async def session_user(self, opaque: str) -> User | None:
@@ -194,27 +193,22 @@ class Users:
         if not rows:
             return None
         if rows[0].last_seen_at < now - TOUCH_SECONDS:
-            async with self._database.writing() as connection:
-                seen = update(session).where(session.c.id == key).values(last_seen_at=now)
-                await connection.execute(seen)
+            await self._touch(key, now)
         return _user(rows[0])
 
     async def close_session(self, opaque: str) -> None:
         """Logging out; an unknown session is no fault."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(session).where(session.c.id == _digest(opaque)))
+        await self._execute(delete(session).where(session.c.id == _digest(opaque)))
 
     async def close_sessions(self, name: str) -> None:
         """Ends all sessions of a user."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(session).where(session.c.user_id.in_(_id_of(name))))
+        await self._execute(delete(session).where(session.c.user_id.in_(_id_of(name))))
 
     async def issue_token(self, user: User) -> str:
         """A new bearer token, shown only now."""
         token = "cb_" + secrets.token_urlsafe(32)
         row = {"id": _digest(token), "user_id": user.id, "created_at": self._clock()}
-        async with self._database.writing() as connection:
-            await connection.execute(insert(api_token).values(row))
+        await self._execute(insert(api_token).values(row))
         return token
 
     async def token_user(self, token: str) -> User | None:
@@ -249,13 +243,11 @@ class Users:
 
     async def revoke_tokens(self, name: str) -> int:
         """Revokes all tokens of a user; how many there were."""
-        async with self._database.writing() as connection:
-            revoked = await connection.execute(
-                update(api_token)
-                .where(api_token.c.user_id.in_(_id_of(name)), api_token.c.revoked_at.is_(None))
-                .values(revoked_at=self._clock())
-            )
-        return revoked.rowcount
+        return await self._execute(
+            update(api_token)
+            .where(api_token.c.user_id.in_(_id_of(name)), api_token.c.revoked_at.is_(None))
+            .values(revoked_at=self._clock())
+        )
 
     def _mobile(self, raw: str | None) -> str | None:
         """E.164, or the empty string where `raw` is no number."""
@@ -263,14 +255,29 @@ class Users:
 
     async def _write_user(self, statement: Any) -> None:
         try:
-            async with self._database.writing() as connection:
-                await connection.execute(statement)
+            await self._execute(statement)
         except PeerError as error:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
             # Both drivers name the column: app_user.name, uq_app_user_name
             field = "phone" if "phone" in str(error) else "name"
             raise FieldsError([(field, "is taken by another user")]) from None
+
+    async def _execute(self, *statements: Executable) -> int:
+        """Runs `statements` in one transaction; how many rows the last one touched."""
+
+        def write(connection: Connection) -> int:
+            return [connection.execute(statement) for statement in statements][-1].rowcount
+
+        return await self._database.write(write)
+
+    async def _touch(self, key: str, now: float) -> None:
+        """Notes that a session is in use, if the database takes it soon: while it can be read but
+        not written to, nobody is sent home for that."""
+        seen = update(session).where(session.c.id == key).values(last_seen_at=now)
+        with contextlib.suppress(PeerError, TimeoutError):
+            async with asyncio.timeout(TOUCH_WITHIN):
+                await self._execute(seen)
 
     async def _hash(self, password: str) -> str:
         async with self._hashing:

@@ -107,7 +107,7 @@ class Decoder:
                 self._skipping = False
             elif end > begin:
                 frame = data[begin:end]
-                if not (self._dropped and frame.startswith(self._dropped)):
+                if not (self._dropped and frame.startswith(self._dropped)) or _is_cut(frame):
                     _decode(frame, found)
             begin = search = end + 4
         self._buffer = data[begin:] if begin else data
@@ -135,6 +135,11 @@ class Decoder:
         elif not prefix.startswith(data):
             self.banner = ""
         return data
+
+
+def _is_cut(frame: bytes) -> bool:
+    """A channel is described, but not to the end: what comes next is a forger's (`cti.forgery`)."""
+    return b"\r\nChannelState: " in frame and b"\r\nLinkedid: " not in frame
 
 
 def _decode(frame: bytes, found: list[Message]) -> None:

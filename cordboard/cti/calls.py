@@ -9,12 +9,18 @@ Events may come twice, or after the snapshot that contains them already, and eve
 channels in any order, so every step asks what is known before it says that something happened. A
 leg whose first event was lost (or kept back, because a forger had put lines into it) is made at
 the next event that names it.
+
+Whoever calls in may do so only to take somebody else's call: to pick it up, to fetch it from the
+parking lot, to step into a conference. So a call is told of when it dials, queues, meets somebody
+or ends, or after a second.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
 from cordboard.cti.facts import (
@@ -31,12 +37,14 @@ from cordboard.cti.facts import (
     Originated,
     PeerCleared,
     Retrieved,
-    Transferred,
     Undelivered,
+    Unseen,
 )
-from cordboard.cti.legs import Leg, Legs, LiveCall, Transfer
+from cordboard.cti.legs import Leg, Legs, LiveCall
 from cordboard.cti.members import Members, number
+from cordboard.cti.snapshots import CHANNELS, QUEUES, Snapshot, age, lasted
 from cordboard.cti.stays import About, Stays
+from cordboard.cti.transfers import Transfers
 from cordboard.events import Linkedid, PbxName, QueueName, Uniqueid, call_id
 
 DIAL_FAILURES: dict[str, Cause] = {
@@ -60,6 +68,17 @@ HANGUP_CAUSES: dict[str, Cause] = {
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
 
+HELD_BACK = 1.0
+"""Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
+half a second: Asterisk answers first and waits that long for the phone's sound."""
+
+UNHELD_FOR = 0.1
+"""Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
+one in front of every transfer, as do phones that ask for one."""
+
+IN_FLIGHT = 1.0
+"""Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
+
 
 class CallModel:
     """The calls of one PBX. `feed` takes every message of the event connection, in order."""
@@ -69,9 +88,15 @@ class CallModel:
         self.boot = ""
         self._legs = Legs()
         self._members = Members(pbx)
-        self._stays = Stays(lambda fact: self._facts.append(fact), self._about)
+        self._stays = Stays(self._tell, self._about)
+        self._transfers = Transfers(self._legs, self._tell, self._about, self._join_calls)
+        self._unheld: dict[Leg, tuple[Retrieved, float]] = {}
+        self._snapshot = Snapshot()
         self._listed: list[Message] = []
-        self._snapshot = 0
+        self._lost_at: float | None = None
+        self._untold: dict[LiveCall, float] = {}
+        self._doubt_until = math.inf
+        self._soonest = math.inf
         self._facts: list[Fact] = []
         self._at: float | None = None
         self._now = 0.0
@@ -80,10 +105,13 @@ class CallModel:
             "Newstate": self._newstate,
             "Rename": self._rename,
             "DialBegin": self._called,
-            "AgentCalled": self._called,
+            "AgentCalled": self._agent_called,
             "DialState": self._dial_state,
             "DialEnd": self._dial_end,
             "Pickup": self._pickup,
+            "AgentConnect": self._agent_connect,
+            "ParkedCall": self._parked,
+            "UnParkedCall": self._unparked,
             "BridgeEnter": self._bridge_enter,
             "BridgeLeave": self._bridge_leave,
             "Hold": self._hold,
@@ -100,6 +128,7 @@ class CallModel:
             "CoreShowChannel": self._list,
             "CoreShowChannelsComplete": self._channels_listed,
             "QueueEntry": self._join,
+            "QueueStatusComplete": self._queues_listed,
             **dict.fromkeys(Members.EVENTS, self._member),
         }
 
@@ -112,44 +141,114 @@ class CallModel:
         """Whether events of this kind mean anything to the model."""
         return message["Event"] in self._handlers
 
+    @property
+    def held(self) -> dict[str, int]:
+        """How much is kept, by what it is; nothing once all channels are gone."""
+        late: dict[str, Sized] = {
+            "untold": self._untold,
+            "unheld": self._unheld,
+            "undecided": self._stays.undecided,
+        }
+        return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
+
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
-        if handler is None and not self._stays.undecided:
+        if handler is None and now < self._soonest:
             return []
         self._begin(now, message["Timestamp"])
-        if self._stays.undecided:
-            self._stays.decide_late(now)
+        if now >= self._soonest:
+            self._decide_late()
         if handler is not None:
             handler(message)
+        return self._facts
+
+    def tick(self, now: float) -> list[Fact]:
+        """What the passing of time makes known; to be asked about once a second."""
+        self._begin(now)
+        if now >= self._soonest:
+            self._decide_late()
+        return self._facts
+
+    def link_lost(self, now: float) -> list[Fact]:
+        """Nothing is seen from `now` on. Before the first link: nothing was seen since then."""
+        self._begin(now)
+        if self._lost_at is None:
+            self._lost_at = now
         return self._facts
 
     def linked(self, boot: str, now: float) -> list[Fact]:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._begin(now)
         if self.boot and boot != self.boot:
+            if self._lost_at is not None:
+                self._mark_unseen(now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
+            self._legs.restart()
         self.boot = boot
         return self._facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
         self._begin(now)
-        self._snapshot += 1
+        self._snapshot.begin(now, live=self._snapshot.number > 0 and self._lost_at is None)
         self._listed.clear()
+        self._doubt_until = math.inf
         return self._facts
 
     def snapshot_done(self, now: float) -> list[Fact]:
-        """Closes what the snapshot left out: it ended while we could not see it."""
+        """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
+        on a standing link a moment later, since its events may still be on their way."""
         self._begin(now)
-        for leg in self._legs:
-            if leg.seen_in < self._snapshot:
-                self._remove(leg, lost=True)
-        for call in self._legs.calls():
-            if call.stay and call.stay.seen_in < self._snapshot and call.caller:
-                self._stays.end(call.caller, "connected" if call.talked else "lost")
-        self._facts += self._members.missing(self._snapshot)
+        self._snapshot.is_open = False
+        self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
+        if self._snapshot.has(QUEUES):
+            self._facts += self._members.missing(self._snapshot.number)
+        if self._snapshot.live:
+            self._doubt_until = now + IN_FLIGHT
+            self._soonest = min(self._soonest, self._doubt_until)
+        else:
+            if self._snapshot.has(CHANNELS):
+                self._mark_unseen(self._snapshot.began)
+                self._lost_at = None
+            self._close_missing()
         return self._facts
+
+    def _close_missing(self) -> None:
+        """What ended while we could not see it."""
+        number = self._snapshot.number
+        if self._snapshot.has(CHANNELS):
+            for leg in self._legs:
+                if leg.seen_in < number:
+                    self._remove(leg, lost=True)
+        if self._snapshot.has(QUEUES):
+            for call in self._legs.calls():
+                if call.stay and call.stay.seen_in < number and call.caller:
+                    self._stays.end(call.caller, "connected" if call.talked else "lost")
+
+    def _mark_unseen(self, seen_from: float) -> None:
+        """Every call that was there before `seen_from` has a gap: since the link was lost, or, if
+        it began later than that, since it began."""
+        for call in self._legs.calls():
+            since = call.began if self._lost_at is None else max(call.began, self._lost_at)
+            if call.offered and since < seen_from:
+                self._facts.append(Unseen(*self._about(call), since, self._now))
+
+    def _decide_late(self) -> None:
+        """What was put off until more is known, and nothing more came."""
+        self._stays.decide_late(self._now)
+        for call, since in list(self._untold.items()):
+            if self._now - since >= HELD_BACK:
+                self._announce(call)
+        if self._now >= self._doubt_until:
+            self._doubt_until = math.inf
+            self._close_missing()
+        for leg, (_, since) in list(self._unheld.items()):
+            if self._now - since >= UNHELD_FOR:
+                self._retrieve(leg)
+        held = min(self._untold.values(), default=math.inf) + HELD_BACK
+        unheld = min((since for _, since in self._unheld.values()), default=math.inf) + UNHELD_FOR
+        self._soonest = min(held, unheld, self._stays.due, self._doubt_until)
 
     def _begin(self, now: float, timestamp: str = "") -> None:
         self._facts = []
@@ -158,6 +257,11 @@ class CallModel:
             self._at = float(timestamp) if timestamp else None
         except ValueError:
             self._at = None
+        if self._at is not None and not math.isfinite(self._at):
+            self._at = None
+
+    def _tell(self, fact: Fact) -> None:
+        self._facts.append(fact)
 
     # Legs and calls
 
@@ -171,41 +275,68 @@ class CallModel:
             return None
         leg = self._legs.find(uniqueid)
         if leg is not None:
-            leg.seen_in = self._snapshot
+            leg.seen_in = self._snapshot.number
             return leg
+        if self._legs.is_gone(uniqueid):
+            return None
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
         call = self._legs.call(linkedid)
         if call is None:
-            call = LiveCall(call_id(self.pbx, self.boot, linkedid, self._now), linkedid)
+            identity = call_id(self.pbx, self.boot, linkedid, self._now)
+            call = LiveCall(identity, linkedid, self._now)
             self._legs.add_call(call)
         first = not call.legs and prefix == "" and str(uniqueid) == str(linkedid)
-        leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot)
+        leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot.number)
         self._legs.add(leg)
         return leg
 
+    def _turned(self, leg: Leg, message: Message) -> bool:
+        """Whether this event, of a kind that comes and goes, was read before: a copy that comes
+        late would undo what has happened since."""
+        if self._at is None:
+            return False
+        turn = (message["Event"], self._at)
+        if turn in leg.turns:
+            return True
+        leg.turns += (turn,)
+        return False
+
     def _offer(self, leg: Leg, message: Message) -> None:
+        """Prepares what is to be told of a call, at the first event that shows its caller."""
         call = leg.call
-        if call.offered or not leg.came_in or leg.is_plumbing:
+        if call.caller is not None or not leg.came_in or leg.is_plumbing:
             return
-        call.offered, call.caller, call.channel = True, leg, leg.channel
-        self._facts.append(
-            Offered(
-                *self._about(call),
-                pbx=self.pbx,
-                boot=self.boot,
-                uniqueid=leg.uniqueid,
-                number=_known(message["CallerIDNum"]),
-                name=caller_name(message),
-                dialled=message["Exten"],
-            )
+        call.caller, call.channel = leg, leg.channel
+        call.offer = Offered(
+            *self._about(call),
+            pbx=self.pbx,
+            boot=self.boot,
+            uniqueid=leg.uniqueid,
+            number=_known(message["CallerIDNum"]),
+            name=caller_name(message),
+            dialled=message["Exten"],
         )
+        self._hold_back(call)
+
+    def _hold_back(self, call: LiveCall) -> None:
+        self._untold[call] = self._now
+        self._soonest = min(self._soonest, self._now + HELD_BACK)
+
+    def _announce(self, call: LiveCall) -> None:
+        """The call has shown that it is one of its own."""
+        self._untold.pop(call, None)
+        if call.offer is not None:
+            late = max(self._now - call.began, 0.0)
+            self._facts.append(replace(call.offer, age=late) if late else call.offer)
+            call.offer, call.offered = None, True
 
     def _about(self, call: LiveCall, party: Leg | None = None) -> About:
         return self._at, call.id, call.linkedid, party.channel if party else call.channel
 
     def _newchannel(self, message: Message) -> None:
+        fresh = self._legs.find(message["Uniqueid"]) is None
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
         # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
@@ -220,16 +351,38 @@ class CallModel:
         leg.state = message["ChannelState"]
         if leg.state == RINGING:
             self._ring(leg)
-        elif leg.state == UP and not leg.call.offered and not leg.is_plumbing:
+        elif leg.state != UP or leg.is_plumbing:
+            return
+        elif leg.call.caller is None:
             # The first party of a call that the PBX itself began has answered: for people it is
-            # now that a call begins.
+            # now that a call begins. It may be a phone that rings again after a transfer that
+            # nobody answered, and soon steps into the call that it was.
             leg.came_in = True
+            leg.call.began = self._now
             self._offer(leg, message)
+        elif leg.call in self._untold and leg is leg.call.caller:
+            self._hold_back(leg.call)  # a pick-up begins with this
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["Newname"]:
-            self._legs.rename(leg, message["Newname"])
+        if leg and message["Newname"] and not self._turned(leg, message):
+            before = self._legs.rename(leg, message["Newname"])
+            if before is not None:
+                self._take_over(leg, before)
+
+    def _take_over(self, leg: Leg, before: Leg) -> None:
+        """A masquerade: the phone that was `before` goes on as the channel `leg`, which was only
+        made for it, or was the other line of whoever put the two together."""
+        if leg.call is not before.call:
+            self._meet(leg.call, before.call)
+        call = leg.call
+        self._clear(leg)
+        leg.identity, leg.came_in = before.identity, before.came_in
+        leg.called, leg.rung, leg.talked = before.called, before.rung, before.talked
+        leg.refused, leg.held, leg.sent_on = before.refused, before.held, before.sent_on
+        before.called = before.talked = False
+        if call.caller is before:
+            call.caller = leg
 
     # Phones that are called
 
@@ -239,8 +392,12 @@ class CallModel:
             return
         if caller is not None:
             self._offer(caller, message)
-            peer.dialled_by = caller
-        if peer.is_plumbing or not peer.call.offered:
+            self._stays.left(caller)
+            if not peer.called:
+                peer.dialled_by = caller
+            if peer.call is not caller.call and peer.call.caller is None:
+                self._join_calls(peer.call, caller.call)  # no Linkedid told that they belong
+        if peer.is_plumbing:
             return
         self._call_peer(peer)
         if peer.state == RINGING:
@@ -248,27 +405,54 @@ class CallModel:
 
     def _call_peer(self, peer: Leg) -> None:
         call = peer.call
-        if peer.called or peer is call.caller or not call.offered or peer.is_plumbing:
+        if peer.called or peer.sent_on or peer.is_plumbing or call.caller in (None, peer):
             return
+        self._announce(call)
         peer.called = True
         queue = call.stay.queue if call.stay else None
         about = self._about(call, self._dialler(peer))
-        self._facts.append(Called(*about, peer.channel, peer.uniqueid, queue))
+        self._facts.append(Called(*about, peer.channel, peer.identity, queue))
+
+    def _agent_called(self, message: Message) -> None:
+        self._in_queue(message)
+        self._called(message)
+
+    def _agent_connect(self, message: Message) -> None:
+        self._in_queue(message)
+        leg = self._leg(message)
+        if leg is not None:
+            self._stays.answer(leg)
+
+    def _in_queue(self, message: Message) -> None:
+        """A queue calls a member for somebody whom we have not seen join it: an account may not
+        be allowed those events."""
+        leg = self._leg(message)
+        if leg is not None and message["Queue"]:
+            self._offer(leg, message)
+            if not leg.call.queued and not leg.call.talked and leg.call.caller is leg:
+                self._announce(leg.call)
+                self._stays.join(leg, QueueName(message["Queue"]), 1, 0.0, self._snapshot.number)
 
     def _dialler(self, peer: Leg) -> Leg | None:
         """Whose call the phone rings for: the caller, or the operator who consults."""
-        return self._legs.person(peer.dialled_by) or peer.call.caller
+        dialler = self._legs.person(peer.dialled_by)
+        if dialler is None and peer.dialled_by is not None:
+            # The line for it is there, and whoever called for it steps into it any moment: that is
+            # who has put the other on hold.
+            dialler = next((leg for leg in peer.call.legs.values() if leg.held), None)
+        return dialler or peer.call.caller
 
     def _ring(self, peer: Leg) -> None:
-        if not peer.called or peer.rung or peer.refused:
+        peer.ringing = True
+        if not peer.called or peer.rung or peer.refused or peer.talked:
             return
         peer.rung = True
         call = peer.call
-        self._divert(peer)
-        self._complete_blind(call, peer)
+        self._transfers.divert(peer)
+        self._transfers.complete(call, peer)
         queue = call.stay.queue if call.stay else None
         about = self._about(call, self._dialler(peer))
-        self._facts.append(Delivered(*about, peer.channel, peer.uniqueid, queue))
+        self._facts.append(Delivered(*about, peer.channel, peer.identity, queue))
 
     def _dial_state(self, message: Message) -> None:
         peer = self._leg(message, "Dest")
@@ -282,37 +466,21 @@ class CallModel:
         status = message["DialStatus"]
         if status != "ANSWER":
             if message["Forward"]:
-                self._forwarded(peer)
+                self._transfers.forwarded(peer)
             # A phone that says 603 Decline is NOANSWER to Dial().
             self._refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
-        elif peer.call.stay:
-            peer.call.stay.answered = True
-
-    def _forwarded(self, peer: Leg) -> None:
-        """The phone sent the call on; what is dialled for it next rings instead."""
-        for other in peer.call.legs.values():
-            if other is not peer and not other.called and not other.came_in:
-                other.diverted_from = peer.channel
-
-    def _divert(self, peer: Leg) -> None:
-        source = peer.diverted_from
-        pipe = peer.dialled_by
-        while source is None and pipe is not None and pipe.is_plumbing:
-            twin = self._legs.twin(pipe)
-            source = pipe.diverted_from or (twin.diverted_from if twin else None)
-            pipe = twin.dialled_by if twin else None
-        if source is not None:
-            about = self._about(peer.call)
-            self._facts.append(Diverted(*about, source, peer.channel, peer.uniqueid))
+        elif peer.call.caller and not peer.talked:
+            self._stays.answer(peer.call.caller)
 
     def _refuse(self, peer: Leg, cause: Cause) -> None:
         if not peer.called or peer.refused or peer.talked:
             return
         peer.refused = True
-        peer.call.failure = cause
-        self._complete_blind(peer.call, peer)
+        if cause != "lost":
+            peer.call.failure = cause
+        self._transfers.complete(peer.call, peer)
         about = self._about(peer.call)
-        self._facts.append(Undelivered(*about, peer.channel, peer.uniqueid, cause))
+        self._facts.append(Undelivered(*about, peer.channel, peer.identity, cause))
 
     def _pickup(self, message: Message) -> None:
         """The picker called in to do it, so what was a call of its own is part of this one."""
@@ -320,22 +488,45 @@ class CallModel:
         if picker is None or target is None or picker.call is target.call:
             return
         call, lost = target.call, target.channel
-        if call.stay:
-            call.stay.answered = True
+        if call.caller:
+            self._stays.answer(call.caller)
         self._refuse(target, "cancelled")
         self._join_calls(picker.call, call)
         picker.called = picker.rung = True
         about = self._about(call)
-        self._facts.append(Called(*about, picker.channel, picker.uniqueid, None))
-        self._facts.append(Diverted(*about, lost, picker.channel, picker.uniqueid))
+        self._facts.append(Called(*about, picker.channel, picker.identity, None))
+        self._facts.append(Diverted(*about, lost, picker.channel, picker.identity))
 
     # Talking
 
     def _bridge_enter(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None:
-            self._offer(leg, message)
-            self._enter(leg, message["BridgeUniqueid"])
+        if leg is None or self._turned(leg, message):
+            return
+        if message["BridgeTechnology"] == "holding_bridge":
+            self._legs.parked.add(leg.uniqueid)
+        else:
+            self._legs.parked.discard(leg.uniqueid)
+        self._offer(leg, message)
+        self._relink(leg, message)
+        self._enter(leg, message["BridgeUniqueid"])
+
+    def _relink(self, leg: Leg, message: Message) -> None:
+        """In a bridge all take the oldest Linkedid, and no event of its own says so. Where more
+        than this phone comes along it is a transfer, of which an event tells whose call goes on."""
+        linkedid = Linkedid(message["Linkedid"])
+        if not linkedid or linkedid in leg.call.aliases:
+            return
+        if len(leg.call.legs) > 1 and message["Event"] == "BridgeEnter":
+            return
+        other = self._legs.call(linkedid)
+        if other is None:
+            self._legs.alias(leg.call, linkedid)
+        elif other is not leg.call:
+            self._meet(leg.call, other)
+            if leg.ringing and not leg.called:
+                self._call_peer(leg)
+                self._ring(leg)
 
     def _enter(self, leg: Leg, bridge: str) -> None:
         self._legs.enter(leg, bridge)
@@ -346,7 +537,7 @@ class CallModel:
         for one in people:
             for other in people:
                 if one.call is not other.call and one.came_in and other.came_in:
-                    self._meet(one, other)
+                    self._meet(one.call, other.call)
         for peer in people:
             if not peer.talked and peer is not peer.call.caller:
                 others = [one for one in people if one is not peer]
@@ -359,117 +550,79 @@ class CallModel:
 
     def _establish(self, peer: Leg, other: Leg) -> None:
         call = peer.call
-        if not call.offered:
+        if call.caller is None:
             return
+        self._announce(call)
         self._call_peer(peer)
         peer.talked = call.talked = True
         if call.stay and call.caller and other is call.caller:
             self._stays.end(call.caller, "connected")
         queue, call.answered_from = call.answered_from, None
         about = self._about(call, other)
-        self._facts.append(Established(*about, peer.channel, peer.uniqueid, queue))
+        talked_for = min(peer.age, other.age)
+        self._facts.append(Established(*about, peer.channel, peer.identity, queue, talked_for))
 
-    def _meet(self, one: Leg, other: Leg) -> None:
-        older, younger = (one, other) if one.uniqueid < other.uniqueid else (other, one)
-        self._join_calls(younger.call, older.call)
+    def _meet(self, one: LiveCall, other: LiveCall) -> None:
+        older, younger = sorted((one, other), key=lambda call: (call.began, age(call.linkedid)))
+        self._join_calls(younger, older)
 
     def _join_calls(self, younger: LiveCall, older: LiveCall) -> None:
         if younger is older:
             return
         if younger.stay and younger.caller:
             self._stays.end(younger.caller, "moved")
+        self._untold.pop(younger, None)
+        if younger.offered:
+            self._announce(older)
         if younger.offered:
             self._facts.append(Merged(*self._about(younger), older.id))
         self._legs.merge(younger, older)
 
     def _bridge_leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None:
+        if leg and not self._turned(leg, message) and message["BridgeUniqueid"] in ("", leg.bridge):
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and not leg.held and leg.call.offered:
-            leg.held = True
+        if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
+            self._retrieve(leg)
+            leg.held, leg.held_in = True, leg.bridge
             self._facts.append(Held(*self._about(leg.call), leg.channel))
 
     def _unhold(self, message: Message) -> None:
         leg = self._leg(message)
-        # SIP phones also send it, unasked, when they ask for a transfer.
-        if leg is not None and leg.held:
+        if leg is None or self._turned(leg, message) or leg.held is False:
+            return
+        # Towards a colleague, whom the phone had put on hold in turn, it says nothing.
+        if leg.call.offered and leg.held_in in ("", leg.bridge):
             leg.held = False
-            self._facts.append(Retrieved(*self._about(leg.call), leg.channel))
+            self._unheld[leg] = Retrieved(*self._about(leg.call), leg.channel), self._now
+            self._soonest = min(self._soonest, self._now + UNHELD_FOR)
+
+    def _retrieve(self, leg: Leg) -> None:
+        """No transfer followed: the others were taken back."""
+        if leg in self._unheld:
+            self._facts.append(self._unheld.pop(leg)[0])
 
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
-        by = self._legs.find(message["TransfererUniqueid"])
-        stays = self._legs.find(message["TransfereeUniqueid"])
-        if by is None or by.sent_on or message["Result"] != "Success":
-            return
-        call = by.call
-        # With more than two in the bridge Asterisk names no transferee.
-        party = self._legs.person(stays) or call.caller
-        if party is None or not call.offered:
-            return
-        by.held, by.sent_on = False, True
-        if by is call.caller and party is not by:
-            call.caller = party  # the caller put the operator through, and is out
-        call.transfer = Transfer(party.channel, by.channel)
-
-    def _complete_blind(self, call: LiveCall, target: Leg | None) -> None:
-        transfer, call.transfer = call.transfer, None
-        if transfer is not None:
-            self._transferred(call, transfer.stays, "blind", transfer.by, target)
-
-    def _transferred(
-        self, call: LiveCall, stays: str, kind: str, by: str, target: Leg | None
-    ) -> None:
-        at, identity, linkedid, _ = self._about(call)
-        self._facts.append(
-            Transferred(
-                at,
-                identity,
-                linkedid,
-                stays,
-                "blind"
-                if kind == "blind"
-                else "attended"
-                if kind == "attended"
-                else "semi-attended",
-                by,
-                target.channel if target else None,
-                target.uniqueid if target else None,
-            )
-        )
+        by = self._transfers.blind(message)
+        if by is not None:
+            self._unheld.pop(by, None)
 
     def _attended_transfer(self, message: Message) -> None:
-        first = self._legs.find(message["OrigTransfererUniqueid"])
-        second = self._legs.find(message["SecondTransfererUniqueid"])
-        if first is None or second is None or first.sent_on or message["Result"] != "Success":
-            return
-        stays = self._legs.person(self._legs.find(message["TransfereeUniqueid"]))
-        call = first.call
-        stays = stays or self._legs.opposite(first) or call.caller
-        target = self._legs.consulted(message["TransferTargetUniqueid"], first, second)
-        if stays is None or not call.offered:
-            return
-        # The consultation was a call of its own where the phone has two lines.
-        consultation = second.call
-        if consultation is not call:
-            older, younger = call, consultation
-            if target is not None and target.call.caller is target and not call.offered:
-                older, younger = consultation, call
-            self._join_calls(younger, older)
-            call = older
-        if call.caller in (first, second):
-            call.caller = stays if stays not in (first, second) else target
-        kind = "attended" if target is not None and target.talked else "semi-attended"
-        first.held = second.held = False
-        first.sent_on = second.sent_on = True
-        self._transferred(call, stays.channel, kind, first.channel, target)
-        if target is not None:
-            target.dialled_by = stays
+        for by in self._transfers.attended(message):
+            self._unheld.pop(by, None)
+            if by.left_by_itself:
+                self._clear(by)
+
+    def _clear(self, peer: Leg) -> None:
+        if peer.talked and not peer.cleared and peer is not peer.call.caller:
+            peer.cleared = True
+            about = self._about(peer.call)
+            self._facts.append(PeerCleared(*about, peer.channel, peer.identity))
 
     # The end
 
@@ -483,18 +636,20 @@ class CallModel:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
             self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            self._legs.bury(leg)
 
     def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
         call = leg.call
+        self._announce(call)
+        self._retrieve(leg)
         if leg is call.caller:
             self._stays.hung_up(leg, lost)
         elif leg.talked:
-            about = self._about(call)
-            self._facts.append(PeerCleared(*about, leg.channel, leg.uniqueid))
+            self._clear(leg)
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:
-            self._complete_blind(call, None)
+            self._transfers.complete(call, None)
             self._facts.append(Cleared(*self._about(call), self._cause(call, leg, cause, lost)))
 
     def _cause(self, call: LiveCall, last: Leg, hangup: Cause | None, lost: bool) -> Cause:
@@ -517,24 +672,29 @@ class CallModel:
 
     def _join(self, message: Message) -> None:
         """QueueCallerJoin, or a snapshot's QueueEntry."""
+        if message["Event"] == "QueueEntry":
+            self._snapshot.item(QUEUES)
         leg = self._leg(message)
-        if leg is None:
+        if leg is None or self._turned(leg, message):
             return
         self._offer(leg, message)
         if leg.call.caller is leg:
+            self._announce(leg.call)
             step = self._stays.place if message["Event"] == "QueueEntry" else self._stays.join
-            queue, position = QueueName(message["Queue"]), number(message["Position"], 1)
-            step(leg, queue, position, float(number(message["Wait"], 0)), self._snapshot)
+            queue, position = QueueName(message["Queue"]), max(number(message["Position"], 1), 1)
+            waited = float(max(number(message["Wait"], 0), 0))
+            step(leg, queue, position, waited, self._snapshot.number)
 
     def _abandon(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None and leg.call.stay:
-            leg.call.stay.abandon_seen = True
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
+            self._stays.abandon(leg)
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is not None:
+        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
             self._stays.leave(leg, self._now)
+            self._soonest = min(self._soonest, self._stays.due)
 
     def _originated(self, message: Message) -> None:
         uniqueid = Uniqueid(message["Uniqueid"])
@@ -542,35 +702,80 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is not None and message["UserEvent"] == "CordboardQueue":
+        if leg is None or message["UserEvent"] != "CordboardQueue":
+            return
+        if not self._turned(leg, message):
             self._stays.explain(leg, message["Status"])
 
     def _member(self, message: Message) -> None:
-        self._facts += self._members.read(message, self._snapshot)
+        if message["Event"] in ("QueueParams", "QueueMember"):
+            self._snapshot.item(QUEUES)
+        self._facts += self._members.read(message, self._snapshot.number)
+
+    # Parking
+
+    def _parked(self, message: Message) -> None:
+        """Also a list's item: the parked stand in one bridge there, but each alone."""
+        uniqueid = Uniqueid(message["ParkeeUniqueid"])
+        leg = self._legs.find(uniqueid)
+        if leg is None:
+            if self._snapshot.is_open:
+                self._legs.parked.add(uniqueid)  # the list of channels comes next
+        else:
+            leg.seen_in = self._snapshot.number
+            if not self._turned(leg, message):
+                self._legs.parked.add(uniqueid)
+                leg.call.transfer = None  # to a parking space is to nobody
+
+    def _unparked(self, message: Message) -> None:
+        self._legs.parked.discard(Uniqueid(message["ParkeeUniqueid"]))
 
     # Snapshots
 
     def _list(self, message: Message) -> None:
+        self._snapshot.item(CHANNELS)
         self._listed.append(message)
+
+    def _queues_listed(self, message: Message) -> None:
+        self._snapshot.complete(QUEUES, message)
 
     def _channels_listed(self, message: Message) -> None:
         """The channels of a snapshot, oldest first, so that a caller is there before the phones
         that ring for them."""
-        listed = sorted(self._listed, key=lambda item: _age(item["Uniqueid"]))
+        self._snapshot.complete(CHANNELS, message)
+        listed = sorted(
+            self._listed,
+            key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
+        )
         self._listed.clear()
+        read = []
         for item in listed:
+            fresh = self._legs.find(item["Uniqueid"]) is None
             leg = self._leg(item)
             if leg is None:
                 continue
-            leg.state = item["ChannelState"]
-            leg.came_in = leg.came_in and leg.state != DOWN
-            self._offer(leg, item)
+            leg.state, leg.age = item["ChannelState"], lasted(item["Duration"])
+            read.append(leg)
+            self._relink(leg, item)
+            if fresh:
+                leg.call.began = min(leg.call.began, self._now - leg.age)
+                leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
+                if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
+                    leg.came_in = True  # who began the call has left it, or the PBX began it
+                leg.held = None
+                self._offer(leg, item)
+                if leg.call.caller is leg:
+                    self._announce(leg.call)
             if not leg.came_in:
                 self._call_peer(leg)
                 if leg.state == RINGING:
                     self._ring(leg)
-            if item["BridgeId"] and item["BridgeId"] != leg.bridge:
+            if item["BridgeId"]:
                 self._enter(leg, item["BridgeId"])
+            else:
+                self._legs.exit(leg)
+        for leg in read:
+            leg.age = 0.0
 
 
 def caller_name(message: Message) -> str:
@@ -586,8 +791,3 @@ def _unquote(name: str) -> str:
 
 def _known(value: str) -> str:
     return "" if value == "<unknown>" else value
-
-
-def _age(uniqueid: str) -> tuple[int, int]:
-    seconds, _, sequence = uniqueid.rpartition("-")[2].partition(".")
-    return number(seconds, 0), number(sequence, 0)

@@ -40,6 +40,7 @@ class LinkCounters:
     cut_tails: int = 0
     oversize: int = 0
     overloads: int = 0
+    resyncs: int = 0
     connections: int = 0
 
 

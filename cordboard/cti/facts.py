@@ -42,6 +42,9 @@ class Offered(CallFact):
     number: str
     name: str
     dialled: str
+    age: float = 0.0
+    """Seconds since the call began, where it is told later than it began: a snapshot knew of it
+    first, or it had to show that it is a call of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ class Established(CallFact):
     peer: str
     peer_uniqueid: Uniqueid
     queue: QueueName | None
+    age: float = 0.0
+    """Seconds for which they may have talked already, where a snapshot found them talking: those
+    since the younger channel was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,16 @@ class PeerCleared(CallFact):
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen(CallFact):
+    """What this call did between `since` and `until`, on our clock, was not seen: the link was
+    down, or nobody looked yet. It is told after the snapshot that ends the gap, also of a call
+    that ended in it."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cleared(CallFact):
     """The call is over."""
 
@@ -190,6 +206,7 @@ AnyCallFact = (
     | Diverted
     | Merged
     | PeerCleared
+    | Unseen
     | Cleared
 )
 
@@ -250,6 +267,16 @@ class QueueSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneSeen:
+    """A phone's state as Asterisk tells it of the device, in a queue or not. `status` is as in
+    `MemberSeen`."""
+
+    pbx: PbxName
+    phone: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkUp:
     """The link is logged in, the PBX is fully booted. A `boot` other than before means that it was
     restarted: every channel of the old one is gone."""
@@ -276,7 +303,11 @@ class SnapshotBegan:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotDone:
+    """`refused` names the lists that the PBX would not give: a module is not there, or the
+    account may not ask."""
+
     pbx: PbxName
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +329,7 @@ class Forged:
 
 
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
-QueueFact = MemberSeen | MemberGone | QueueSeen
+QueueFact = MemberSeen | MemberGone | QueueSeen | PhoneSeen
 Fact = AnyCallFact | Originated | LinkFact | QueueFact
 LinkItem = PbxMessage | Forged | LinkFact
 """What the link to a PBX has to say."""

@@ -7,12 +7,37 @@ to the people behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
-from typing import Literal
 
-from cordboard.cti.facts import Cause
+from cordboard.cti.facts import Cause, Offered
 from cordboard.events import CallId, Linkedid, QueueName, Uniqueid
+
+PLUMBING = (
+    "Local/",
+    "Announcer/",
+    "AsyncGoto/",
+    "Bridge/",
+    "CBAnn/",
+    "CBRec/",
+    "Message/",
+    "Parking/",
+    "Recorder/",
+    "Snoop/",
+    "Surrogate/",
+)
+"""Channels that Asterisk makes for itself: pipes, announcers, recorders, listeners, stand-ins."""
+
+GONE_KEPT = 1000
+"""Channels that hung up last; events that come after that are late by milliseconds."""
+
+MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
+"""Behind the name of a channel whose phone another channel takes over, and of what is left."""
+
+
+def is_plumbing(channel: str) -> bool:
+    """Whether a channel of this name is nobody's phone."""
+    return channel.startswith(PLUMBING) or channel.endswith(ZOMBIE)
 
 
 @dataclass(slots=True, eq=False)
@@ -29,23 +54,37 @@ class Leg:
     bridge: str = ""
     dialled_by: Leg | None = None
     called: bool = False
+    ringing: bool = False
+    """It rings, or did; `rung` is whether that has been told."""
     rung: bool = False
     talked: bool = False
     refused: bool = False
-    held: bool = False
+    held: bool | None = False
+    """It has put the others on hold; None where that was not seen."""
+    held_in: str = ""
+    """The bridge that those stand in."""
     sent_on: bool = False
     """This phone has put its call through to somebody else."""
+    cleared: bool = False
+    """That it is on hook again has been told."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
     said: Cause | None = None
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
     """The phone that this one rings instead of, or took the call from."""
+    turns: tuple[tuple[str, float], ...] = ()
+    """The events, by name and time, that took it into or out of something: a bridge, a queue."""
+    age: float = 0.0
+    """Seconds since it was made, while a snapshot that says so is being read."""
+    identity: Uniqueid = field(init=False)
+    """The Uniqueid that the phone had at first; a masquerade gives it another."""
+    is_plumbing: bool = field(init=False)
+    """Nobody's phone, by its name."""
 
-    @property
-    def is_plumbing(self) -> bool:
-        """Half of a Local channel: a pipe inside the PBX, nobody's phone."""
-        return self.channel.startswith("Local/")
+    def __post_init__(self) -> None:
+        self.identity = self.uniqueid
+        self.is_plumbing = is_plumbing(self.channel)
 
 
 @dataclass(slots=True)
@@ -67,20 +106,23 @@ class Transfer:
 
     stays: str
     by: str
-    kind: Literal["blind"] = "blind"
 
 
 @dataclass(slots=True, eq=False)
 class LiveCall:
     """`caller` is the leg that the call is about: who rang in, or, when that person has put the
-    other side through to somebody and left, who stays. `channel` stays the first caller's."""
+    other side through to somebody and left, who stays. `channel` stays the first caller's.
+    `began` is on our clock."""
 
     id: CallId
     linkedid: Linkedid
+    began: float
     legs: dict[Uniqueid, Leg] = field(default_factory=dict)
     aliases: list[Linkedid] = field(default_factory=list)
     caller: Leg | None = None
     channel: str = ""
+    offer: Offered | None = None
+    """What will be said of the call when it has shown that it is one of its own."""
     offered: bool = False
     stay: Stay | None = None
     queued: bool = False
@@ -98,9 +140,25 @@ class Legs:
         self._calls: dict[Linkedid, LiveCall] = {}
         self._bridges: dict[str, dict[Uniqueid, Leg]] = {}
         self._locals: dict[str, Leg] = {}
+        self._masked: dict[str, Leg] = {}
+        self._gone: dict[Uniqueid, None] = {}
+        self.parked: set[Uniqueid] = set()
+        """Those who stand in a parking lot: in one bridge, but each alone."""
 
     def __len__(self) -> int:
         return len(self._legs)
+
+    @property
+    def kept(self) -> dict[str, Sized]:
+        """What holds legs or their names, by what it is."""
+        return {
+            "legs": self._legs,
+            "calls": self._calls,
+            "bridges": self._bridges,
+            "locals": self._locals,
+            "masked": self._masked,
+            "parked": self.parked,
+        }
 
     def __iter__(self) -> Iterator[Leg]:
         return iter(list(self._legs.values()))
@@ -110,6 +168,20 @@ class Legs:
 
     def find(self, uniqueid: str) -> Leg | None:
         return self._legs.get(Uniqueid(uniqueid))
+
+    def is_gone(self, uniqueid: str) -> bool:
+        """Whether this channel was seen to hang up, of late."""
+        return uniqueid in self._gone
+
+    def bury(self, leg: Leg) -> None:
+        """`leg` has hung up: what still comes under its name is late."""
+        self._gone[leg.uniqueid] = None
+        if len(self._gone) > GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
+
+    def restart(self) -> None:
+        """Uniqueids may come again after a restart of the PBX."""
+        self._gone.clear()
 
     def call(self, linkedid: Linkedid) -> LiveCall | None:
         return self._calls.get(linkedid)
@@ -126,8 +198,8 @@ class Legs:
     def remove(self, leg: Leg) -> bool:
         """Takes a leg out; whether it was the last of its call, which is then forgotten."""
         self.exit(leg)
-        if self._locals.get(leg.channel) is leg:
-            del self._locals[leg.channel]
+        self.parked.discard(leg.uniqueid)
+        self._unname(leg)
         self._legs.pop(leg.uniqueid, None)
         leg.call.legs.pop(leg.uniqueid, None)
         for other in leg.call.legs.values():
@@ -139,12 +211,23 @@ class Legs:
             self._calls.pop(alias, None)
         return True
 
-    def rename(self, leg: Leg, channel: str) -> None:
-        if self._locals.get(leg.channel) is leg:
-            del self._locals[leg.channel]
-        leg.channel = channel
+    def rename(self, leg: Leg, channel: str) -> Leg | None:
+        """Gives a leg its new name. Returns the leg whose phone this one has taken over, if that
+        is what the name says: Asterisk marks the old holder of a name before it gives the name
+        to another channel."""
+        self._unname(leg)
+        if channel.endswith(MASKED):
+            self._masked[channel.removesuffix(MASKED)] = leg
+        leg.channel, leg.is_plumbing = channel, is_plumbing(channel)
         if leg.is_plumbing:
             self._locals[channel] = leg
+        return self._masked.pop(channel, None)
+
+    def _unname(self, leg: Leg) -> None:
+        if self._locals.get(leg.channel) is leg:
+            del self._locals[leg.channel]
+        if leg.channel.endswith(MASKED):
+            self._masked.pop(leg.channel.removesuffix(MASKED), None)
 
     def merge(self, younger: LiveCall, older: LiveCall) -> None:
         """All legs and names of `younger` are `older`'s from now on."""
@@ -155,9 +238,17 @@ class Legs:
         for alias in younger.aliases:
             self._calls[alias] = older
         older.aliases += younger.aliases
+        younger.aliases = []
         older.talked = older.talked or younger.talked
 
+    def alias(self, call: LiveCall, linkedid: Linkedid) -> None:
+        """`call` goes by this name as well."""
+        call.aliases.append(linkedid)
+        self._calls[linkedid] = call
+
     def enter(self, leg: Leg, bridge: str) -> None:
+        if leg.bridge == bridge:
+            return
         self.exit(leg)
         leg.bridge = bridge
         self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
@@ -174,6 +265,8 @@ class Legs:
         """The phones that hear each other around `leg`: those of its bridge, and those behind the
         Local channels that stand in it."""
         found: list[Leg] = []
+        if leg.uniqueid in self.parked:
+            return [leg]
         bridges, seen = [leg.bridge], {""}
         for bridge in bridges:
             if bridge in seen:

@@ -43,11 +43,20 @@ PING_EVERY = 5.0
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
 
-RESYNC_PAUSE = 5.0
-"""Seconds from one snapshot on suspicion to the next."""
+SNAPSHOT = ("ParkedCalls", "CoreShowChannels", "QueueStatus", "DeviceStateList")
+"""The lists of a snapshot, in this order: who is parked stands in one bridge with other parked
+callers, and the channels say so without saying that it is none; a queue's entries belong to
+channels."""
 
-SNAPSHOT = ("CoreShowChannels", "QueueStatus")
-"""The lists of a snapshot, in this order: a queue's entries belong to channels."""
+RESYNC_PAUSE = 5.0
+"""Seconds between two snapshots on a standing link, whatever is suspected."""
+
+REFUSED_AGAIN_AFTER = 10.0
+"""Seconds after which a list that was refused is asked for again: its module may be loaded late,
+of which an older Asterisk sends no event."""
+
+UPHEAVALS = ("FullyBooted", "Load", "Unload", "Reload")
+"""Events after which queues and members may be others than before, and nothing else says so."""
 
 
 class AmiLink:
@@ -74,6 +83,7 @@ class AmiLink:
         self._doubts: Doubts | None = None
         self._telling = False
         self._suspected = asyncio.Event()
+        self._refused: tuple[str, ...] = ()
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -88,6 +98,7 @@ class AmiLink:
         seconds however often it is asked for. While the link is down nothing is needed."""
         if self._telling and not self._suspected.is_set():
             log.info("pbx.suspected", pbx=self.name, reason=reason)
+            self.counters.resyncs += 1
             self._suspected.set()
 
     async def ready(self) -> None:
@@ -170,26 +181,40 @@ class AmiLink:
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
         self._telling = True
         self._suspected.clear()
+        self._refused = ()
         self._tell(LinkUp(self.name, boot, settings["AsteriskVersion"]))
-        await self._snapshot(events)
+        await self._snapshot(events, SNAPSHOT)
 
-    async def _snapshot(self, events: Connection) -> None:
+    async def _snapshot(self, events: Connection, lists: Iterable[str]) -> None:
+        """A list may be refused because its module is not loaded; the others still tell."""
         self._tell(SnapshotBegan(self.name))
-        for action in SNAPSHOT:
+        refused = []
+        for action in lists:
             reply = await events.list(action)
             if reply["Response"] != "Success":
-                log.warning("pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"])
+                refused.append(action)
+                if action not in self._refused:
+                    log.warning(
+                        "pbx.list_refused", pbx=self.name, list=action, reply=reply["Message"]
+                    )
         if self._doubts:
             await self._doubts.settle()
-        self._tell(SnapshotDone(self.name))
+        self._refused = tuple(refused)
+        self._tell(SnapshotDone(self.name, self._refused))
 
     async def _mend(self, events: Connection) -> str:
-        """Snapshots on the standing link. Returns the reason when it does not answer."""
+        """Snapshots on the standing link: of everything on suspicion, and now and then of what
+        was refused. Returns the reason when the connection does not answer."""
         while True:
-            await self._suspected.wait()
+            try:
+                async with asyncio.timeout(REFUSED_AGAIN_AFTER if self._refused else None):
+                    await self._suspected.wait()
+            except TimeoutError:
+                pass
+            lists = SNAPSHOT if self._suspected.is_set() else self._refused
             self._suspected.clear()
             try:
-                await self._snapshot(events)
+                await self._snapshot(events, lists)
             except PeerError as error:
                 return str(error)
             await asyncio.sleep(RESYNC_PAUSE)
@@ -209,8 +234,11 @@ class AmiLink:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heard(self, message: Message, born: float) -> None:
-        if message.headers.get("Event") == "FullyBooted":
-            self._booted.set()
+        name = message.headers.get("Event", "")
+        if name in UPHEAVALS:
+            if name == "FullyBooted":
+                self._booted.set()
+            self.resync(f"{name} {message['Module']}".strip())
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from cordboard.cti.ami import Message
-from cordboard.cti.facts import MemberGone, MemberSeen, QueueFact, QueueSeen
+from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen, QueueFact, QueueSeen
 from cordboard.events import PbxName, QueueName
 
 LARGEST = 2**31 - 1
+
+DEVICE_STATES = {
+    "UNKNOWN": 0,
+    "NOT_INUSE": 1,
+    "INUSE": 2,
+    "BUSY": 3,
+    "INVALID": 4,
+    "UNAVAILABLE": 5,
+    "RINGING": 6,
+    "RINGINUSE": 7,
+    "ONHOLD": 8,
+}
+"""The words of DeviceStateChange as the AST_DEVICE numbers that app_queue says."""
 
 
 class Members:
@@ -20,14 +33,18 @@ class Members:
         "QueueMemberPenalty",
         "QueueMemberRemoved",
         "QueueParams",
+        "DeviceStateChange",
     )
 
     def __init__(self, pbx: PbxName) -> None:
         self._pbx = pbx
         self._seen_in: dict[tuple[QueueName, str], int] = {}
+        self._phones: dict[str, int] = {}
 
     def read(self, message: Message, snapshot: int) -> list[QueueFact]:
         """`snapshot` is the number of the last snapshot that began."""
+        if message["Event"] == "DeviceStateChange":
+            return self._phone(message["Device"], DEVICE_STATES.get(message["State"], 0))
         queue = QueueName(message["Queue"])
         # A list item says Name and Location where an event says MemberName and Interface.
         interface = message["Interface"] or message["Location"]
@@ -51,6 +68,13 @@ class Members:
                 in_call=message["InCall"] == "1",
             )
         ]
+
+    def _phone(self, phone: str, status: int) -> list[QueueFact]:
+        """A device that has no slash in its name is none: a queue, a hint, a parking space."""
+        if "/" not in phone or phone.startswith("Local/") or self._phones.get(phone) == status:
+            return []
+        self._phones[phone] = status
+        return [PhoneSeen(self._pbx, phone, status)]
 
     def missing(self, snapshot: int) -> list[QueueFact]:
         """Those whom the snapshot left out; they are forgotten."""

@@ -7,6 +7,7 @@ what the dialplan tells next.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from cordboard.cti.facts import Abandoned, EntryOutcome, Fact, Placed, Queued, QueueLeft
@@ -36,6 +37,13 @@ class Stays:
         self._about = about
         self.undecided: dict[Uniqueid, Leg] = {}
 
+    @property
+    def due(self) -> float:
+        """The moment after which something is to be decided late."""
+        waiting = (leg.call.stay for leg in self.undecided.values())
+        moments = (stay.undecided_since for stay in waiting if stay)
+        return min((at for at in moments if at is not None), default=math.inf) + UNDECIDED_FOR
+
     def join(self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int) -> None:
         """The caller stands in `queue`. A caller may be in a snapshot before the event of the
         joining arrives, so that event may be news of nothing."""
@@ -61,6 +69,17 @@ class Stays:
         stay = leg.call.stay
         return stay is not None and stay.queue == queue and stay.undecided_since is None
 
+    def is_in(self, leg: Leg, queue: str) -> bool:
+        """Whether an event of this queue is about the present wait: a snapshot may have overtaken
+        the events of the one before."""
+        stay = leg.call.stay
+        return stay is not None and stay.queue == queue
+
+    def abandon(self, leg: Leg) -> None:
+        """QueueCallerAbandon: any way out but an answer."""
+        if leg.call.stay:
+            leg.call.stay.abandon_seen = True
+
     def leave(self, leg: Leg, now: float) -> None:
         """QueueCallerLeave. Where nothing before tells why, the dialplan has a second to."""
         stay = leg.call.stay
@@ -71,11 +90,24 @@ class Stays:
             self.end(leg, "connected")
         elif leg.left_by_itself:
             self.end(leg, "abandoned")
-        elif stay.abandon_seen:
+        else:
             stay.undecided_since = now
             self.undecided[leg.uniqueid] = leg
-        else:
-            self.end(leg, "moved")
+
+    def left(self, leg: Leg) -> None:
+        """The caller does something else already."""
+        stay = leg.call.stay
+        if stay and stay.undecided_since is not None and leg.call.caller is leg:
+            self.end(leg, _by_itself(stay))
+
+    def answer(self, leg: Leg) -> None:
+        """Somebody takes the caller out of the queue."""
+        stay = leg.call.stay
+        if stay is None:
+            return
+        stay.answered = True
+        if stay.undecided_since is not None:
+            self.end(leg, "connected")
 
     def explain(self, leg: Leg, status: str) -> None:
         """The dialplan's QUEUESTATUS, told as soon as Queue() has returned."""
@@ -88,14 +120,18 @@ class Stays:
             stay = leg.call.stay
             if stay is None or stay.undecided_since is None:
                 del self.undecided[leg.uniqueid]
-            elif now - stay.undecided_since > UNDECIDED_FOR:
-                self.end(leg, "timed-out")
+            elif now - stay.undecided_since >= UNDECIDED_FOR:
+                self.end(leg, _by_itself(stay))
 
     def hung_up(self, leg: Leg, lost: bool) -> None:
         """The caller's channel has gone."""
-        if leg.call.stay:
-            abandoned = leg.left_by_itself and not leg.call.stay.answered
-            self.end(leg, "lost" if lost else "abandoned" if abandoned else "timed-out")
+        stay = leg.call.stay
+        if stay and lost:
+            self.end(leg, "lost")
+        elif stay and leg.left_by_itself and not stay.answered:
+            self.end(leg, "abandoned")
+        elif stay:
+            self.end(leg, _by_itself(stay))
         self.undecided.pop(leg.uniqueid, None)
 
     def end(self, leg: Leg, outcome: EntryOutcome) -> None:
@@ -110,3 +146,9 @@ class Stays:
         self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome))
         if outcome == "abandoned":
             self._tell(Abandoned(*about, queue))
+
+
+def _by_itself(stay: Stay) -> EntryOutcome:
+    """How a wait ended of which nobody said why."""
+    left = stay.undecided_since is not None
+    return "moved" if left and not stay.abandon_seen else "timed-out"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cordboard.crm_core.model import EntryRecord, User
-from cordboard.cti.facts import MemberGone, MemberSeen
+from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
 from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
@@ -19,6 +19,7 @@ from cordboard.queue.operators import (
     WorkEvent,
     advance,
     with_membership,
+    with_phone,
     without_membership,
 )
 
@@ -119,6 +120,12 @@ class Floor:
             fact.in_call,
         )
         self._put(with_membership(self._operators[name], seen, now))
+
+    def phone_seen(self, fact: PhoneSeen, now: float) -> None:
+        """What the device itself says, whichever queues its operator serves."""
+        name = self._phones.get(fact.phone)
+        if name is not None:
+            self._put(with_phone(self._operators[name], fact.pbx, fact.status, now))
 
     def member_gone(self, fact: MemberGone, now: float) -> None:
         gone = (fact.pbx, fact.queue, fact.interface)

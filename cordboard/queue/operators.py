@@ -24,6 +24,7 @@ WORK: dict[tuple[Work, WorkEvent], Work] = {
     ("offered", "answer"): "talking",
     ("offered", "done"): "offered",  # the note of the call before, written while it rings
     ("talking", "hold"): "on-hold",
+    ("talking", "retrieve"): "talking",  # from a hold that was not seen
     ("talking", "hang-up"): "wrap-up",
     ("talking", "done"): "talking",  # a note saved while still talking
     ("on-hold", "retrieve"): "talking",
@@ -108,6 +109,14 @@ def with_membership(operator: Operator, seen: Membership, now: float) -> Operato
     """The operator after Asterisk told of one of their queues."""
     others = [m for m in operator.memberships if (m.pbx, m.queue) != (seen.pbx, seen.queue)]
     memberships = tuple(sorted([*others, seen], key=lambda m: (m.pbx, m.queue)))
+    return _dated(operator, replace(operator, memberships=memberships), now)
+
+
+def with_phone(operator: Operator, pbx: PbxName, status: int, now: float) -> Operator:
+    """The operator after a PBX told of the phone's own state; a member's state is its phone's."""
+    memberships = tuple(
+        replace(m, status=status) if m.pbx == pbx else m for m in operator.memberships
+    )
     return _dated(operator, replace(operator, memberships=memberships), now)
 
 

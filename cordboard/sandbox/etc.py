@@ -14,6 +14,7 @@ from cordboard.config import share
 from cordboard.errors import UserError
 from cordboard.sandbox.packages import Asterisk
 from cordboard.sandbox.ports import LOOPBACK, Ports
+from cordboard.sandbox.scenery import CONFBRIDGE, DIALPLAN, PARKING, QUEUES
 
 INBOUND = "74951234567"  # the number callers dial; any other goes the same way
 DEFAULT_QUEUE = "support"
@@ -39,7 +40,7 @@ MEMBERS = {
 _SHIPPED = ("extensions.conf", "manager.conf", "queues.conf", "features.conf")
 _MODULES = """
     app_dial app_mixmonitor app_playback app_queue app_read app_stack app_userevent app_chanspy
-    app_exec app_verbose app_echo
+    app_exec app_verbose app_echo app_confbridge app_directed_pickup
     bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp
     bridge_simple bridge_softmix
     chan_pjsip chan_bridge_media
@@ -103,8 +104,10 @@ def _shipped(name: str, major: int) -> Path:
     raise UserError(f"{folder / '22' / name} is missing: the installation is not complete")
 
 
-def write(folders: Folders, asterisk: Asterisk, ports: Ports, secrets: Secrets) -> None:
-    """All of Asterisk's files, anew."""
+def write(
+    folders: Folders, asterisk: Asterisk, ports: Ports, secrets: Secrets, *, scenery: bool = False
+) -> None:
+    """All of Asterisk's files, anew; with what recordings need besides if `scenery`."""
     top, state = folders.top, folders.state
     for folder in (
         folders.etc,
@@ -137,6 +140,7 @@ def write(folders: Folders, asterisk: Asterisk, ports: Ports, secrets: Secrets) 
         "cdr.conf": "[general]\nenable = no\n",
         "cel.conf": "[general]\nenable = no\n",
         "codecs.conf": "",
+        "confbridge.conf": CONFBRIDGE,
         "indications.conf": _INDICATIONS,
         "queuerules.conf": "",
         "res_http_media_cache.conf": "[general]\n",
@@ -149,6 +153,10 @@ def write(folders: Folders, asterisk: Asterisk, ports: Ports, secrets: Secrets) 
         "stasis.conf": "",
         "udptl.conf": "",
     }
+    if scenery:
+        texts["extensions.conf"] += DIALPLAN
+        texts["queues.conf"] += QUEUES
+        texts["res_parking.conf"] += PARKING
     for name, text in texts.items():
         path = folders.etc / name
         path.write_text(text, encoding="utf-8")

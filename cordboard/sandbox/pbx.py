@@ -42,7 +42,8 @@ _BOOT = 60.0  # seconds Asterisk may take to start before it counts as broken
 class SandboxPbx:
     """One Asterisk and its folder. Not for use from two threads at once."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, scenery: bool = False) -> None:
+        self._scenery = scenery
         self.directory = directory.resolve()
         self._kept = self.directory / "sandbox.json"
         self._child: int | None = None  # for as long as it is ours to reap
@@ -77,7 +78,8 @@ class SandboxPbx:
             run = self._run_folder()
             plan = _secrets(kept)
             self._keep({"base": ports.base, "run": str(run), "secrets": asdict(plan)})
-            etc.write(etc.Folders(self.directory, run), asterisk, ports, plan)
+            folders = etc.Folders(self.directory, run)
+            etc.write(folders, asterisk, ports, plan, scenery=self._scenery)
             self._write_server_config(ports, plan)
             self._spawn(asterisk, tied=tied)
             try:

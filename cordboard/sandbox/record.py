@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
-from cordboard.sandbox.plays import LATE, PLAYS, RAW, Stage
+from cordboard.sandbox.plays import ABRUPT, LATE, PLAYS, RAW, Stage
 from cordboard.sandbox.tap import AmiTap
 
 
@@ -20,7 +20,7 @@ async def record(name: str, out: Path) -> Path:
     if name not in PLAYS:
         raise UserError(f"no play {name!r}: there are {', '.join(PLAYS)}")
     with tempfile.TemporaryDirectory(prefix="cordboard-record-") as folder:
-        pbx = SandboxPbx(Path(folder))
+        pbx = SandboxPbx(Path(folder), scenery=True)
         pbx.start(die_with_parent=True)
         status = pbx.status()
         link = AmiTap(status["ami_raw" if name in RAW else "ami"])
@@ -29,7 +29,8 @@ async def record(name: str, out: Path) -> Path:
             if name not in LATE:
                 await link.open()
             await PLAYS[name](stage)
-            await stage.quiet()
+            if name not in ABRUPT:
+                await stage.quiet()
         finally:
             await link.close()
             pbx.down()

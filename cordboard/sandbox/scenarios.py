@@ -2,6 +2,9 @@
 
 SIPp's own `<pause>` hears nothing while it lasts. So every wait here is a `<recv>` for what may
 come meanwhile (CANCEL, BYE) with a timeout that leads on.
+
+A phone that talks also takes *orders*: requests with methods of our own (`line.Line` sends them),
+each of which makes it send what a phone sends when its user presses that button.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ def phone(manners: Sequence[Manner], *, audio: str | None) -> str:
     parts.append(f'<nop next="m{len(manners) - 1}"/>')
     for number, manner in enumerate(manners):
         parts += _treat(f"m{number}", manner, audio)
-    return _scenario("phone", parts)
+    # SIPp refuses a scenario with a variable that is only set, as in a phone that never answers.
+    return _scenario("phone", [*parts, '<Reference variables="peer"/>'])
 
 
 def _treat(label: str, manner: Manner, audio: str | None) -> list[str]:
@@ -88,6 +92,7 @@ def _treat(label: str, manner: Manner, audio: str | None) -> list[str]:
         *parts,
         _send(f"SIP/2.0 200 OK\n{_ECHO}\n{_CONTACT}\n{_SDP}", retrans=True),
         '<recv request="ACK"></recv>',
+        _log("line [call_id] [pid]p[call_number] [$peer]"),
         *_audio(audio),
         *_talk(label, manner.digits, manner.digits_after, manner.talk, _IN_CALLED, manner.hold),
     ]
@@ -157,8 +162,10 @@ def caller(call: Dialling, *, audio: str | None) -> str:
         cseq = 2
     # SIPp looks at the time limit of the first of the alternatives only: each one carries it.
     limit = f'timeout="{_ms(call.patience)}" ontimeout="cancel"'
+    line = '<log message="line [call_id] [pid]c[call_number] [peer_tag_param]"/>'
     provisional = [
-        f'<recv response="{code}" optional="true" {limit}></recv>'
+        f'<recv response="{code}" optional="true" {limit}>'
+        f"{f'<action>{line}</action>' if code == 180 else ''}</recv>"
         for code in (100, 180, 181, 182, 183)
     ]
     refusals = [
@@ -170,7 +177,7 @@ def caller(call: Dialling, *, audio: str | None) -> str:
         *provisional,
         *refusals,
         f'<recv response="200" rrs="true" {limit} next="answered">'
-        '<action><log message="answered"/></action></recv>',
+        f'<action><log message="answered"/>{line}</action></recv>',
         # Given up before the answer. It may come all the same, on the wire at the same time.
         '<label id="cancel"/>',
         _log("cancelled"),
@@ -234,6 +241,12 @@ _ECHO = (
     "Via:[$via]\nFrom:[$from]\nTo:[$to];tag=[pid]p[call_number]\nCall-ID: [call_id]\nCSeq:[$cseq]"
 )
 _ECHO_LAST = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]"
+# What an order asks for, and the CSeq of the request that it makes the phone send.
+_ORDERED = "".join(
+    f'<ereg regexp="[^ ]+" search_in="hdr" header="{header}:" assign_to="{name}"/>'
+    for header, name in (("X-Goal", "goal"), ("X-Number", "number"))
+)
+_NUMBER = "[$number]"
 _IN_CALLED = "From:[$to];tag=[pid]p[call_number]\nTo:[$from]"
 _SDP = """Content-Type: application/sdp
 Content-Length: [len]
@@ -255,6 +268,7 @@ def _recv_invite() -> str:
         f'<ereg regexp=".*" search_in="hdr" header="{header}:" assign_to="{name}"/>'
         for header, name in (("Via", "via"), ("From", "from"), ("To", "to"), ("CSeq", "cseq"))
     )
+    kept += '<ereg regexp=";tag=[^;]+" search_in="hdr" header="From:" assign_to="peer"/>'
     return f'<recv request="INVITE" rrs="true"><action>{kept}</action></recv>'
 
 
@@ -268,21 +282,28 @@ def _talk(
 ) -> list[str]:
     """From the answer to the end: by the other side, or by us after `talk` seconds."""
 
-    def request(method: str, cseq: int, body: str) -> str:
+    def request(method: str, cseq: int | str, body: str) -> str:
         return _send(
             f"{method} [next_url] SIP/2.0\n"
-            "Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n"
+            # SIPp's branch tells steps of the scenario apart, not their repetitions.
+            f"Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]-{cseq}\n"
             f"{head}\nCall-ID: [call_id]\nCSeq: {cseq} {method}\nMax-Forwards: 70\n{body}",
             retrans=True,
         )
 
-    def wait(step: str, seconds: float) -> list[str]:
+    def wait(step: str, seconds: float, orders: Sequence[str] = ()) -> list[str]:
         """Listen for that long; a BYE ends the call, a re-INVITE is agreed to."""
         limit = f'timeout="{_ms(seconds)}" ontimeout="{label}{step}o"'
         return [
             f'<label id="{label}{step}"/>',
             f'<recv request="INVITE" optional="true" {limit} next="{label}{step}r"></recv>',
             f'<recv request="UPDATE" optional="true" {limit} next="{label}{step}u"></recv>',
+            f'<recv request="NOTIFY" optional="true" {limit} next="{label}{step}n"></recv>',
+            *(
+                f'<recv request="{order}" optional="true" {limit} next="{label}{order}">'
+                f"<action>{_ORDERED}</action></recv>"
+                for order in orders
+            ),
             f'<recv request="BYE" {limit} next="{label}bye">'
             '<action><log message="bye them"/></action></recv>',
             f'<label id="{label}{step}r"/>',
@@ -291,32 +312,49 @@ def _talk(
             f'<label id="{label}{step}u"/>',
             _send(f"SIP/2.0 200 OK\n{_ECHO_LAST}\n{_CONTACT}\n{_SDP}"),
             f'<nop next="{label}{step}"/>',
+            f'<label id="{label}{step}n"/>',
+            _send(f"SIP/2.0 200 OK\n{_ECHO_LAST}\nContent-Length: 0"),
+            f'<nop next="{label}{step}"/>',
             f'<label id="{label}{step}o"/>',
         ]
 
-    parts: list[str] = []
-    for number, digit in enumerate(digits):
-        parts += wait(f"d{number}", digits_after if number == 0 else 0.3)
+    def reinvite(cseq: int | str, direction: str) -> list[str]:
+        return [
+            request("INVITE", cseq, f"{_CONTACT}\n{_SDP}\na={direction}"),
+            '<recv response="100" optional="true"></recv>',
+            '<recv response="200"></recv>',
+            request("ACK", cseq, "Content-Length: 0").replace(' retrans="500"', ""),
+        ]
+
+    def press(cseq: int | str, digit: str) -> list[str]:
         body = (
             "Content-Type: application/dtmf-relay\nContent-Length: [len]\n\n"
             f"Signal={digit}\nDuration=160\n"
         )
-        parts += [
-            request("INFO", 10 + number, body),
-            '<recv response="200"></recv>',
-        ]
+        return [request("INFO", cseq, body), '<recv response="200"></recv>']
+
+    refer = request("REFER", _NUMBER, f"{_CONTACT}\nRefer-To:[$goal]\nContent-Length: 0")
+    obeys = {
+        "HOLD": reinvite(_NUMBER, "sendonly"),
+        "RETRIEVE": reinvite(_NUMBER, "sendrecv"),
+        "PRESS": press(_NUMBER, "[$goal]"),
+        "TRANSFER": [refer, '<recv response="202"></recv>'],
+    }
+
+    parts: list[str] = []
+    for number, digit in enumerate(digits):
+        parts += wait(f"d{number}", digits_after if number == 0 else 0.3)
+        parts += press(10 + number, digit)
     for number, seconds in enumerate(hold or ()):
-        direction = ("sendonly", "sendrecv")[number]
         parts += wait(f"h{number}", seconds)
-        parts += [
-            request("INVITE", 50 + number, f"{_CONTACT}\n{_SDP}\na={direction}"),
-            '<recv response="100" optional="true"></recv>',
-            '<recv response="200"></recv>',
-            request("ACK", 50 + number, "Content-Length: 0").replace(' retrans="500"', ""),
-        ]
+        parts += reinvite(50 + number, ("sendonly", "sendrecv")[number])
+    parts += wait("w", talk, [*obeys, "HANGUP"])
+    parts.append(f'<nop next="{label}HANGUP"/>')
+    for order, steps in obeys.items():
+        parts += [f'<label id="{label}{order}"/>', *steps, f'<nop next="{label}w"/>']
     return [
         *parts,
-        *wait("w", talk),
+        f'<label id="{label}HANGUP"/>',
         _log("bye us"),
         request("BYE", 90, "Content-Length: 0"),
         # Both may hang up at once: answer theirs, ours is answered too.

@@ -26,6 +26,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 
 from cordboard.errors import PeerError
 from cordboard.sandbox import scenarios
+from cordboard.sandbox.line import Line
 from cordboard.sandbox.ports import LOOPBACK, free
 from cordboard.sandbox.scenarios import Dialling, Manner
 from cordboard.sandbox.tether import tethered
@@ -95,6 +96,7 @@ class Sipp:
     def _prepare(self) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="cordboard-sipp-"))
         self.log = self._scratch / "log"
+        self.port = 0
         self.audio: str | None = None
         if self._with_audio:
             tone = self._scratch / "tone.al"
@@ -112,8 +114,9 @@ class Sipp:
         script = self._scratch / "scenario.xml"
         script.write_text(scenario, encoding="utf-8")
         base = self._ports.take()
+        self.port = port or base
         words = ["-sf", str(script), "-i", LOOPBACK, "-nostdin", "-skip_rlimit"]
-        words += ["-p", str(port or base), "-cp", str(base + 1)]
+        words += ["-p", str(self.port), "-cp", str(base + 1)]
         words += ["-min_rtp_port", str(base + 2), "-max_rtp_port", str(base + 3)]
         words += ["-trace_logs", "-log_file", str(self.log)]
         words += ["-trace_err", "-error_file", str(self._scratch / "errors")]
@@ -130,7 +133,7 @@ class Sipp:
                 cwd=self._scratch,
                 env={"PATH": os.environ.get("PATH", ""), "TERM": "dumb", "LC_ALL": "C.UTF-8"},
             )
-        return port or base
+        return self.port
 
     async def listening(self, port: int) -> None:
         """Wait until it holds its port."""
@@ -220,8 +223,8 @@ class _Group:
         await asyncio.gather(*(sipp.stop() for sipp in self._running))
         self._running.clear()
 
-    async def _listen(self, manners: Sequence[Manner], port: int | None = None) -> int:
-        """Start one that takes calls; return its port."""
+    async def _listen(self, manners: Sequence[Manner], port: int | None = None) -> Sipp:
+        """Start one that takes calls."""
         while True:
             sipp = Sipp(self._status, audio=self._audio)
             self._running.append(sipp)
@@ -233,7 +236,7 @@ class _Group:
                 if port is not None or not sipp.lost_its_port:
                     raise
             else:
-                return taken
+                return sipp
 
 
 class Phones(_Group):
@@ -246,10 +249,13 @@ class Phones(_Group):
         self._specs = list(specs)
         self._secrets = {phone["user"]: phone["secret"] for phone in status["phones"]}
         self.ports: dict[str, int] = {}
+        self.lines: dict[str, Line] = {}
 
     async def _open(self) -> None:
-        ports = await asyncio.gather(*(self._listen(spec.manners) for spec in self._specs))
-        self.ports = dict(zip((spec.user for spec in self._specs), ports, strict=True))
+        sipps = await asyncio.gather(*(self._listen(spec.manners) for spec in self._specs))
+        for spec, sipp in zip(self._specs, sipps, strict=True):
+            self.ports[spec.user] = sipp.port
+            self.lines[spec.user] = Line(sipp)
         await self.register(3600)
 
     async def _close(self) -> None:
@@ -287,10 +293,12 @@ class Mobile(_Group):
 
 @dataclass
 class LiveCall:
-    """A call under way: `await` its `result`, `hang_up`, or hang up hard with `drop`."""
+    """A call under way: `await` its `result`, `hang_up`, hang up hard with `drop`; `line` has the
+    buttons of the caller's phone."""
 
     result: asyncio.Task[CallResult]
     sipp: Sipp
+    line: Line
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hang_up(self) -> CallResult:
@@ -353,11 +361,12 @@ def phone_call(status: Mapping[str, Any], user: str, to: str, **how: Unpack[How]
 
 def _dial(status: Mapping[str, Any], dialling: Dialling, audio: bool) -> LiveCall:
     answered, sipp = asyncio.Event(), Sipp(status, audio=audio)
-    task = asyncio.ensure_future(_make(sipp, dialling, answered))
-    return LiveCall(task, sipp, answered)
+    line = Line(sipp)
+    task = asyncio.ensure_future(_make(sipp, dialling, answered, line))
+    return LiveCall(task, sipp, line, answered)
 
 
-async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> CallResult:
+async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event, line: Line) -> CallResult:
     clock = asyncio.get_running_loop().time
     result = CallResult("failed", 0, clock(), None, 0.0)
     read = 0
@@ -368,8 +377,8 @@ async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> Call
         while True:
             over = ended.done()
             lines = sipp.said()
-            for line in lines[read:]:
-                _note(result, line, clock())
+            for words in lines[read:]:
+                _note(result, words, clock())
             read = len(lines)
             if result.answered is not None:
                 answered.set()
@@ -384,7 +393,7 @@ async def _make(sipp: Sipp, dialling: Dialling, answered: asyncio.Event) -> Call
         await sipp.stop()
     if again:
         sipp.renew()
-        return await _make(sipp, dialling, answered)
+        return await _make(sipp, dialling, answered, line)
     return result
 
 

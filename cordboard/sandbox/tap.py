@@ -21,6 +21,8 @@ class AmiTap:
         self._number = 0
 
     async def open(self) -> None:
+        """Connect and log in; once more after `close`, and what is heard goes on."""
+        begun = len(self.heard)
         reader, self._writer = await asyncio.open_connection(
             self._account["host"], self._account["port"]
         )
@@ -33,7 +35,7 @@ class AmiTap:
         await self.ask(
             "Login", Username=self._account["user"], Secret=self._account["secret"], Events="on"
         )
-        await self.until(b"Event: FullyBooted")
+        await self.until(b"Event: FullyBooted", since=begun)
 
     async def ask(self, action: str, **headers: str) -> None:
         """Send one action and wait for the first line of its answer."""
@@ -45,10 +47,13 @@ class AmiTap:
         self._writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         await self.until(f"ActionID: {mark}".encode())
 
-    async def until(self, words: bytes, seconds: float = 10, *, within: bytes = b"") -> None:
-        """Wait until these bytes have come, in one message with those `within`."""
+    async def until(
+        self, words: bytes, seconds: float = 10, *, within: bytes = b"", since: int = 0
+    ) -> None:
+        """Wait until these bytes have come, in one message with those `within`, behind the first
+        `since` bytes."""
         for _ in range(round(seconds / 0.02)):
-            if any(words in one and within in one for one in self.heard.split(b"\r\n\r\n")):
+            if any(words in one and within in one for one in self.heard[since:].split(b"\r\n\r\n")):
                 return
             await asyncio.sleep(0.02)
         raise PeerError(f"Asterisk did not send {words!r}")

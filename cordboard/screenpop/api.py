@@ -171,8 +171,12 @@ class Api:
         ][: query.recent]
         ids = {call.customer_id for call in over if call.customer_id is not None}
         customers = {each: await self._store.customer(each) for each in sorted(ids)}
+        gaps = await self._store.gaps([call.id for call in over])
         remembered = [
-            shapes.remembered_call(call, customers.get(call.customer_id or "")) for call in over
+            shapes.remembered_call(
+                call, customers.get(call.customer_id or ""), gaps.get(call.id, ())
+            )
+            for call in over
         ]
         return {"calls": live + remembered}
 
@@ -244,7 +248,8 @@ class Api:
         if record is None:
             raise _no("call")
         customer = await self._store.customer(record.customer_id) if record.customer_id else None
-        return shapes.remembered_call(record, customer), record.operator == name
+        gaps = (await self._store.gaps([record.id])).get(record.id, ())
+        return shapes.remembered_call(record, customer, gaps), record.operator == name
 
     def _dialled(self, number: str) -> str:
         """E.164, or an extension of the PBX as it is: nothing else becomes a dial string."""

@@ -24,6 +24,7 @@ CODES = {
     426: "upgrade-required",
     429: "too-many-requests",
     503: "unavailable",
+    507: "insufficient-storage",
 }
 
 

@@ -29,6 +29,7 @@ _TEXTS = {
     422: "Not valid; `faults` has all that is wrong",
     429: "Too many sockets of one user",
     503: "Too busy, or the database is away; try again after Retry-After seconds",
+    507: "The database's disk is full; nothing was saved",
 }
 
 
@@ -81,7 +82,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if parameters:
         refusals.add(404)
     if route.body is not None:
-        refusals |= {400, 408, 413, 415, 422}
+        refusals |= {400, 408, 413, 415, 422, 507}
     if route.query is not None:
         refusals.add(422)
         parameters += _query_parameters(route.query)

@@ -41,7 +41,8 @@ class Probes:
         return json_response({"alive": True})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """503, with what is missing, until every PBX can be seen and the database answers."""
+        """503, with what is missing, until every PBX can be seen, and the database answers
+        and has everything."""
         missing = []
         for pbx in self._settings.pbx:
             state = self._hub.picture.pbx.get(pbx.name, {}).get("state", "connecting")
@@ -53,6 +54,9 @@ class Probes:
         except (TimeoutError, PeerError) as error:
             log.warning("the database is away", error=str(error))
             missing.append("database: does not answer")
+        unsaved = self._registry.get_sample_value("cordboard_unsaved_records")
+        if unsaved:
+            missing.append(f"database: lacks {unsaved:.0f} records, which wait in the spool")
         return json_response(
             {"ready": not missing, "missing": missing}, status=503 if missing else 200
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
@@ -14,6 +14,7 @@ from cordboard.desk import (
     EndAlarm,
     EndCall,
     EndPop,
+    Gap,
     Link,
     Pop,
     ShowAlarm,
@@ -96,11 +97,13 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
             "queue": call.queue,
             "direction": call.direction,
             "state": call.state,
+            "unseen": unseen(call.unseen),
         },
         "customer": customer(call.card.customer, currency) if call.card else None,
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
+        "lookup_failed": call.lookup_failed,
         "route": {
             "queue": call.queue,
             "priority": decision.priority if decision else 0,
@@ -167,7 +170,13 @@ def live_call(call: Call) -> Message:
         "started_at": moment(call.started),
         "answered_at": _moment(call.answered),
         "ended_at": _moment(call.ended),
+        "unseen": unseen(call.unseen),
     }
+
+
+def unseen(gaps: Iterable[Gap]) -> list[Message]:
+    """When a call was not seen."""
+    return [{"since": moment(since), "until": moment(until)} for since, until in gaps]
 
 
 def why(call: Call) -> list[Message]:
@@ -222,6 +231,7 @@ def entry(shown: Entry, call: Call, place: int) -> Message:
         "priority": shown.priority,
         "since": moment(shown.entered),
         "why": why(call),
+        "unseen": unseen(call.unseen),
     }
 
 
@@ -232,6 +242,7 @@ def link(shown: Link) -> Message:
         "since": moment(shown.since),
         "stale_since": _moment(shown.stale_since),
         "reason": shown.reason,
+        "unavailable": list(shown.unavailable),
     }
 
 

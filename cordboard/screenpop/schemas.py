@@ -199,7 +199,14 @@ class CallCustomer(Given):
     status: str
 
 
+class Gap(Given):
+    since: str
+    until: str
+
+
 class Call(Given):
+    """`unseen` is when the call was not seen: the PBX was out of sight, or the server was down."""
+
     id: str
     linkedid: str
     pbx: str
@@ -215,6 +222,7 @@ class Call(Given):
     started_at: str
     answered_at: str | None
     ended_at: str | None
+    unseen: list[Gap]
 
 
 class Calls(Given):

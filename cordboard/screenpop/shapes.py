@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cordboard.crm_core.model import CallRecord, Customer, User
+from cordboard.desk import Gap
+from cordboard.screenpop.render import unseen
 from cordboard.screenpop.views import Message, moment
 
 
-def remembered_call(call: CallRecord, customer: Customer | None) -> Message:
-    """A Call of docs/stream.md; `customer` is the one of its `customer_id`."""
+def remembered_call(
+    call: CallRecord, customer: Customer | None, gaps: Iterable[Gap] = ()
+) -> Message:
+    """A Call of docs/stream.md; `customer` is the one of its `customer_id`, `gaps` are when it was
+    not seen."""
     return {
         "id": call.id,
         "linkedid": call.linkedid,
@@ -25,6 +32,7 @@ def remembered_call(call: CallRecord, customer: Customer | None) -> Message:
         "started_at": moment(call.started_at),
         "answered_at": None if call.answered_at is None else moment(call.answered_at),
         "ended_at": None if call.ended_at is None else moment(call.ended_at),
+        "unseen": unseen(gaps),
     }
 
 

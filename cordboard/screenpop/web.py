@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 
 from cordboard.config import Settings
+from cordboard.crm_core.database import NoRoomError
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.store import Store
 from cordboard.errors import PeerError
@@ -138,6 +139,10 @@ def _refusals(pages: Pages) -> Middleware:
             refused = error
         except FieldsError as error:
             refused = invalid(error.faults)
+        except NoRoomError as error:
+            log.warning("the disk is full", path=request.path, error=str(error))
+            words = "the database's disk is full: nothing was saved"
+            refused = ApiError(507, "insufficient-storage", words, headers={"Retry-After": "60"})
         except PeerError as error:
             log.warning("the database is away", path=request.path, error=str(error))
             words = "the database does not answer"

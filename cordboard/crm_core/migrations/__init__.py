@@ -16,13 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from cordboard.crm_core.database import (
-    Database,
-    database_url,
-    make_engine,
-    make_folder,
-    peer_errors,
-)
+from cordboard.crm_core.database import Database
 from cordboard.errors import UserError
 
 _ONE_AT_A_TIME = 0x636F7264
@@ -32,29 +26,19 @@ _ONE_AT_A_TIME = 0x636F7264
 async def upgrade(url: str) -> str:
     """Brings the database at `url` to this release's tables, in one transaction, and says which
     revision that is. Makes a SQLite file and its folder. Raises `PeerError`, `UserError`."""
-    parsed = database_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        make_folder(parsed)
-    engine = make_engine(parsed, pool_size=1, writing=True, foreign_keys=False)
+    database = Database(url, foreign_keys=False)
+    database.open()
     try:
-        with peer_errors():
-            async with engine.begin() as connection:
-                if connection.dialect.name == "postgresql":
-                    lock = text("SELECT pg_advisory_xact_lock(:key)")
-                    await connection.execute(lock, {"key": _ONE_AT_A_TIME})
-                await connection.run_sync(_refuse_newer)
-                await connection.run_sync(_upgrade)
+        await database.write(_upgrade)
     finally:
-        await engine.dispose()
+        await database.close()
     return head()
 
 
 async def check(database: Database) -> None:
     """Raises `UserError` where the tables are not those of this release, `PeerError` where the
     database cannot be written to: better now than at the first call."""
-    with peer_errors():
-        async with database.writing() as connection:
-            found = await connection.run_sync(_refuse_newer)
+    found = await database.write(_refuse_newer)
     if found != head():
         raise UserError(
             "[database]: the tables are missing or of an older release; run: cordboard db upgrade"
@@ -76,6 +60,10 @@ def _config(**attributes: Any) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:key)")
+        connection.execute(lock, {"key": _ONE_AT_A_TIME})
+    _refuse_newer(connection)
     command.upgrade(_config(connection=connection), "head")
 
 

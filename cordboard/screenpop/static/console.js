@@ -16,6 +16,7 @@ import {
   StatePill,
   StatusBadge,
   Timer,
+  Unseen,
   useStream,
   word,
 } from "./ui.js";
@@ -242,7 +243,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
           ${customer
             ? html`<${StatusBadge} status=${customer.status} testid="customer-status" />`
             : html`<span class="badge" data-status="unknown" data-testid="customer-status"
-                ><${Icon} name="people" />${_("Unknown number")}</span
+                ><${Icon} name="people" />${pop.lookup_failed ? _("Not looked up") : _("Unknown number")}</span
               >`}
           ${customer?.kind === "organisation" &&
           html`<span class="fact"><${Icon} name="building" />${_("Organisation")}</span>`}
@@ -258,7 +259,11 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
     </header>
 
     ${card.closed && html`<${Closed} card=${card} />`}
-    ${!customer && html`<${NewCustomer} card=${card} />`}
+    ${pop.lookup_failed &&
+    html`<p class="form-error" role="status" data-testid="history-unavailable">
+      <${Icon} name="warning" />${_("History unavailable: the database did not answer. The caller may be a known customer.")}
+    </p>`}
+    ${!customer && !pop.lookup_failed && html`<${NewCustomer} card=${card} />`}
     ${customer && html`<${Facts} pop=${pop} desk=${desk} />`}
     <${Why} pop=${pop} />
     ${customer &&
@@ -279,6 +284,7 @@ function CallState(/** @type {{card: Card}} */ { card }) {
     ${phase !== "missed" &&
     html`<${Timer} key=${phase} since=${phaseSince(card)} testid="call-timer" />`}
     ${call.queue && html`<span class="call-queue">${call.queue}</span>`}
+    <${Unseen} gaps=${call.unseen} />
   </div>`;
 }
 

@@ -27,6 +27,18 @@ export function clock(/** @type {string | number} */ when) {
   return clockFormat.format(new Date(when));
 }
 
+const secondsFormat = new Intl.DateTimeFormat(language, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+
+/** `10:02:11` in the browser's own time zone. */
+export function clockSeconds(/** @type {string | number} */ when) {
+  return secondsFormat.format(new Date(when));
+}
+
 /** `today 10:02`, `3 Nov 10:02`, or `3 Nov 2025`, seen from `now`. */
 export function moment(/** @type {string | number} */ when, now = Date.now()) {
   const date = new Date(when);

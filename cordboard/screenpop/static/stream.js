@@ -7,16 +7,18 @@
  */
 
 /** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
-/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null}} Call */
+/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null, unseen?: Gap[]}} Call */
+/** When a call was not seen.
+ * @typedef {{since: string, until: string}} Gap */
 /** @typedef {{id: string, kind: string, name: string, phones: string[], status: string, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string}} Customer */
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
-/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
+/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
 /** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[]}} Operator */
 /** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
 /** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
-/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[]}} Waiting */
-/** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null}} Pbx */
+/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[], unseen?: Gap[]}} Waiting */
+/** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null, unavailable?: string[]}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */

@@ -1,10 +1,11 @@
 /** What the console and the wallboard share: words, icons, timers, badges, the stale banner. */
-import { clock, duration, languageName } from "./format.js";
+import { clock, clockSeconds, duration, languageName } from "./format.js";
 import { _, language, ngettext } from "./i18n.js";
 import { Component, html, useEffect, useLayoutEffect, useReducer, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
 /** @typedef {import("./stream.js").Reason} Reason */
+/** @typedef {import("./stream.js").Gap} Gap */
 /** @typedef {import("./stream.js").Alarm} Alarm */
 
 /* Words for the codes that come over the stream. Made on first use: the catalogue is there by then. */
@@ -262,6 +263,29 @@ export function useStreamByFrame(stream, types) {
   }, []);
 }
 
+/** When a call could not be seen; the last of several gaps, all of them in the title. */
+export function Unseen(/** @type {{gaps?: Gap[]}} */ { gaps }) {
+  if (!gaps?.length) return null;
+  const texts = gaps.map(({ since, until }) =>
+    _("between {since} and {until} not seen", { since: clockSeconds(since), until: clockSeconds(until) }),
+  );
+  return html`<span class="unseen" data-testid="unseen" title=${texts.join("; ")}>
+    <${Icon} name="warning" />${texts.at(-1)}
+  </span>`;
+}
+
+/** What a PBX does not tell of, in words. */
+function missing(/** @type {string} */ part) {
+  switch (part) {
+    case "calls":
+      return _("Calls are unavailable: the PBX does not list its channels. What you see may be old.");
+    case "queues":
+      return _("Queues are unavailable: the PBX does not list them. What you see may be old.");
+    default:
+      return _("The states of phones are unavailable: the PBX does not list them.");
+  }
+}
+
 const BLIP = 1000;
 
 /** Says from when the picture is old, while the server or a PBX is away. */
@@ -303,6 +327,7 @@ export function StaleBanner(/** @type {{stream: Stream, freeze?: boolean}} */ { 
       );
     }
   }
+  texts.push(...new Set(links.flatMap((pbx) => (pbx.unavailable ?? []).map(missing))));
   if (!texts.length) return null;
   return html`<div class="stale" role="status" data-testid="stale-banner">
     <${Icon} name="warning" />

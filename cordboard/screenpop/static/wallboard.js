@@ -12,6 +12,7 @@ import {
   StatePill,
   StatusBadge,
   Timer,
+  Unseen,
   useStreamByFrame,
   word,
 } from "./ui.js";
@@ -180,6 +181,7 @@ class WaitingQueue extends Component {
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
               </span>
               <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
+              <${Unseen} gaps=${entry.unseen} />
             </span>
             <${Timer} since=${entry.since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} />
           </li>`,
@@ -248,6 +250,7 @@ class OperatorTile extends Component {
         warn=${operator.state === "offered" ? LONG_RING : undefined}
       />
       <span class="operator-detail" title=${detail || ""}>${detail}</span>
+      <${Unseen} gaps=${call?.unseen} />
     </li>`;
   }
 }

@@ -1,0 +1,80 @@
+"""What is known from before the start: the rows of the database, and over them what the spool has
+not brought there yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.store import Store
+from cordboard.cti.facts import PeerCleared, Unseen
+from cordboard.desk import Gap, Remembered, Unwritten
+from cordboard.events import PbxName, Uniqueid
+from cordboard.records import fact_kind
+
+
+async def remembered(
+    store: Store,
+    spooled: Sequence[Record],
+    pbxs: Iterable[PbxName],
+    now: float,
+    day_began: float,
+    wrapup: float,
+) -> Remembered:
+    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, and the
+    talks that ended within the last `wrapup` seconds. Raises `PeerError`."""
+    names = tuple(pbxs)
+    calls = {call.id: call for name in names for call in await store.open_calls(name)}
+    entries = {entry.id: entry for entry in await store.entries_since(day_began)}
+    ended = fact_kind(PeerCleared)
+    facts = await store.facts_since(now - wrapup, ended)
+    for record in spooled:
+        if isinstance(record, CallRecord) and record.pbx in names:
+            known = calls.get(record.id)
+            customer = record.customer_id or (known.customer_id if known else None)
+            calls[record.id] = replace(record, customer_id=customer)
+        elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
+            entries[record.id] = record
+        elif isinstance(record, FactRecord) and record.kind == ended:
+            facts.append(record)
+    late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
+    unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
+    open_calls = tuple(call for call in calls.values() if call.ended_at is None)
+    return Remembered(
+        open_calls,
+        tuple(entries.values()),
+        tuple(each for each in unwritten if each is not None),
+        await _gaps(store, open_calls, spooled),
+    )
+
+
+async def _gaps(
+    store: Store, calls: Sequence[CallRecord], spooled: Sequence[Record]
+) -> dict[str, tuple[Gap, ...]]:
+    found = await store.gaps([call.id for call in calls])
+    for record in spooled:
+        if isinstance(record, FactRecord) and record.kind == fact_kind(Unseen):
+            said = json.loads(record.data)
+            gap = (said["since"], said["until"])
+            known = found.get(record.call_id, ())
+            if gap not in known:
+                found[record.call_id] = (*known, gap)
+    return found
+
+
+async def _unwritten(
+    store: Store, fact: FactRecord, calls: dict[str, CallRecord], spooled: Sequence[Record]
+) -> Unwritten | None:
+    call = calls.get(fact.call_id) or await store.call(fact.call_id)
+    if call is None:
+        return None
+    said = json.loads(fact.data)
+    written = await store.wrapped_up(call.id)
+    written |= {
+        each.operator for each in spooled if isinstance(each, WrapUp) and each.call_id == call.id
+    }
+    card = await store.card(call.customer_id) if call.customer_id else None
+    peer, uniqueid = str(said["peer"]), Uniqueid(str(said["peer_uniqueid"]))
+    return Unwritten(call, card, peer, uniqueid, fact.at, frozenset(written))

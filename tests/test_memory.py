@@ -1,0 +1,55 @@
+"""What a start remembers: the database, with what still waits in the spool over it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from store_fixtures import *  # noqa: F403
+from test_crm_core_calls import AT, a_call, a_customer, an_entry
+
+from cordboard.crm_core.model import FactRecord, WrapUp
+from cordboard.crm_core.store import Store
+from cordboard.events import PbxName
+from cordboard.memory import remembered
+
+PBX = [PbxName("pbx")]
+DAY, WRAPUP = AT - 3600, 30.0
+
+
+def hung_up(call_id: str, at: float) -> FactRecord:
+    data = {"peer": "PJSIP/1001-000000aa", "peer_uniqueid": "1790000001.2"}
+    return FactRecord(call_id, at, "peercleared", json.dumps(data))
+
+
+async def test_what_waits_in_the_spool_goes_over_what_the_database_has(store: Store) -> None:
+    customer = await a_customer(store)
+    going, over, other = a_call("1", customer_id=customer.id), a_call("2"), a_call("3", pbx="b")
+    waiting = an_entry(going)
+    await store.write([going, over, waiting])
+    talking = replace(going, customer_id=None, state="talking")
+    left = replace(waiting, outcome="connected", left_at=AT + 9)
+    new = a_call("4")
+    spooled = [talking, replace(over, state="ended", ended_at=AT + 5), left, new, other]
+    found = await remembered(store, spooled, PBX, AT + 10, DAY, WRAPUP)
+    assert {call.id: call for call in found.calls} == {
+        going.id: replace(going, state="talking"),
+        new.id: new,
+    }
+    assert found.entries == (left,)
+
+
+async def test_a_talk_that_ended_within_the_wrap_up_comes_with_its_card(store: Store) -> None:
+    customer = await a_customer(store)
+    call = a_call("1", customer_id=customer.id, ended_at=AT)
+    older, spooled = a_call("2", ended_at=AT - 60), a_call("3", ended_at=AT)
+    await store.write([call, hung_up(call.id, AT), older, hung_up(older.id, AT - 60)])
+    note = WrapUp(spooled.id, "anna", None, "note", None, AT + 1)
+    waiting = [spooled, hung_up(spooled.id, AT), hung_up(call.id, AT), note]
+    found = await remembered(store, waiting, PBX, AT + 10, DAY, WRAPUP)
+    assert [(each.call, each.ended) for each in found.unwritten] == [(call, AT), (spooled, AT)]
+    assert [each.written for each in found.unwritten] == [frozenset(), frozenset({"anna"})]
+    first = found.unwritten[0]
+    assert first.card
+    assert first.card.customer == customer
+    assert (first.peer, first.peer_uniqueid) == ("PJSIP/1001-000000aa", "1790000001.2")
