@@ -352,7 +352,7 @@ def replayed(lines: list[bytes]) -> list[list[dict[str, Any]]]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(TRACES), min_size=1, max_size=3))
 def test_what_was_decided_of_people_is_decided_of_pseudonyms_from_any_segment_on(
     seed: int, traces: list[str]
@@ -360,7 +360,7 @@ def test_what_was_decided_of_people_is_decided_of_pseudonyms_from_any_segment_on
     live = Live(seed, traces)
     live.fly()
     decided = json.loads(json.dumps(live.decided))
-    for head in live.heads:
+    for head in live.rng.sample(live.heads, min(4, len(live.heads))):
         # Not the heads that follow: they would mend what this one lacks.
         rest = [n for n in range(head + 1, len(live.lines)) if n not in live.heads]
         again = replayed([live.lines[head], *(live.lines[n] for n in rest)])
