@@ -448,7 +448,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        identity = pop_id(call, name, uniqueid)
+        identity = pop_id(call, uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
@@ -549,7 +549,7 @@ class Board:
         operator, call = self._floor.operator(name), self._calls.get(identity)
         assert operator
         if call is not None:
-            self._befall(call, Reason("phone-lost", {"operator": operator.display_name}))
+            self._befall(call, Reason("phone-lost", {"operator": name}))
         lost = AlarmRaised("phone-lost", detail=operator.display_name)
         self._out += self._alarms.raised(lost, self._now)
         if operator.memberships and operator.reason is None:
@@ -708,7 +708,7 @@ class Board:
         for step in ("answer", "hang-up"):
             self._floor.step(name, step, call.id, left.ended)
         at = call.answered if call.answered is not None else call.started
-        identity = pop_id(call, name, left.peer_uniqueid)
+        identity = pop_id(call, left.peer_uniqueid)
         pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
         self._put(pop)
         self._wrapups[identity] = call.id

@@ -645,7 +645,7 @@ def test_a_lost_phone_pauses_its_operator_and_the_next_card_tells_of_it(
     assert (waiting.state, waiting.operator) == ("waiting", None)
     desk.tell(*call.is_answered_by(BORIS))
     pop = [shown.pop for shown in desk.all(ShowPop) if shown.pop.operator == BORIS][-1]
-    assert [(r.code, r.args) for r in pop.call.befell] == [("phone-lost", {"operator": "Anna"})]
+    assert [(r.code, r.args) for r in pop.call.befell] == [("phone-lost", {"operator": "anna"})]
     talking = desk.last(ShowCall).call
     assert (talking.state, talking.operator) == ("talking", BORIS)
 

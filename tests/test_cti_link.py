@@ -11,8 +11,15 @@ from fakes import BOOTED, FakePbx, fake_pbx
 
 from cordboard.cti import connection as connection_module
 from cordboard.cti import link as link_module
-from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.facts import (
+    LinkDown,
+    LinkItem,
+    LinkUp,
+    PbxMessage,
+    SnapshotBegan,
+    SnapshotDone,
+)
+from cordboard.cti.link import AmiLink
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
