@@ -392,7 +392,7 @@ class Board:
         if entry is None or call is None:
             return
         self._out.append(Save(entry_record(entry, call, call.operator)))
-        if fact.outcome == "connected":
+        if fact.outcome == "connected" and call.state != "ended":
             self._answered_entries[call.id] = entry
         if call.state == "waiting":
             self._change(replace(call, state="routing"))
