@@ -49,8 +49,8 @@ NEEDED: dict[str, tuple[Row, ...]] = {
     **dict.fromkeys(
         (
             *("Newchannel", "Newstate", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"),
-            *("HangupRequest", "Hangup", "QueueCallerJoin", "QueueCallerAbandon"),
-            *("QueueCallerLeave", "CoreShowChannel"),
+            *("HangupRequest", "SoftHangupRequest", "Hangup", "QueueCallerJoin"),
+            *("QueueCallerAbandon", "QueueCallerLeave", "CoreShowChannel"),
         ),
         (_channel(),),
     ),
