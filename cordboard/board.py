@@ -523,6 +523,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.pop((part.pbx, part.linkedid), None)
+        self._answered_entries.pop(part.id, None)
         self._out.append(EndCall(part.id, operators))
         shown = tuple(pop.operator for pop in self._pops_of(whole.id))
         self._out.append(ShowCall(whole, shown))

@@ -717,3 +717,10 @@ def test_a_stay_that_is_closed_after_its_call_leaves_nothing_behind(
     desk.tell(Tick(), after=31)
     assert desk.board.live_calls == 0
     assert not desk.board._answered_entries
+
+
+def test_a_part_that_left_a_queue_leaves_nothing_behind(desk: Desk) -> None:
+    part, whole = Caller(1), Caller(2)
+    desk.tell(*whole.arrives(None), *part.arrives(None), part.left())
+    desk.tell(cti.Merged(*part.about, whole.about[1]))
+    assert not desk.board._answered_entries
