@@ -432,7 +432,7 @@ class Board:
         if entry is None or call is None:
             return
         self._out.append(Save(entry_record(entry, call, call.operator)))
-        if fact.outcome == "connected":
+        if fact.outcome == "connected" and call.state != "ended":
             self._answered_entries[call.id] = entry
         if call.state == "waiting":
             self._change(replace(call, state="routing"))
@@ -523,6 +523,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.pop((part.pbx, part.linkedid), None)
+        self._answered_entries.pop(part.id, None)
         self._out.append(EndCall(part.id, operators))
         shown = tuple(pop.operator for pop in self._pops_of(whole.id))
         self._out.append(ShowCall(whole, shown))

@@ -707,3 +707,20 @@ def test_a_card_whose_phone_was_not_told_to_hang_up_is_wrapped_up_with_its_call(
     desk.tell(Tick(), after=31)
     assert desk.state(ANNA) == "ready"
     assert desk.board.live_calls == 0
+
+
+def test_a_stay_that_is_closed_after_its_call_leaves_nothing_behind(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), call.called(ANNA), call.rings(ANNA), call.talks(ANNA))
+    desk.tell(*call.ends(ANNA), call.left())
+    desk.tell(Tick(), after=31)
+    assert desk.board.live_calls == 0
+    assert not desk.board._answered_entries
+
+
+def test_a_part_that_left_a_queue_leaves_nothing_behind(desk: Desk) -> None:
+    part, whole = Caller(1), Caller(2)
+    desk.tell(*whole.arrives(None), *part.arrives(None), part.left())
+    desk.tell(cti.Merged(*part.about, whole.about[1]))
+    assert not desk.board._answered_entries
