@@ -792,6 +792,7 @@ class CallModel:
         if name == "CordboardQueue":
             self._stays.explain(leg, status)
         else:
+            self._announce(leg.call)
             self._facts.append(Detoured(*self._about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
