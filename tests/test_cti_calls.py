@@ -161,6 +161,17 @@ def test_the_dialplans_word_on_a_detour_is_told() -> None:
     assert told == [("manager", "NOANSWER")]
 
 
+def test_a_detour_is_told_after_the_call_that_it_befell() -> None:
+    """The dialplan may speak before anything else shows that the caller is somebody."""
+    recorded = messages("queue_answered_caller_hangs_up")
+    place = next(i for i, item in enumerate(recorded) if item["Event"] == "Newchannel")
+    about = {key: recorded[place][key] for key in ("Uniqueid", "Linkedid", "Channel", "Timestamp")}
+    about |= {"Event": "UserEvent", "UserEvent": "CordboardFallback", "Status": "SUCCESS"}
+    recorded.insert(place + 1, Message(about))
+    kinds = [type(fact) for fact in fed(recorded)]
+    assert kinds.index(Offered) < kinds.index(Detoured)
+
+
 @pytest.mark.parametrize(
     ("cause", "asked", "lost"),
     [

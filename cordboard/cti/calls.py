@@ -555,6 +555,7 @@ class CallModel:
         if name == "CordboardQueue":
             self._people.stays.explain(leg, status)
         else:
+            self._people.announce(leg.call)
             self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
