@@ -3,7 +3,9 @@
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: setup demo test test-pure test-faults check bench pictures messages lock clean
+MINUTES ?= 3
+
+.PHONY: setup demo test test-pure test-faults chaos check bench pictures messages lock clean
 
 setup: $(READY)
 
@@ -25,6 +27,10 @@ test-pure: $(READY)
 test-faults: $(READY)
 	@tools/system.sh
 	@$(PYTHON) -m pytest -m faults
+
+# Faults at random on the real Asterisk: make chaos MINUTES=30 [SEED=4711]
+chaos: $(READY)
+	@PYTHONPATH=.:tests $(PYTHON) tests/chaos.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 check: $(READY)
 	@.venv/bin/ruff format --check .

@@ -11,10 +11,9 @@ import asyncio
 import math
 import signal
 import ssl
-import time
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +24,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from cordboard import memory
 from cordboard.board import Board
+from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
@@ -42,6 +42,7 @@ from cordboard.desk import (
     AlarmRaised,
     AnyFact,
     Command,
+    CountFallbacks,
     CustomerFound,
     FindCustomer,
     HangUp,
@@ -105,12 +106,13 @@ def read_policy(settings: Settings) -> Policy:
 class App:
     """The running server. `serve` runs it until a signal; tests use `start` and `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         """Raises `UserError` for what the settings alone can tell is wrong."""
         if not settings.pbx:
             raise UserError("no [[pbx]] in the configuration: name the Asterisk to connect to")
         desk = settings.desk
         self.settings = settings
+        self._clock = clock or Clock()
         self.registry = CollectorRegistry()
         self.store = Store(
             settings.database.url,
@@ -118,7 +120,7 @@ class App:
             settings.crm.statuses,
             settings.crm.languages,
         )
-        self.hub = Hub(self.registry)
+        self.hub = Hub(self.registry, wall=self._clock, missed=self._pop_missed)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
@@ -152,6 +154,7 @@ class App:
         self._due_timer: asyncio.TimerHandle | None = None
         self._users: tuple[User, ...] = ()
         self._names: dict[str, str] = {}
+        self._told: dict[AlarmKind, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._measure()
@@ -164,6 +167,11 @@ class App:
         self._forged = Counter(
             "cordboard_forged_callers",
             "Calls whose caller wrote control characters into his number or the one he called",
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "cordboard_fallbacks",
+            "Callers who took the PBX's default way without us, as the PBX counts them",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -200,6 +208,10 @@ class App:
             "cordboard_ami_oversize": (
                 "AMI frames given up because they had no end",
                 lambda: self._link_sum("oversize"),
+            ),
+            "cordboard_ami_lag_seconds": (
+                "Seconds by which AMI events are read later than the PBX writes them",
+                self._lag,
             ),
             "cordboard_ami_overloads": (
                 "AMI links dropped because events came faster than they were handled",
@@ -243,7 +255,7 @@ class App:
             raise
 
     async def _open_doors(self) -> None:
-        now, desk = time.time(), self.settings.desk
+        now, desk = self._clock(), self.settings.desk
         await self._load_users()
         waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
         remembered = await memory.remembered(
@@ -346,6 +358,18 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
+    def _tell_state(self, kind: AlarmKind, seconds: int) -> None:
+        """An alarm of a state, told when its figure changes; 0 is no alarm."""
+        if seconds != self._told.get(kind, 0):
+            self._told[kind] = seconds
+            if seconds:
+                self.alarm(kind, seconds)
+            else:
+                self.alarm_over(kind)
+
+    def _lag(self) -> float:
+        return max(link.lag for link in self.links.values())
+
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""
         if (pbx, channel) in self._forgers:
@@ -360,6 +384,9 @@ class App:
         while True:
             await asyncio.sleep(1)
             self._inbox.put((Tick(), 0.0))
+            self._clock.follow(quiet=not self._board.live_calls)
+            self._tell_state("clock-stepped", round(abs(self._clock.behind())))
+            self._tell_state("behind", round(self._lag()))
             users_at += 1
             if users_at >= USERS_EVERY:
                 users_at = 0.0
@@ -386,7 +413,7 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
-            now = time.time()
+            now = self._clock()
             commands: list[Command] = []
             for fact in self._facts(item, now):
                 commands += self._board.apply(fact, now)
@@ -443,6 +470,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
+                case CountFallbacks():
+                    self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Remark():
@@ -478,6 +507,10 @@ class App:
             log.critical("broken", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 
+    def _pop_missed(self, operator: str) -> None:
+        log.warning("pop.missed", operator=operator)
+        self.alarm("pops-missed", detail=self._names.get(operator, operator))
+
     # Commands
 
     async def _find_customer(self, command: FindCustomer) -> None:
@@ -502,7 +535,8 @@ class App:
                 command.customer,
                 command.note,
                 command.result,
-                time.time(),
+                self._clock(),
+                first=command.first,
             )
             await self._write_wrapup(written)
         except CordboardError as error:
@@ -521,7 +555,8 @@ class App:
                 return
             except (PeerError, TimeoutError) as error:
                 reason = str(error) or "no answer"
-        await self._ledger.keep(written, reason)
+        # Nobody can be told any more that another device was first.
+        await self._ledger.keep(replace(written, first=False), reason)
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
@@ -537,6 +572,17 @@ class App:
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
+
+    async def _count_fallbacks(self, pbx: PbxName) -> None:
+        try:
+            new = await self._exchange.new_fallbacks(pbx)
+        except PeerError as error:
+            log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
+            return
+        if new:
+            self._fallbacks.inc(new)
+            self.alarm("fallback-routed", new)
+            log.warning("fallback.callers", pbx=pbx, count=new)
 
     # The door
 
@@ -568,7 +614,7 @@ class App:
             self._note_forger(pbx, session.env.get("agi_channel", ""))
         self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = derived_id(int(time.time() * 1000), pbx, known, str(self._asked))
+        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
         number = session.env.get("agi_callerid", "")
         fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()

@@ -99,6 +99,11 @@ class Proxy:
         for link in self._links:
             link.cut = how
 
+    def say(self, data: bytes) -> None:
+        """Bytes of our own, downwards, on every connection: between frames if a plan is set."""
+        for link in self._links:
+            link.say(data)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(self, reader, writer)
         self._links.add(link)
@@ -149,6 +154,9 @@ class _Link:
         self.end("fin")
         for timer in self._late:
             timer.cancel()
+
+    def say(self, data: bytes) -> None:
+        self._near[1].write(data)
 
     def end(self, how: Literal["reset", "fin"]) -> None:
         for _, writer in (self._near, *([self._far] if self._far else [])):

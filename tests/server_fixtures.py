@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,21 @@ from proxy import Proxy, proxied
 from websockets.asyncio.client import ClientConnection, connect
 
 from cordboard.config import load
+from cordboard.crm_core.calls import _CALL, records
 from cordboard.crm_core.migrations import upgrade
+from cordboard.crm_core.model import CallRecord, Role
 from cordboard.crm_core.store import Store
+from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 
-USERS = (
+USERS: tuple[tuple[str, Role, str | None, str | None], ...] = (
     ("anna", "operator", "PJSIP/1001", "+79031110001"),
     ("boris", "operator", "PJSIP/1002", None),
     ("maria", "supervisor", None, None),
     ("admin", "admin", None, None),
 )
+HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
 Message = dict[str, Any]
 
@@ -87,12 +91,19 @@ class Server:
         status: dict[str, Any],
         *,
         ami_port: int | None = None,
+        wrapup: int = 300,
+        clock: Path | None = None,
+        users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
     ) -> None:
-        """`ami_port`: a proxy's, that stands before the PBX's own. `database`: its URL, if it is
-        not to be an SQLite file of the server's own."""
+        """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
+        seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
+        be an SQLite file of the server's own."""
+        own = ["-m", "cordboard"]
+        self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
+        self._wrapup, self._users = wrapup, users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
@@ -114,12 +125,12 @@ class Server:
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
-        self.config.write_text("\n".join(lines) + "\n[desk]\nwrapup_seconds = 300\n")
+        self.config.write_text("\n".join(lines) + f"\n[desk]\nwrapup_seconds = {self._wrapup}\n")
         settings = load(self.config)
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
         await store.open()
-        for name, role, phone, mobile in USERS:
+        for name, role, phone, mobile in self._users:
             user = await store.add_user(name, role, PASSWORD, phone=phone, mobile=mobile)
             self.tokens[name] = await store.issue_token(user)
         await store.close()
@@ -139,12 +150,12 @@ class Server:
 
     async def start(self) -> None:
         """Returns when it is ready: the PBX in view, the database open."""
-        command = [sys.executable, "-m", "cordboard", "serve", "--config", str(self.config)]
+        command = [sys.executable, *self._program, "serve", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 tethered([*command, "--log", "json"]), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         async with aiohttp.ClientSession() as session:
             while time.monotonic() < deadline and self._process.poll() is None:
                 with contextlib.suppress(aiohttp.ClientError):
@@ -152,6 +163,7 @@ class Server:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.05)
+        self.stop()  # or the tests that follow find its ports taken
         raise AssertionError(f"the server did not become ready:\n{self.said()}")
 
     def said(self) -> str:
@@ -162,6 +174,11 @@ class Server:
         assert self._process
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> None:
+        """Until it has ended by itself."""
+        assert self._process
+        self._process.wait(20)
 
     @property
     def pid(self) -> int:
@@ -222,6 +239,11 @@ class Server:
         finally:
             await store.close()
 
+    async def calls(self) -> list[CallRecord]:
+        """Every call that the store has; it shows no more than its last few hundred itself."""
+        async with self.store() as store:
+            return records(CallRecord, await store._database.rows(_CALL))
+
     async def metric(self, name: str) -> float:
         async with aiohttp.ClientSession() as session, session.get(f"{self.base}/metrics") as got:
             text = await got.text()
@@ -265,12 +287,14 @@ async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> As
 @asynccontextmanager
 async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
     pbx.cli("queue reset stats")
+    for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
+        pbx.cli(f"dialplan set global {name} 0")  # whom tests without a server sent away
     await running.prepare()
     await running.start()
     try:
         yield
     finally:
         running.stop()
-        if pbx.pid() is not None:
-            for name in ("1001", "1002"):
+        for name in ("1001", "1002"):
+            with contextlib.suppress(UserError):  # it may be gone, or going
                 pbx.cli(f"queue unpause member PJSIP/{name}")

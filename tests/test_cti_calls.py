@@ -15,12 +15,14 @@ from cordboard.cti.ami import Decoder, Message
 from cordboard.cti.calls import CallModel
 from cordboard.cti.facts import (
     Cleared,
+    Detoured,
     Established,
     Fact,
     MemberGone,
     MemberSeen,
     Offered,
     Originated,
+    PeerCleared,
     Placed,
     QueueLeft,
     QueueSeen,
@@ -151,6 +153,36 @@ def test_a_phone_that_did_not_answer_gives_its_reason() -> None:
     facts = fed(messages("queue_no_answer_then_answered"))
     causes = [(phone(f.peer), f.cause) for f in facts if isinstance(f, Undelivered)]
     assert causes == [("PJSIP/1004", "no-answer")]
+
+
+def test_the_dialplans_word_on_a_detour_is_told() -> None:
+    facts = fed(messages("manager_voicemail_then_queue"))
+    told = [(fact.kind, fact.status) for fact in facts if isinstance(fact, Detoured)]
+    assert told == [("manager", "NOANSWER")]
+
+
+@pytest.mark.parametrize(
+    ("cause", "asked", "lost"),
+    [
+        ("44", "SoftHangupRequest", True),
+        ("18", "HangupRequest", True),
+        ("16", "HangupRequest", False),
+        ("44", "none of its own", False),
+    ],
+    ids=["no sound", "no answer to the session timer", "put down", "the caller's loss"],
+)
+def test_a_lost_phone_is_told_from_one_that_was_put_down(
+    cause: str, asked: str, lost: bool
+) -> None:
+    recorded = messages("queue_answered_operator_hangs_up")
+    phones = [item["DestUniqueid"] for item in recorded if item["Event"] == "AgentConnect"]
+    for item in recorded:
+        if item["Uniqueid"] in phones and item["Event"] in ("HangupRequest", "SoftHangupRequest"):
+            item.headers["Event"] = asked
+        if item["Uniqueid"] in phones and item["Event"] == "Hangup":
+            item.headers["Cause"] = cause
+    ends = [fact.lost for fact in fed(recorded) if isinstance(fact, PeerCleared)]
+    assert ends == [lost]
 
 
 def test_a_restart_of_the_pbx_closes_its_calls_as_lost() -> None:

@@ -65,7 +65,9 @@ def test_broken_off_midway_leaves_nothing_that_counts(
     monkeypatch.setattr(packages, "_download", killed)
     with pytest.raises(KeyboardInterrupt):
         packages._fetch()
-    (cache / f"asterisk-{packages.SUITE}-amd64-1.part-old/root").mkdir(parents=True)  # of a kill -9
+    (cache / f"asterisk-{packages.SUITE}-amd64-{packages._RECIPE}.part-old/root").mkdir(
+        parents=True
+    )  # of a kill -9
     play(monkeypatch)
     assert packages._fetch().is_dir()
     assert not list(cache.glob("*.part-*"))

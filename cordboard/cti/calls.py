@@ -25,6 +25,8 @@ from cordboard.cti.ami import Message, unescape
 from cordboard.cti.dialects import OLD_EVENTS, modern
 from cordboard.cti.facts import (
     Cause,
+    Detour,
+    Detoured,
     Fact,
     Offered,
     Originated,
@@ -45,6 +47,16 @@ HANGUP_CAUSES: dict[str, Cause] = {
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
 
+LOST_CAUSES = frozenset({"18", "44"})
+"""Of a leg that talked: no answer to the session timer, and no more sound (`rtp_timeout`)."""
+
+DETOURS: dict[str, Detour] = {
+    "CordboardFallback": "fallback",
+    "CordboardManager": "manager",
+    "CordboardTransfer": "transfer",
+}
+"""The shipped dialplan's user events."""
+
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
 
@@ -62,6 +74,7 @@ class CallModel:
         self._listed: list[Message] = []
         self._lost_at: float | None = None
         self._doubt_until = math.inf
+        self._catching_up = False
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -81,6 +94,7 @@ class CallModel:
             "BlindTransfer": self._blind_transfer,
             "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
+            "SoftHangupRequest": self._soft_hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
@@ -151,6 +165,7 @@ class CallModel:
                 self._people.remove(leg, lost=True)
             self._legs.restart()
         self.boot = boot
+        self._catching_up = True
         return self._people.facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
@@ -164,6 +179,7 @@ class CallModel:
         """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
         on a standing link a moment later, since its events may still be on their way."""
         self._people.begin(now)
+        self._catching_up = False
         self._snapshot.is_open = False
         self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
@@ -300,10 +316,12 @@ class CallModel:
             self._people.ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
-        elif leg.call.caller is None and self._began(leg):
+        elif leg.call.caller is None and not self._catching_up and self._began(leg):
             # The first party of a call that the PBX itself began has answered: for people it is
             # now that a call begins. It may be a phone that rings again after a transfer that
-            # nobody answered, and soon steps into the call that it was.
+            # nobody answered, and soon steps into the call that it was. Before the snapshot that
+            # ends a gap it may also be one that takes the call of somebody of whom we have not
+            # heard; the snapshot will tell.
             leg.came_in = True
             leg.call.began = self._people.now
             self._offer(leg, message)
@@ -472,13 +490,20 @@ class CallModel:
     def _hangup_request(self, message: Message) -> None:
         leg = self._shown(message)
         if leg is not None:
-            leg.left_by_itself = True
+            leg.left_by_itself = leg.ended_first = True
             leg.said = HANGUP_CAUSES.get(message["Cause"])
+
+    def _soft_hangup_request(self, message: Message) -> None:
+        leg = self._legs.find(message["Uniqueid"])
+        if leg is not None:
+            leg.ended_first = True
 
     def _hangup(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
-            self._people.remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            cause = message["Cause"]
+            gone = leg.ended_first and cause in LOST_CAUSES
+            self._people.remove(leg, cause=HANGUP_CAUSES.get(cause), gone=gone)
             self._legs.bury(leg)
 
     # Queues
@@ -519,10 +544,15 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is None or message["UserEvent"] != "CordboardQueue":
+        if leg is None:
             return
-        if not self._turned(leg, message):
-            self._people.stays.explain(leg, message["Status"])
+        name, status = message["UserEvent"], message["Status"]
+        if (name != "CordboardQueue" and name not in DETOURS) or self._turned(leg, message):
+            return
+        if name == "CordboardQueue":
+            self._people.stays.explain(leg, status)
+        else:
+            self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):

@@ -72,6 +72,8 @@ class Leg:
     """That it is on hook again has been told."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
+    ended_first: bool = False
+    """The end of the talk began with this leg, by its phone or by the loss of it."""
     said: Cause | None = None
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None

@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 PING_EVERY = 5.0
 """Seconds. A silent PBX is noticed within their sum with `connection.REPLY_WITHIN`."""
 
+SHUTTING_DOWN = "shutting down"
+"""Asterisk's own words, to everybody who logs in while it waits for its calls to end."""
+
 BOOT_WITHIN = 60.0
 BACKOFF_FIRST, BACKOFF_MOST = 0.5, 10.0
 
@@ -97,6 +100,18 @@ class AmiLink:
         self._telling = False
         self._suspected = asyncio.Event()
         self._refused: tuple[str, ...] = ()
+        self._restarting = False
+        self._asked_at: float | None = None
+        self._answered_in = 0.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which we read events later than the PBX writes them: as long as the ping,
+        which stands behind them in the line, has waited for its answer."""
+        if self._asked_at is None:
+            return self._answered_in
+        waited = asyncio.get_running_loop().time() - self._asked_at
+        return max(waited, self._answered_in)
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -127,11 +142,13 @@ class AmiLink:
                 async with self._connected() as (events, commands):
                     await self._resync(events)
                     came_up, backoff, said = True, BACKOFF_FIRST, ""
+                    self._restarting = False
                     self._commands = commands
                     self._ready.set()
                     reason = await self._watch(events, commands)
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
+                self._restarting = self._restarting or SHUTTING_DOWN in reason
                 if isinstance(error, LoginRefused):
                     backoff = BACKOFF_MOST
             finally:
@@ -139,7 +156,7 @@ class AmiLink:
                 self._ready.clear()
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
-                self._sink(LinkDown(self.name, reason))
+                self._sink(LinkDown(self.name, reason, self._restarting))
                 said = reason
             # Jitter, so that several servers do not come back to a restarted PBX all at once.
             await asyncio.sleep(backoff * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
@@ -213,6 +230,8 @@ class AmiLink:
         if self._doubts:
             await self._doubts.settle()
         self._refused = tuple(refused)
+        if self._doubts:
+            await self._doubts.settle()
         self._tell(SnapshotDone(self.name, self._refused))
 
     async def _mend(self, events: Connection) -> str:
@@ -234,7 +253,7 @@ class AmiLink:
 
     async def _watch(self, events: Connection, commands: Connection) -> str:
         """Returns the reason when either connection ends or does not answer."""
-        tasks = [asyncio.create_task(_ping(connection)) for connection in (events, commands)]
+        tasks = [asyncio.create_task(self._ping(connection)) for connection in (events, commands)]
         tasks.append(asyncio.create_task(self._mend(events)))
         try:
             done, _ = await asyncio.wait(
@@ -246,12 +265,31 @@ class AmiLink:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _ping(self, connection: Connection) -> str:
+        loop = asyncio.get_running_loop()
+        events = connection is self._events
+        if events:
+            self._asked_at, self._answered_in = None, 0.0
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            asked = loop.time()
+            if events:
+                self._asked_at = asked
+            try:
+                await connection.act("Ping")
+            except PeerError as error:
+                return str(error)
+            if events:
+                self._asked_at, self._answered_in = None, loop.time() - asked
+
     def _heard(self, message: Message, born: float) -> None:
         name = message.headers.get("Event", "")
         if name in UPHEAVALS:
             if name == "FullyBooted":
                 self._booted.set()
             self.resync(f"{name} {message['Module']}".strip())
+        elif name == "Shutdown":
+            self._restarting = True
         # What comes before the snapshot is contained in it.
         if self._telling:
             self._tell(PbxMessage(self.name, message, born))
@@ -276,12 +314,3 @@ class AmiLink:
             self._telling = False
             if self._events:
                 self._events.drop("more events than can be handled; coming back with a snapshot")
-
-
-async def _ping(connection: Connection) -> str:
-    while True:
-        await asyncio.sleep(PING_EVERY)
-        try:
-            await connection.act("Ping")
-        except PeerError as error:
-            return str(error)

@@ -254,20 +254,23 @@ class People:
         if leg in self.unheld:
             self.tell(self.unheld.pop(leg)[0])
 
-    def clear(self, peer: Leg) -> None:
+    def clear(self, peer: Leg, gone: bool = False) -> None:
         if peer.talked and not peer.cleared and peer is not peer.call.caller:
             peer.cleared = True
             about = self.about(peer.call)
-            self.tell(PeerCleared(*about, peer.channel, peer.identity))
+            self.tell(PeerCleared(*about, peer.channel, peer.identity, gone))
 
-    def remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
+    def remove(
+        self, leg: Leg, cause: Cause | None = None, lost: bool = False, gone: bool = False
+    ) -> None:
+        """`lost` is what we did not see end, `gone` a phone of which Asterisk hears no more."""
         call = leg.call
         self.announce(call)
         self.retrieve(leg)
         if leg is call.caller:
             self.stays.hung_up(leg, lost)
         elif leg.talked:
-            self.clear(leg)
+            self.clear(leg, gone)
         elif leg.called and not leg.refused:
             self.refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:

@@ -32,14 +32,16 @@ PACKAGES = (
     "asterisk-core-sounds-en-gsm",
     "asterisk-core-sounds-ru-gsm",  # for Bulgarian there is none: it falls back to English
     "asterisk-moh-opsound-gsm",
+    "libfaketime",  # for a PBX whose clock is set while it runs
     "sip-tester",
 )
-_RECIPE = 1  # raise it when a cache made before must not be used any more
+_RECIPE = 2  # raise it when a cache made before must not be used any more
 _OLDEST = 20  # major version of an installed Asterisk that will do
 _LOADERS = {
     "amd64": ("x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
     "arm64": ("aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 }
+_FAKETIME = "faketime/libfaketimeMT.so.1"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _BY_HAND = "install the packages asterisk and sip-tester by hand, and the sandbox will use them"
 
@@ -52,6 +54,7 @@ class Asterisk:
     modules: Path
     data: Path  # has sounds/, documentation/ and perhaps moh/
     version: str
+    faketime: Path | None = None  # the library that fakes the time, where we have one
 
     @property
     def major(self) -> int:
@@ -106,7 +109,8 @@ def _installed_asterisk() -> Asterisk | None:
     ]
     if not modules or not data:
         return None
-    found = Asterisk((program,), modules[0], data[0], _version((program,)))
+    faketime = next((p for p in Path("/usr/lib").glob(f"*/{_FAKETIME}")), None)
+    found = Asterisk((program,), modules[0], data[0], _version((program,)), faketime)
     return found if found.major >= _OLDEST else None
 
 
@@ -261,6 +265,7 @@ def _unpacked(root: Path) -> Tools:
             libraries / "asterisk/modules",
             root / "usr/share/asterisk",
             found[1] if found else _version(asterisk),
+            libraries / _FAKETIME,
         ),
         (*start, str(root / "usr/bin/sipp")),
     )

@@ -55,8 +55,10 @@ class SandboxPbx:
         """Start it in the background, unless it runs. True when it was started now."""
         return self.start()
 
-    def start(self, *, die_with_parent: bool = False) -> bool:
+    def start(self, *, die_with_parent: bool = False, own_clock: bool = False) -> bool:
         """Start it, unless it runs, and return when it takes calls. True when started now.
+
+        With `own_clock` its time of day can be set by `set_clock`; its timers are not touched.
 
         With `die_with_parent` it ends with the calling *thread*, even at kill -9: call this from
         the main thread then. Raises UserError when Asterisk cannot be fetched or does not start.
@@ -69,10 +71,18 @@ class SandboxPbx:
         with self._turn():
             if self.pid() is not None:  # another process was quicker
                 return False
-            self._start(asterisk, tied=die_with_parent)
+            self._start(asterisk, tied=die_with_parent, own_clock=own_clock)
         return True
 
-    def _start(self, asterisk: Asterisk, *, tied: bool) -> None:
+    def set_clock(self, seconds: float) -> None:
+        """Its time of day is `seconds` ahead of the machine's from now on (behind, if negative).
+        It must have been started with `own_clock`."""
+        path = self.directory / "clock"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{seconds:+.0f}\n", encoding="utf-8")
+        fresh.rename(path)
+
+    def _start(self, asterisk: Asterisk, *, tied: bool, own_clock: bool) -> None:
         kept = self._read()
         with claim(kept.get("base")) as ports:
             run = self._run_folder()
@@ -81,7 +91,7 @@ class SandboxPbx:
             folders = etc.Folders(self.directory, run)
             etc.write(folders, asterisk, ports, plan, scenery=self._scenery)
             self._write_server_config(ports, plan)
-            self._spawn(asterisk, tied=tied)
+            self._spawn(asterisk, tied=tied, own_clock=own_clock)
             try:
                 self._await_ready(ports)
             except BaseException:
@@ -281,8 +291,23 @@ path = {json.dumps(str(share("routing.toml")))}
 """
         _private(self.directory / "cordboard.toml", text)
 
-    def _spawn(self, asterisk: Asterisk, *, tied: bool) -> None:
+    def _spawn(self, asterisk: Asterisk, *, tied: bool, own_clock: bool) -> None:
         command = [*asterisk.command, "-C", str(self._folders().conf), "-f", "-n"]
+        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": "/"}
+        if own_clock:
+            if asterisk.faketime is None:
+                raise UserError("no libfaketime on this machine; type: apt-get install libfaketime")
+            self.set_clock(0)
+            environment |= {
+                "FAKETIME_TIMESTAMP_FILE": str(self.directory / "clock"),
+                "FAKETIME_CACHE_DURATION": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_DONT_RESET": "1",
+            }
+            if len(asterisk.command) > 1:  # through the loader, which preloads for it alone
+                command[1:1] = ["--preload", str(asterisk.faketime)]
+            else:
+                environment["LD_PRELOAD"] = str(asterisk.faketime)
         if tied:
             command = tethered(command)
         # Not a Popen: that one complains when it is forgotten while its process runs, and to be
@@ -290,7 +315,7 @@ path = {json.dumps(str(share("routing.toml")))}
         self._child = os.posix_spawn(
             command[0],
             command,
-            {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": "/"},
+            environment,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (
