@@ -220,6 +220,10 @@ class App:
                 "AMI links dropped because events came faster than they were handled",
                 lambda: self._link_sum("overloads"),
             ),
+            "cordboard_ami_resyncs": (
+                "Snapshots taken on a standing AMI link, because something did not fit",
+                lambda: self._link_sum("resyncs"),
+            ),
             "cordboard_agi_sessions": ("AGI sessions", lambda: self.agi.counters.sessions),
             "cordboard_agi_broken": (
                 "AGI sessions that broke off",

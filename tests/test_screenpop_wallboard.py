@@ -91,3 +91,39 @@ async def test_an_operator_is_not_shown_the_alarms(at_desk: AtDesk) -> None:
         desk.ring("p1", "+79123456789", customer("Ivan"))
         await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
         await expect(page.get_by_test_id("alarm")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", r"between \d\d:02:11 and \d\d:02:14 not seen"),
+        ("ru", r"между \d\d:02:11 и \d\d:02:14 не было видно"),
+        ("bg", r"между \d\d:02:11 и \d\d:02:14 не се виждаше"),
+    ],
+)
+async def test_a_gap_is_said_in_words_on_the_tile_of_the_operator_whose_call_it_touched(
+    at_desk: AtDesk, language: str, words: str
+) -> None:
+    gap = {"since": "2026-01-01T10:02:11.000000Z", "until": "2026-01-01T10:02:14.900000Z"}
+    async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
+        desk.ring("p1", "+79123456789", customer("Ivan"), operator="boris")
+        desk.answer("p1", operator="boris")
+        desk.operator("boris", "Boris Ivanov", "talking", 65, call=identity("p1"))
+        tile = page.get_by_test_id("operator-boris")
+        await expect(tile).to_contain_text("Ivan")
+        await expect(tile.get_by_test_id("unseen")).to_have_count(0)
+        desk.call("p1", unseen=[gap])
+        await expect(tile.get_by_test_id("unseen")).to_have_text(re.compile(words))
+
+
+async def test_what_the_pbx_does_not_list_is_said_until_it_does(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=2, longest=70, answered=40, in_time=30, abandoned=6, short=2)
+        banner = page.get_by_test_id("stale-banner")
+        desk.pbx("up", None, "queues")
+        await expect(banner).to_contain_text("Queues are unavailable")
+        await expect(
+            page.get_by_test_id("queue-sales").get_by_test_id("queue-waiting")
+        ).to_have_text("2")
+        desk.pbx("up")
+        await expect(banner).to_have_count(0)
