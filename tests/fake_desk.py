@@ -119,13 +119,14 @@ class FakeDesk:
         ]
         self.hub.publish({"type": "waiting", "queue": queue, "entries": full})
 
-    def pbx(self, state: str, stale: float | None = None) -> None:
+    def pbx(self, state: str, stale: float | None = None, restarting: bool = False) -> None:
         shown = {
             "name": "pbx",
             "state": state,
             "since": ago(stale or 0),
             "stale_since": None if stale is None else ago(stale),
             "reason": None,
+            "restarting": restarting,
         }
         self.hub.publish({"type": "pbx", "pbx": shown})
 

@@ -91,3 +91,13 @@ async def test_an_operator_is_not_shown_the_alarms(at_desk: AtDesk) -> None:
         desk.ring("p1", "+79123456789", customer("Ivan"))
         await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
         await expect(page.get_by_test_id("alarm")).to_have_count(0)
+
+
+async def test_a_pbx_that_restarts_and_events_that_come_late_are_said(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.pbx("down", stale=3, restarting=True)
+        await expect(page.get_by_test_id("stale-banner")).to_contain_text("is restarting")
+        desk.pbx("up")
+        await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
+        desk.alarm("behind", 3)
+        await expect(page.get_by_test_id("alarm")).to_contain_text("comes 3 seconds late")
