@@ -44,7 +44,7 @@ def part_of(frame: FrameType | None) -> str:
         return "waiting"
     while frame is not None:
         name = frame.f_code.co_filename
-        if "/sqlalchemy/" in name or "/aiosqlite/" in name:
+        if "/sqlalchemy/" in name:
             return "store"
         if "/cordboard/" in name:
             inside = name.rpartition("/cordboard/")[2]

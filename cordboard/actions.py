@@ -23,6 +23,7 @@ def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None
                 asked.args.get("customer"),
                 str(asked.args.get("note", "")),
                 asked.args.get("result"),
+                bool(asked.args.get("first", False)),
             )
         case "call", "hangup":
             if call is None or call.state == "ended":

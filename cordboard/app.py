@@ -12,6 +12,7 @@ import signal
 import ssl
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,6 +41,7 @@ from cordboard.desk import (
     AlarmRaised,
     AnyFact,
     Command,
+    CountFallbacks,
     CustomerFound,
     FindCustomer,
     HangUp,
@@ -111,7 +113,7 @@ class App:
             settings.crm.statuses,
             settings.crm.languages,
         )
-        self.hub = Hub(self.registry, wall=self._clock)
+        self.hub = Hub(self.registry, wall=self._clock, missed=self._pop_missed)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
@@ -157,6 +159,11 @@ class App:
         self._forged = Counter(
             "cordboard_forged_callers",
             "Calls whose caller wrote control characters into his number or the one he called",
+            registry=registry,
+        )
+        self._fallbacks = Counter(
+            "cordboard_fallbacks",
+            "Callers who took the PBX's default way without us, as the PBX counts them",
             registry=registry,
         )
         self._route_seconds = Histogram(
@@ -446,6 +453,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
+                case CountFallbacks():
+                    self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Remark():
@@ -481,6 +490,10 @@ class App:
             log.critical("broken", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 
+    def _pop_missed(self, operator: str) -> None:
+        log.warning("pop.missed", operator=operator)
+        self.alarm("pops-missed", detail=self._names.get(operator, operator))
+
     # Commands
 
     async def _find_customer(self, command: FindCustomer) -> None:
@@ -506,6 +519,7 @@ class App:
                 command.note,
                 command.result,
                 self._clock(),
+                first=command.first,
             )
             await self._write_wrapup(written)
         except CordboardError as error:
@@ -524,7 +538,8 @@ class App:
                 return
             except (PeerError, TimeoutError) as error:
                 reason = str(error) or "no answer"
-        await self._ledger.keep(written, reason)
+        # Nobody can be told any more that another device was first.
+        await self._ledger.keep(replace(written, first=False), reason)
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
@@ -540,6 +555,17 @@ class App:
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
+
+    async def _count_fallbacks(self, pbx: PbxName) -> None:
+        try:
+            new = await self._exchange.new_fallbacks(pbx)
+        except PeerError as error:
+            log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
+            return
+        if new:
+            self._fallbacks.inc(new)
+            self.alarm("fallback-routed", new)
+            log.warning("fallback.callers", pbx=pbx, count=new)
 
     # The door
 

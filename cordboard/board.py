@@ -26,6 +26,7 @@ from cordboard.desk import (
     Call,
     CallState,
     Command,
+    CountFallbacks,
     CustomerChanged,
     CustomerFound,
     EndCall,
@@ -36,6 +37,7 @@ from cordboard.desk import (
     LinkState,
     Originate,
     Part,
+    PauseMember,
     Pop,
     PopEnd,
     Remark,
@@ -69,7 +71,7 @@ from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.queue.routing import Caller, decide
+from cordboard.queue.routing import Caller, Reason, decide
 from cordboard.records import (
     call_record,
     contact,
@@ -77,12 +79,15 @@ from cordboard.records import (
     fact_record,
     link_record,
     pop_id,
+    reasons_json,
     recalled,
 )
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
 
+PHONE_LOST = "phone-lost"
+"""The reason for a pause that consoles know the words for."""
 _PARTS: dict[str, Part] = {
     "CoreShowChannels": "calls",
     "QueueStatus": "queues",
@@ -99,6 +104,11 @@ _POP_ENDS: dict[cti.Cause, PopEnd] = {
 }
 
 
+_FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
+"""AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
+the lease is over is HANGUP; every other one was never reached."""
+
+
 class Board:
     """All state of the desk. One consumer calls `apply`, nobody else."""
 
@@ -112,6 +122,7 @@ class Board:
         self._wrapups: dict[str, CallId] = {}
         self._answered_entries: dict[CallId, Entry] = {}
         self._remembered: dict[CallId, CallRecord] = {}
+        self._resumed: set[CallId] = set()
         self._unwritten: dict[CallId, list[Unwritten]] = {}
         self._gaps: dict[str, tuple[Gap, ...]] = {}
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
@@ -138,6 +149,8 @@ class Board:
                 self._placed(fact)
             case cti.QueueLeft():
                 self._queue_left(fact)
+            case cti.Detoured():
+                self._detoured(fact)
             case cti.Called():
                 self._called(fact)
             case cti.Delivered():
@@ -198,8 +211,7 @@ class Board:
                 operator = self._floor.operator(OperatorName(fact.target))
                 self._out.append(command_for(fact, call, operator))
             case ActionDone():
-                self._outgoing.refused(fact)
-                self._out.append(Tell(fact.id, fact.actor, fact.error))
+                self._action_done(fact)
             case WrapUpSaved():
                 self._wrapup_saved(fact)
             case AlarmRaised():
@@ -275,7 +287,8 @@ class Board:
             self._change(self._with_arrival(call, arrival))
 
     def _with_arrival(self, call: Call, arrival: Arrival) -> Call:
-        found = arrival.found
+        found, decision = arrival.found, arrival.decision or call.decision
+        fresh = decision is not None and decision is not call.decision
         return replace(
             call,
             card=(found and found.card) or call.card,
@@ -283,7 +296,8 @@ class Board:
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
             dialled=arrival.dialled or call.dialled,
-            decision=arrival.decision or call.decision,
+            decision=decision,
+            why=reasons_json(decision.reasons) if decision and fresh else call.why,
         )
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -340,13 +354,17 @@ class Board:
                 queue=QueueName(record.queue) if record.queue else None,
                 unseen=self._gaps.pop(record.id, ()),
             )
+            if record.state == "talking" and record.operator:
+                # Nobody may be in the caller's bridge now: the operator consults a colleague.
+                call = replace(call, state="talking", operator=OperatorName(record.operator))
+                self._resumed.add(call.id)
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
         name = self._floor.at_phone(fact.channel)
         consults = self._calls.get(self._floor.is_busy(name) or CallId("")) if name else None
         if consults is not None:
             # A second line, opened in the middle of a call, is about that call's customer.
-            call = replace(call, card=consults.card, decision=consults.decision)
+            call = replace(call, card=consults.card, decision=consults.decision, why=consults.why)
         elif name is not None:
             self._advance(name, "answer", fact.call)
             call = replace(call, direction="out", operator=name)
@@ -367,9 +385,29 @@ class Board:
         if entry is None:
             entry = self._entry(call, fact)
             self._out.append(Save(entry_record(entry, call, None)))
+            if call.state == "talking":  # put back: the talk before is over
+                call = replace(call, state="routing", operator=None)
         self._floor.join(entry, fact.position)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
+
+    def _detoured(self, fact: cti.Detoured) -> None:
+        call = self._calls.get(fact.call)
+        if call is None:
+            return
+        match fact.kind:
+            case "fallback":
+                how = _FALLBACKS.get(fact.status, "unreachable")
+                self._befall(call, Reason("fallback", {"how": how}))
+                self._out.append(CountFallbacks(call.pbx))
+            case "manager":
+                self._befall(call, Reason("manager-not-reached", {"status": fact.status}))
+            case "transfer":
+                self._befall(call, Reason("transfer-not-taken", {"status": fact.status}))
+
+    def _befall(self, call: Call, reason: Reason) -> None:
+        if reason not in call.befell:
+            self._change(replace(call, befell=(*call.befell, reason)))
 
     def _placed(self, fact: cti.Placed) -> None:
         entry = self._floor.line(fact.queue).find(fact.uniqueid)
@@ -491,8 +529,11 @@ class Board:
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
-        if name is not None:
-            self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
+        if name is None:
+            return
+        if fact.lost:
+            self._phone_lost(name, fact.call)
+        self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
 
     def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
         """The operator's leg is down; with a card there is a note to write, without one none."""
@@ -501,6 +542,27 @@ class Board:
             self._await_note(pop)
         if not pops:
             self._advance(name, "done", identity)
+
+    def _phone_lost(self, name: OperatorName, identity: CallId) -> None:
+        """No more calls to a phone that went away in mid-call, until its operator says that it is
+        there again. The shipped dialplan puts the caller back at the head of the queue."""
+        operator, call = self._floor.operator(name), self._calls.get(identity)
+        assert operator
+        if call is not None:
+            self._befall(call, Reason("phone-lost", {"operator": operator.display_name}))
+        lost = AlarmRaised("phone-lost", detail=operator.display_name)
+        self._out += self._alarms.raised(lost, self._now)
+        if operator.memberships and operator.reason is None:
+            member = operator.memberships[0]
+            why = PHONE_LOST
+            self._out.append(PauseMember("", name, member.pbx, member.interface, True, why))
+
+    def _action_done(self, fact: ActionDone) -> None:
+        self._outgoing.refused(fact)
+        if fact.id:
+            self._out.append(Tell(fact.id, fact.actor, fact.error))
+        elif fact.error:
+            self._out.append(Remark(f"{fact.actor}: {fact.error}"))
 
     def _unseen(self, fact: cti.Unseen) -> None:
         call = self._calls.get(fact.call)
@@ -545,7 +607,7 @@ class Board:
             self._advance(fact.actor, "done", fact.call)
         for pop in self._pops_of(fact.call):
             if pop.operator == fact.actor and pop.wrapup_until is not None:
-                self._end_pop(pop, "done")
+                self._end_pop(pop, "done", saved=True)
         self._forget_if_over(fact.call)
 
     def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
@@ -653,8 +715,14 @@ class Board:
         self._out.append(ShowPop(pop, first=False))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
-        """What the store held open and the PBX does not have any more ended unseen. A list that
-        was refused says nothing of what it would have held."""
+        """What the store held open and the PBX does not have any more ended unseen; so did a talk
+        whose operator is not in the call any more. A list that was refused says nothing of what it
+        would have held."""
+        resumed = [self._calls[i] for i in self._resumed if i in self._calls]
+        for call in [call for call in resumed if call.pbx == fact.pbx]:
+            self._resumed.discard(call.id)
+            if call.operator and self._floor.is_busy(call.operator) != call.id:
+                self._change(replace(call, state="routing", operator=None))
         for record in [r for r in self._remembered.values() if r.pbx == fact.pbx]:
             if "CoreShowChannels" not in fact.refused:
                 del self._remembered[CallId(record.id)]
@@ -671,6 +739,7 @@ class Board:
         before = self._links.get(fact.pbx)
         if before is None or (before.state, before.unavailable) != ("up", unavailable):
             self._link(fact.pbx, "up", unavailable=unavailable)
+        self._out.append(CountFallbacks(fact.pbx))
 
     def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
         """A wait that was over before we looked again: who talks by now was answered."""
@@ -689,13 +758,13 @@ class Board:
     def _put(self, pop: Pop) -> None:
         self._pops.setdefault(pop.call.id, {})[pop.id] = pop
 
-    def _end_pop(self, pop: Pop, reason: PopEnd) -> None:
+    def _end_pop(self, pop: Pop, reason: PopEnd, saved: bool = False) -> None:
         pops = self._pops[pop.call.id]
         del pops[pop.id]
         if not pops:
             del self._pops[pop.call.id]
         self._wrapups.pop(pop.id, None)
-        self._out.append(EndPop(pop.id, pop.operator, reason))
+        self._out.append(EndPop(pop.id, pop.operator, reason, saved))
 
     def _set_state(self, call: CallId, state: CallState) -> None:
         known = self._calls.get(call)
@@ -730,4 +799,4 @@ class Board:
 
 def _on_card(call: Call) -> tuple[object, ...]:
     """What a card shows of the call, its state apart."""
-    return call.card, call.lookup_failed, call.decision, call.number
+    return call.card, call.lookup_failed, call.decision, call.number, call.befell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ NEEDED = {
     "CoreShowChannels": "write=reporting",
     "QueueStatus": "no class at all; is app_queue loaded?",
     "Getvar": "write=call or reporting",
+    "Setvar": "write=call",
     "Hangup": "write=call",
     "QueuePause": "write=agent",
 }
@@ -33,6 +35,7 @@ async def find_faults(config: Path | None) -> list[str]:
         return str(error).splitlines()
     faults = _files(settings)
     faults += await _database(settings)
+    faults += _spool(settings.spool.path)
     queues: set[str] | None = None
     for pbx in settings.pbx:
         found, known = await _pbx(pbx)
@@ -81,6 +84,17 @@ async def _database(settings: Settings) -> list[str]:
     except CordboardError as error:
         return [f"[database] url: {error}"]
     return []
+
+
+def _spool(path: Path) -> list[str]:
+    """Looks only: a running server has the file open."""
+    place = path if path.exists() else path.parent
+    while not place.exists():
+        place = place.parent  # which the server makes
+    kind_fits = not place.is_dir() if path.exists() else place.is_dir()
+    if kind_fits and os.access(place, os.W_OK):
+        return []
+    return [f"[spool] path {path}: cannot be written; name a file that the server may write"]
 
 
 async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:

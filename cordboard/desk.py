@@ -15,7 +15,7 @@ from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Decision, Policy
+from cordboard.queue.routing import Decision, Policy, Reason
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -33,6 +33,7 @@ AlarmKind = Literal[
     "forged-callers",
     "fallback-routed",
     "phone-lost",
+    "pops-missed",
     "spooling",
     "disk-full",
     "records-lost",
@@ -41,9 +42,9 @@ AlarmKind = Literal[
     "clock-stepped",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
-away in mid-call; records that wait on disk; no room to write; records given up; the flight
-recorder has stopped; we read the PBX's events seconds later than it writes them; the machine's
-clock was set while calls lived."""
+away in mid-call; cards that an open console did not show; records that wait on disk; no room to
+write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
+wrote them; the machine's clock was set while calls lived."""
 
 
 # Facts
@@ -233,7 +234,9 @@ class Call:
     """The store did not answer: that there is no card tells nothing of the caller."""
     decision: Decision | None = None
     why: str = ""
-    """The reasons as JSON where they come from the store, after a restart."""
+    """The decision's reasons as JSON, as the store keeps them, also after a restart."""
+    befell: tuple[Reason, ...] = ()
+    """What happened to it on its way since: another way than was decided, a phone that was lost."""
     queue: QueueName | None = None
     operator: OperatorName | None = None
     direction: Direction = "in"
@@ -310,13 +313,23 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
+class CountFallbacks:
+    """Ask the PBX how many callers took its default way since this was asked last."""
+
+    pbx: PbxName
+
+
+@dataclass(frozen=True, slots=True)
 class SaveWrapUp:
+    """`first`: only where nobody has saved a note or a result before."""
+
     id: str
     actor: OperatorName
     call: CallId
     customer: str | None
     note: str
     result: str | None
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +358,8 @@ class Originate:
 
 @dataclass(frozen=True, slots=True)
 class PauseMember:
-    """Pause or unpause this interface in all its queues."""
+    """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
+    is a rule of the board."""
 
     id: str
     actor: OperatorName
@@ -367,6 +381,8 @@ class EndPop:
     id: str
     operator: OperatorName
     reason: PopEnd
+    saved: bool = False
+    """The note has been saved, here or on another device of the operator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +456,7 @@ class Remark:
 Command = (
     FindCustomer
     | SendRoute
+    | CountFallbacks
     | Save
     | SaveWrapUp
     | HangUp

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 RING_FOR_MS = 30_000
 """How long the operator's own phone rings for a call that is placed from the desk."""
+FALLBACKS, FALLBACKS_SEEN = "CB_FALLBACKS", "CB_FALLBACKS_SEEN"
+"""Global variables of the shipped dialplan; the second one is ours to write."""
 FOUND_WITHIN = 30.0
 """Seconds for the link to come back and tell whether the call that was asked for is there."""
 
@@ -30,6 +32,7 @@ class Exchange:
         """`contexts`: where in each dialplan the calls from the desk are dialled."""
         self._links = links
         self._contexts = contexts
+        self._counting = asyncio.Lock()
 
     async def hang_up(self, command: HangUp) -> None:
         link = self._links[command.pbx]
@@ -50,6 +53,21 @@ class Exchange:
         reply = await self._links[command.pbx].act("QueuePause", fields)
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
+
+    async def new_fallbacks(self, pbx: PbxName) -> int:
+        """How many callers took the dialplan's default way since this was asked last. The dialplan
+        counts them, also while we are dead or do not hear; what we know of stands beside it in the
+        PBX, so each is told once whatever becomes of us."""
+        link = self._links[pbx]
+        async with self._counting:
+            all_of_them = await _count(link, FALLBACKS)
+            known = await _count(link, FALLBACKS_SEEN)
+            if all_of_them <= known:
+                return 0
+            reply = await link.act("Setvar", {"Variable": FALLBACKS_SEEN, "Value": all_of_them})
+            if reply["Response"] != "Success":
+                raise PeerError(reply["Message"])
+        return all_of_them - known
 
     async def originate(self, command: Originate) -> None:
         """Returns when the PBX has taken it on; what becomes of it comes as an event."""
@@ -90,6 +108,12 @@ class Exchange:
                         await asyncio.sleep(0.1)  # until the link knows that it is lost
         except TimeoutError:
             raise PeerError("the link to the PBX is lost; your phone may ring yet") from None
+
+
+async def _count(link: AmiLink, variable: str) -> int:
+    """A global variable of the dialplan, 0 where it is not set."""
+    value = (await link.act("Getvar", {"Variable": variable}))["Value"]
+    return int(value) if value.isascii() and value.isdigit() else 0
 
 
 async def _uniqueid(link: AmiLink, channel: str) -> str:

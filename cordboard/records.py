@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from typing import get_args
+from typing import Any, get_args
 
 from cordboard.crm_core.model import (
     CallRecord,
@@ -32,6 +32,13 @@ from cordboard.queue.routing import Reason
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 
 
+def reasons(call: Call) -> list[dict[str, Any]]:
+    """Why the call is where it is: the reasons of the route (after a restart those that the store
+    kept), then what befell it."""
+    routed: list[dict[str, Any]] = json.loads(call.why) if call.why else []
+    return routed + [asdict(reason) for reason in call.befell]
+
+
 def reasons_json(reasons: tuple[Reason, ...]) -> str:
     return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False)
 
@@ -51,7 +58,7 @@ def call_record(call: Call) -> CallRecord:
         direction=call.direction,
         state=call.state,
         cause=call.cause,
-        why=reasons_json(call.decision.reasons) if call.decision else call.why,
+        why=json.dumps(reasons(call), ensure_ascii=False) if call.befell else call.why,
         started_at=call.started,
         answered_at=call.answered,
         ended_at=call.ended,

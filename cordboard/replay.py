@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from cordboard.cti.ami import Decoder
-from cordboard.cti.calls import HELD_BACK, CallModel
+from cordboard.cti.calls import CallModel
 from cordboard.cti.facts import (
     CSTA,
     Abandoned,
@@ -31,21 +32,31 @@ from cordboard.cti.facts import (
 )
 from cordboard.events import PbxName
 
+_BANNER = re.compile(rb"^Asterisk Call Manager/[\d.]+\r?\n", re.MULTILINE)
+
 
 def facts_of(data: bytes) -> Iterator[str]:
     """One JSON object a line, in the order in which the PBX told of them."""
     if b"\r\n" not in data:
         # A recording that went through an editor or a mail has bare line feeds everywhere.
         data = data.replace(b"\n", b"\r\n")
-    decoder, model = Decoder(), CallModel(PbxName("replay"))
-    now = 0.0
-    for message in decoder.feed(data):
-        # Where there is no Timestamp the model goes on from the last moment it was told.
-        with contextlib.suppress(ValueError):
-            moment = float(message["Timestamp"])
-            now = moment if math.isfinite(moment) else now
-        yield from _lines(model.feed(message, now))
-    yield from _lines(model.tick(now + HELD_BACK))
+    model, now = CallModel(PbxName("replay")), 0.0
+    connections = [part for part in _BANNER.split(data) if part]
+    for number, connection in enumerate(connections):
+        # Behind a second greeting the link was lost, and a list tells what has become of the calls.
+        open_list = number > 0
+        if open_list:
+            model.link_lost(now)
+            model.snapshot_began(now)
+        for message in Decoder().feed(connection):
+            # Where there is no Timestamp the model goes on from the last moment it was told.
+            with contextlib.suppress(ValueError):
+                moment = float(message["Timestamp"])
+                now = moment if math.isfinite(moment) else now
+            yield from _lines(model.feed(message, now))
+            if open_list and message["Event"] == "CoreShowChannelsComplete":
+                open_list = False
+                yield from _lines(model.snapshot_done(now))
 
 
 def _lines(facts: list[Fact]) -> Iterator[str]:

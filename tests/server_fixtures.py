@@ -155,7 +155,7 @@ class Server:
             self._process = subprocess.Popen(
                 tethered([*command, "--log", "json"]), stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         async with aiohttp.ClientSession() as session:
             while time.monotonic() < deadline and self._process.poll() is None:
                 with contextlib.suppress(aiohttp.ClientError):
@@ -163,6 +163,7 @@ class Server:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(0.05)
+        self.stop()  # or the tests that follow find its ports taken
         raise AssertionError(f"the server did not become ready:\n{self.said()}")
 
     def said(self) -> str:
@@ -286,6 +287,8 @@ async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> As
 @asynccontextmanager
 async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
     pbx.cli("queue reset stats")
+    for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
+        pbx.cli(f"dialplan set global {name} 0")  # whom tests without a server sent away
     await running.prepare()
     await running.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from cordboard.replay import facts_of
 TRACES = Path(__file__).parent / "traces"
 
 
+@functools.cache
 def recorded(name: str) -> bytes:
     return (TRACES / f"{name}.ami").read_bytes()
 
@@ -24,6 +26,7 @@ def phone(channel: str) -> str:
     return channel.rpartition("-")[0]
 
 
+@functools.cache
 def told(name: str) -> list[str]:
     return sentences(recorded(name))
 

@@ -102,6 +102,16 @@ async def assert_accounted(server: Server, outcomes: Counter[str | None]) -> Non
         assert facts[each.id][-1].kind == "cleared"
 
 
+async def assert_noted(server: Server, call_id: str) -> None:
+    async with opened(server) as store:
+        known = await store.call(call_id)
+        assert known
+        assert known.customer_id
+        card = await store.card(known.customer_id)
+    assert card
+    assert [{"note": each.note, "result": each.result} for each in card.history] == [NOTE]
+
+
 async def three_calls_while_away(server: Server, board: Stream, away: Any) -> str:
     """One that was talking before, one that comes and goes meanwhile, one that gives up; a note
     is written. The id of the first."""
@@ -119,14 +129,13 @@ async def three_calls_while_away(server: Server, board: Stream, away: Any) -> st
             status, said = await ready(server)
             assert status == 503
             assert "records, which wait in the spool" in said
-            if server.database.startswith("sqlite"):  # without the other one nobody can log in
-                args = {"note": "written meanwhile", "result": "order"}
-                body = {"action": "wrapup", "args": args, "reason": ""}
-                await server.api("POST", f"/calls/{talking['id']}/actions", body, by="anna")
-                assert (await console.until(lambda m: m["type"] == "result"))["ok"]
+            body = {"action": "wrapup", "args": NOTE, "reason": ""}
+            await server.api("POST", f"/calls/{talking['id']}/actions", body, by="anna")
+            assert (await console.until(lambda m: m["type"] == "result"))["ok"]
     return str(talking["id"])
 
 
+NOTE = {"note": "written meanwhile", "result": "order"}
 OUTCOMES: Counter[str | None] = Counter({"connected": 2, "abandoned": 1})
 
 
@@ -140,13 +149,7 @@ async def test_with_sqlite_locked_calls_go_on_and_all_is_written_once_when_it_is
         await level(server)
     assert (await ready(server))[0] == 200
     await assert_accounted(server, OUTCOMES)
-    async with opened(server) as store:
-        known = await store.call(first)
-        assert known
-        assert known.customer_id
-        card = await store.card(known.customer_id)
-    assert card
-    assert [(each.note, each.result) for each in card.history] == [("written meanwhile", "order")]
+    await assert_noted(server, first)
 
 
 async def test_what_waits_outlives_a_kill_9_of_the_server(server: Server) -> None:
@@ -190,7 +193,7 @@ async def test_with_postgresql_stopped_callers_are_served_as_unknown_and_cards_s
         for number in (NUMBER, "79160000002"):
             await server.customer(number, status="regular", language="ru")
         async with server.stream("maria") as board:
-            await three_calls_while_away(server, board, stopped())
+            first = await three_calls_while_away(server, board, stopped())
             await board.until(lambda m: is_over("spooling", m))
             await level(server)
         pops = {pop["call"]["from"]: pop for pop in board.of("screenpop")}
@@ -198,6 +201,7 @@ async def test_with_postgresql_stopped_callers_are_served_as_unknown_and_cards_s
         unknown = pops["+79160000002"]
         assert (unknown["lookup_failed"], unknown["customer"]) == (True, None)
         await assert_accounted(server, OUTCOMES)
+        await assert_noted(server, first)
     finally:
         server.stop()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,8 +25,10 @@ from cordboard.crm_core.model import (
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
+    ActionDone,
     AnyFact,
     Command,
+    CountFallbacks,
     CustomerChanged,
     CustomerFound,
     EndCall,
@@ -33,12 +36,14 @@ from cordboard.desk import (
     FindCustomer,
     HangUp,
     PauseMember,
+    Remark,
     Remembered,
     RouteAsked,
     Rules,
     Save,
     SaveWrapUp,
     SendRoute,
+    ShowAlarm,
     ShowCall,
     ShowLink,
     ShowOperator,
@@ -592,6 +597,100 @@ def test_nothing_of_a_finished_call_stays_behind(desk: Desk) -> None:
     assert board.live_calls == 0
     for held in ("_arrivals", "_linked", "_pops", "_wrapups", "_answered_entries"):
         assert not getattr(board, held), held
+
+
+# What befalls a call
+
+
+def befallen(desk: Desk) -> list[tuple[str, dict[str, Any]]]:
+    """What the last row of the call says, after the reasons of its route."""
+    kept = json.loads(desk.saved(CallRecord)[-1].why)
+    return [(reason["code"], reason["args"]) for reason in kept][1:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "args"),
+    [
+        ("fallback", "SUCCESS", "fallback", {"how": "interrupted"}),
+        ("fallback", "HANGUP", "fallback", {"how": "late"}),
+        ("fallback", "FAILURE", "fallback", {"how": "unreachable"}),
+        ("manager", "BUSY", "manager-not-reached", {"status": "BUSY"}),
+        ("transfer", "NOANSWER", "transfer-not-taken", {"status": "NOANSWER"}),
+    ],
+)
+def test_a_detour_is_on_the_card_and_in_the_row_once(
+    desk: Desk, call: Caller, kind: cti.Detour, status: str, code: str, args: dict[str, str]
+) -> None:
+    desk.tell(*call.arrives(None), call.called(ANNA))
+    before = len(json.loads(desk.saved(CallRecord)[-1].why))
+    for _ in range(2):
+        desk.tell(cti.Detoured(*call.about, kind, status))
+    assert befallen(desk)[before - 1 :] == [(code, args)]
+    assert [reason.code for reason in desk.last(ShowPop).pop.call.befell] == [code]
+    assert (CountFallbacks(PBX) in desk.commands) == (kind == "fallback")
+
+
+def test_fallbacks_are_counted_after_each_snapshot(desk: Desk) -> None:
+    assert desk.tell(cti.SnapshotDone(PBX))[-1] == CountFallbacks(PBX)
+
+
+def test_a_lost_phone_pauses_its_operator_and_the_next_card_tells_of_it(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
+    gone = replace(call.hangs_up(ANNA), lost=True)
+    desk.tell(gone)
+    (pause,) = desk.all(PauseMember)
+    assert (pause.id, pause.interface, pause.paused, pause.reason) == (
+        "",
+        PHONES[ANNA],
+        True,
+        "phone-lost",
+    )
+    assert desk.last(ShowAlarm).alarm.kind == "phone-lost"
+    assert desk.state(ANNA) == "wrap-up"
+
+    desk.tell(call.queued())
+    waiting = desk.last(ShowCall).call
+    assert (waiting.state, waiting.operator) == ("waiting", None)
+    desk.tell(*call.is_answered_by(BORIS))
+    pop = [shown.pop for shown in desk.all(ShowPop) if shown.pop.operator == BORIS][-1]
+    assert [(r.code, r.args) for r in pop.call.befell] == [("phone-lost", {"operator": "Anna"})]
+    talking = desk.last(ShowCall).call
+    assert (talking.state, talking.operator) == ("talking", BORIS)
+
+
+def test_a_phone_that_was_put_down_pauses_nobody(desk: Desk, call: Caller) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    assert desk.all(PauseMember) == []
+    assert desk.all(ShowAlarm) == []
+
+
+def test_a_pause_of_our_own_that_fails_is_no_answer_to_anybody(desk: Desk) -> None:
+    commands = desk.tell(ActionDone("", ANNA, "no such interface"))
+    assert [type(command) for command in commands] == [Remark]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_talk_is_taken_up_after_a_restart_if_its_operator_is_still_in_the_call(
+    desk: Desk, call: Caller, there: bool
+) -> None:
+    """In a consultation the caller is alone in his bridge: no Established tells of the talk."""
+    before = Desk()
+    before.tell(*call.arrives(customer()), *call.is_answered_by(ANNA))
+    desk.tell(Remembered((before.saved(CallRecord)[-1],), ()), call.offered())
+    if there:
+        consulted = (None, call.about[1], call.linkedid, "PJSIP/1008-00000009")
+        desk.tell(call.called(ANNA), cti.Established(*consulted, *call.peer(ANNA), None))
+    desk.tell(cti.SnapshotDone(PBX))
+    shown = desk.last(ShowCall).call
+    assert (shown.state, shown.operator) == (("talking", ANNA) if there else ("routing", None))
+
+
+def test_a_saved_wrapup_says_so_to_the_other_devices(desk: Desk, call: Caller) -> None:
+    desk.tell(*call.arrives(customer()), *call.is_answered_by(ANNA), *call.ends(ANNA))
+    desk.tell(WrapUpSaved("id", ANNA, call.about[1]))
+    assert (desk.last(EndPop).reason, desk.last(EndPop).saved) == ("done", True)
 
 
 def test_a_call_that_turns_out_to_be_part_of_one_never_seen_is_closed(

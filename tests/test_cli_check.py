@@ -322,6 +322,14 @@ def test_a_rule_file_that_is_missing_or_no_toml_is_one_line(alone: Place) -> Non
     assert alone.check().lines[-1] == f"[routing] path {alone.rules}: No such file or directory"
 
 
+def test_a_spool_that_cannot_be_is_one_line(alone: Place) -> None:
+    (alone.folder / "file").touch()
+    alone.write(database="file/cordboard.db")
+    fault = next(line for line in alone.check().lines if "[spool]" in line)
+    where = f"[spool] path {alone.folder}/file/cordboard.spool"
+    assert fault == f"{where}: cannot be written; name a file that the server may write"
+
+
 def test_a_database_that_cannot_be_is_one_line(alone: Place) -> None:
     (alone.folder / "file").touch()
     alone.write(database="file/cordboard.db")

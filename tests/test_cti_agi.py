@@ -108,26 +108,31 @@ def test_no_line_raises_anything_else(line: str) -> None:
 
 
 def test_lines_that_a_caller_put_into_the_environment_are_not_believed() -> None:
+    """As a real Asterisk wrote it for a caller with line feeds in both numbers, in a dialplan that
+    cleans neither."""
     env, tampered = environment(
         [
+            "agi_channel: PJSIP/inbound-00000000",
             "agi_uniqueid: 1.2",
-            "agi_callerid: 100",
-            *("agi_uniqueid: 6.6", "agi_callerid: 666", "agi_arg_1: 6.6", "agi_extension: 6"),
-            "junk",
-            "agi_calleridname: Mallory",
-            "agi_extension: 200",
+            *("agi_callerid: 100", "agi_arg_1: 6.6", "agi_uniqueid: 6.6", "junk"),
+            "agi_calleridname: M",
+            *("agi_extension: 7495", "agi_arg_1: 7.7"),
+            "agi_threadid: 139757437667008",
             "agi_arg_1: 1.2",
-            "agi_arg_2: ",
+            *("agi_arg_2: 7495", "agi_arg_1: 7.7"),
+            "agi_arg_3: ",
         ]
     )
     assert tampered
-    # Which extension is the true one nobody can tell; the last argument is the dialplan's.
     assert env == {
+        "agi_channel": "PJSIP/inbound-00000000",
         "agi_uniqueid": "1.2",
         "agi_callerid": "100",
-        "agi_calleridname": "Mallory",
-        "agi_arg_1": "1.2",
-        "agi_arg_2": "",
+        "agi_calleridname": "M",
+        "agi_extension": "7495",
+        "agi_threadid": "139757437667008",
+        "agi_arg_2": "7495",
+        "agi_arg_3": "",
     }
 
 

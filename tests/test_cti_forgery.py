@@ -54,13 +54,13 @@ def heads(judged: list[Judged]) -> list[str]:
 
 @pytest.mark.parametrize("trace", sorted(TRACES.glob("*.ami")), ids=lambda path: path.stem)
 def test_everything_that_asterisk_wrote_itself_is_believed(trace: Path) -> None:
-    data = trace.read_bytes()
-    sieve, decoder = Sieve(), Decoder(UNINTERESTING)
-    messages = [
-        m for m in decoder.feed(data) if "Event" in m.headers or "Response" not in m.headers
-    ]
-    lists = {message["ActionID"] for message in messages if message["ActionID"]}
-    doubted = [one for one in sieve.sift(messages, lists) if one.why]
+    doubted = []
+    for connection in trace.read_bytes().split(b"Asterisk Call Manager/"):
+        sieve, decoder = Sieve(), Decoder(UNINTERESTING)
+        messages = decoder.feed(b"Asterisk Call Manager/" + connection)
+        events = [one for one in messages if "Event" in one.headers or not one["Response"]]
+        lists = {message["ActionID"] for message in events if message["ActionID"]}
+        doubted += [one for one in sieve.sift(events, lists) if one.why]
     if trace.stem == "forged_from_user":
         assert [(one.message["Event"], one.head) for one in doubted] == [
             ("Newchannel", True),
@@ -332,3 +332,16 @@ async def test_waiting_for_answers_has_an_end(monkeypatch: pytest.MonkeyPatch) -
     pbx.doubts.add(judge(event("Newchannel", *FORGED_EVENT))[0], 0.0)
     await pbx.doubts.settle()
     assert pbx.told == []
+
+
+async def test_a_cut_item_of_a_list_keeps_its_bridge_and_makes_the_list_whole() -> None:
+    pbx = Pbx()
+    bridged = event("BridgeEnter", *FORGED_EVENT).replace(
+        "Channel:", "BridgeUniqueid: b\r\nChannel:", 1
+    )
+    item = (
+        f"Event: CoreShowChannel\r\nActionID: list-1\r\n{block(*FORGED_EVENT)}BridgeId: b\r\n\r\n"
+    )
+    told = await pbx.hear(bridged, item)
+    assert told[1:] == [f"CoreShowChannel {UNIQUE}", "CoreShowChannelsComplete "]
+    assert pbx.told[1]["BridgeId"] == "b"

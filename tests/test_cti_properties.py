@@ -143,7 +143,7 @@ def another_order(name: str, seed: int) -> list[Message]:
 
 
 @over_all_traces
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_order_that_asterisk_may_choose_tells_the_same(name: str, seed: int) -> None:
     assert told(another_order(name, seed)) == told(calls_only(name))
@@ -169,7 +169,7 @@ def with_copies(name: str, seed: int) -> list[Message]:
 
 
 @over_all_traces
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_an_event_that_comes_again_while_its_channel_lives_changes_nothing(
     name: str, seed: int
@@ -312,7 +312,7 @@ def live_calls(facts: list[Fact]) -> int:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_lists(n) and n not in TWO_CALLS])
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_snapshot_and_what_follows_tell_what_the_whole_would_have(
     name: str, data: st.DataObject
@@ -388,7 +388,7 @@ EVENTS = st.sampled_from(sorted({item["Event"] for name in NAMES for item in mes
 KEYS = st.sampled_from(sorted({key for name in NAMES for m in messages(name) for key in m.headers}))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(EVENTS, st.dictionaries(KEYS, VALUES, max_size=12)), max_size=30))
 def test_no_field_of_any_event_makes_the_model_raise(
     items: list[tuple[str, dict[str, str]]],
@@ -402,7 +402,7 @@ def test_no_field_of_any_event_makes_the_model_raise(
     assert model.size == 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(NAMES), data=st.data())
 def test_a_real_call_with_spoilt_fields_makes_nobody_raise(name: str, data: st.DataObject) -> None:
     items = list(messages(name))
@@ -418,7 +418,7 @@ def test_a_real_call_with_spoilt_fields_makes_nobody_raise(name: str, data: st.D
     assert model.size == 0
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_no_bytes_make_replay_raise(parts: list[bytes]) -> None:
     assert list(facts_of(b"\r\n\r\n".join(b"Event: Hangup\r\n" + part for part in parts))) == []

@@ -169,7 +169,7 @@ async def test_a_wrapup_carries_note_result_and_customer(desk: Desk) -> None:
     assert status == 202
     (asked,) = desk.submitted
     assert isinstance(asked, ActionAsked)
-    assert asked.args == args
+    assert asked.args == args | {"first": False}
 
 
 async def test_all_faults_of_a_wrapup_are_told(desk: Desk) -> None:

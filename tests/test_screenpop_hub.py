@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import screenpop_messages as say
 from screenpop_server import *  # noqa: F403
-from screenpop_server import Desk, Place, open_desk
+from screenpop_server import Desk, Place, Socket, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -104,14 +105,13 @@ async def test_a_session_is_forgotten_ten_minutes_after_its_client_left(desk: De
     async with desk.stream("anna") as anna:
         session = (await anna.next())["session"]
     await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
-    desk.clock.now += 599
+    desk.clock.now += 599.9
     desk.hub.tick()
     async with desk.stream("anna", f"?session={session}&after=0") as anna:
         await anna.send({"type": "ping"})
         assert await anna.next() == {"type": "pong"}
     await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
-    desk.clock.now += 600
-    desk.hub.tick()
+    desk.clock.now += 600  # to the moment, though the hub has not looked yet
     async with desk.stream("anna", f"?session={session}&after=0") as anna:
         assert (await anna.next())["type"] == "snapshot"
 
@@ -259,6 +259,20 @@ async def test_a_pop_without_an_ack_for_five_seconds_counts_as_missed(desk: Desk
     assert desk.metric("cordboard_pops_acked_total") == 0
 
 
+async def test_a_missed_card_is_told_where_a_console_should_have_shown_it(place: Place) -> None:
+    async with open_desk(place) as desk:
+        desk.hub._missed = (told := []).append
+        async with desk.stream("anna") as anna:
+            await anna.next()
+        for number, operator in enumerate(("anna", "boris", "anna")):
+            desk.hub.publish(say.pop(number, operator, number))
+        desk.hub.publish(say.pop_end(2))  # it rang elsewhere meanwhile: nothing to be told
+        desk.clock.now += 5
+        desk.hub.tick()
+        assert told == ["anna"], "boris has no console"
+        assert desk.metric("cordboard_pops_unacked_total") == 3
+
+
 async def test_only_the_operator_whose_pop_it_is_acknowledges_it(desk: Desk) -> None:
     desk.hub.publish(say.pop(1, "anna", 1))
     async with desk.stream("sveta") as sveta, desk.stream("boris") as boris:
@@ -334,6 +348,50 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
         assert desk.metric("cordboard_clients") == 50
         desk.hub.publish(say.pop_end(1))
         assert {(await reader.next())["seq"] for reader in readers} == {sent + 1}
+
+
+async def delays(desk: Desk, readers: list[Socket], messages: int) -> list[float]:
+    """Seconds from the publication of each message to each reader's having it."""
+    taken: list[float] = []
+
+    async def read(reader: Socket, began: float) -> None:
+        await reader.next()
+        taken.append(time.monotonic() - began)
+
+    for _ in range(messages):
+        began = time.monotonic()
+        desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
+        await asyncio.gather(*(read(reader, began) for reader in readers))
+    return sorted(taken)
+
+
+async def test_one_client_of_two_hundred_that_stops_reading_falls_alone_and_comes_back_whole(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 100)
+    async with open_desk(place, Limits(sockets_per_user=300)) as desk, AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(desk.stream("sveta")) for _ in range(200)]
+        for reader in readers:
+            await reader.next()
+        alone = await delays(desk, readers, 20)
+        async with desk.stream("sveta", max_queue=1) as slow:
+            session = (await slow.next())["session"]
+            beside: list[float] = []
+            while desk.metric("cordboard_clients_cut_off_total") == 0:
+                assert len(beside) < 100_000, "the client that does not read was never cut off"
+                beside += await delays(desk, readers, 10)
+            assert desk.metric("cordboard_clients") == 200
+            last = 0
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    last = (await slow.next())["seq"]
+        # Milliseconds apart; a machine that has much else to do counts for both.
+        p99 = [sorted(each)[int(len(each) * 0.99)] for each in (alone, beside)]
+        assert p99[1] < 2 * p99[0] + 0.1
+        async with desk.stream("sveta", f"?session={session}&after={last}") as back:
+            fresh = await back.next()
+            assert fresh["type"] == "snapshot", "more was missed than is kept"
+            assert Client(fresh).holds(desk.hub.picture.snapshot_for(Viewer("sveta", "supervisor")))
 
 
 async def test_a_client_that_stalls_with_messages_waiting_is_cut_off(place: Place) -> None:

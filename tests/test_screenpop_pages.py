@@ -145,6 +145,7 @@ async def test_wrapup_by_keyboard_alone(at_desk: AtDesk) -> None:
                     "note": "Wants 2 calls on Monday",
                     "result": "complaint",
                     "customer": identity("Ivan"),
+                    "first": True,
                 },
             )
         ]

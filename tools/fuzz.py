@@ -163,9 +163,8 @@ class Rig:
 
     def tick(self, seconds: float) -> None:
         self.now += seconds
-        if hasattr(self.model, "tick"):
-            for fact in self.model.tick(self.now):
-                self.carry_out(self.board.apply(fact, self.now))
+        for fact in self.model.tick(self.now):
+            self.carry_out(self.board.apply(fact, self.now))
         self.carry_out(self.board.apply(Tick(), self.now))
         self.board.show_queues()
 
@@ -173,6 +172,8 @@ class Rig:
         """An empty snapshot and time: nothing is left."""
         for _ in range(2):
             self.snapshot(begin=True)
+            for done in ("CoreShowChannelsComplete", "QueueStatusComplete"):
+                self.hear(Message({"Event": done, "ListItems": "0"}))
             self.snapshot(begin=False)
             self.tick(5.0)
         self.tick(ARRIVAL_KEPT + 60)

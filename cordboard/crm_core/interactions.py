@@ -12,8 +12,16 @@ from cordboard.crm_core.database import Database, as_id
 from cordboard.crm_core.model import Interaction, WrapUp, interaction_id
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import call, customer, interaction
+from cordboard.errors import CordboardError
 
 NOTE_AT_MOST = 10_000
+
+
+class AlreadySavedError(CordboardError):
+    """Somebody, most likely the same operator at another device, was first."""
+
+    def __init__(self) -> None:
+        super().__init__("already saved on another device")
 
 
 class Interactions:
@@ -30,15 +38,17 @@ class Interactions:
         note: str,
         result: str | None,
         now: float,
+        first: bool = False,
     ) -> Interaction:
-        """The operator's note and result of a call; saving again replaces them.
+        """The operator's note and result of a call; saving again replaces them, but for one who
+        wants to be the `first`: then it raises `AlreadySavedError`.
 
         Makes the interaction where the telephone's side has not written it yet. A `customer_id`
         becomes the interaction's customer, and the call's where that was unknown; None leaves what
         is known. Raises `FieldsError`.
         """
         return await self.write_wrapup(
-            checked_wrapup(call_id, operator, customer_id, note, result, now)
+            checked_wrapup(call_id, operator, customer_id, note, result, now, first)
         )
 
     async def write_wrapup(self, written: WrapUp) -> Interaction:
@@ -69,7 +79,13 @@ class Interactions:
 
 
 def checked_wrapup(
-    call_id: str, operator: str, customer_id: str | None, note: str, result: str | None, now: float
+    call_id: str,
+    operator: str,
+    customer_id: str | None,
+    note: str,
+    result: str | None,
+    now: float,
+    first: bool = False,
 ) -> WrapUp:
     """The wrap-up, as far as it can be judged without the database. Raises `FieldsError`."""
     call_key = as_id(call_id)
@@ -80,11 +96,12 @@ def checked_wrapup(
         raise _no_customer(customer_id)
     if len(note) > NOTE_AT_MOST:
         raise FieldsError([("note", f"at most {NOTE_AT_MOST} characters fit")])
-    return WrapUp(call_key, operator, customer_key, note, result, now)
+    return WrapUp(call_key, operator, customer_key, note, result, now, first)
 
 
 def wrap_up(written: WrapUp, connection: Connection) -> Interaction:
-    """Writes what an operator wrote. Raises `FieldsError` for a customer who is not there."""
+    """Writes what an operator wrote. Raises `FieldsError` for a customer who is not there, and
+    `AlreadySavedError`."""
     if written.customer_id is not None:
         _require_customer(connection, written.customer_id)
         _link(connection, written.call_id, written.customer_id)
@@ -107,13 +124,20 @@ def wrap_up(written: WrapUp, connection: Connection) -> Interaction:
     changes = {"result": written.result, "note": written.note}
     if written.customer_id is not None:
         changes["customer_id"] = written.customer_id
+    unsaved = interaction.c.result.is_(None) & (interaction.c.note == "")
     saved = connection.execute(
         insert(interaction)
         .values(row)
-        .on_conflict_do_update(index_elements=["call_id", "operator"], set_=changes)
+        .on_conflict_do_update(
+            index_elements=["call_id", "operator"],
+            set_=changes,
+            where=unsaved if written.first else None,
+        )
         .returning(*(interaction.c[name] for name in row))
-    )
-    return Interaction(**saved.one()._mapping)
+    ).one_or_none()
+    if saved is None:
+        raise AlreadySavedError
+    return Interaction(**saved._mapping)
 
 
 def _require_customer(connection: Connection, key: str) -> None:

@@ -179,7 +179,7 @@ class FactRecord:
 class WrapUp:
     """The operator's note and result of a call, said `at`; the interaction that they become is
     made where the telephone's side has not written it yet. `customer_id` None leaves what is
-    known."""
+    known; `first` writes over nothing that an operator wrote before."""
 
     call_id: str
     operator: str
@@ -187,6 +187,7 @@ class WrapUp:
     note: str
     result: str | None
     at: float
+    first: bool = False
 
 
 def interaction_id(call_id: str, operator: str | None) -> str:

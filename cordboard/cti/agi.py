@@ -79,9 +79,8 @@ def environment(lines: list[str]) -> tuple[dict[str, str], bool]:
     """The `agi_…` lines that open a session, and whether somebody wrote some of them by way of a
     line feed in a caller id or an extension: a key comes twice, or a line is none of Asterisk's.
 
-    Of two with one key the first is true where Asterisk writes it before the caller's words, and
-    the last where it is one of the dialplan's arguments, which end the environment. Of the rest
-    nobody can tell, and it is left out.
+    Of two with one key the first is true where Asterisk writes it before the caller's words. Of
+    the rest nobody can tell, the dialplan's arguments included, and it is left out.
     """
     found: dict[str, list[str]] = {}
     tampered = False
@@ -96,8 +95,6 @@ def environment(lines: list[str]) -> tuple[dict[str, str], bool]:
         tampered = tampered or len(values) > 1
         if len(values) == 1 or key in _BEFORE_THE_CALLER:
             env[key] = values[0]
-        elif key.startswith("agi_arg_"):
-            env[key] = values[-1]
     return env, tampered
 
 

@@ -23,11 +23,14 @@ from collections.abc import Callable, Sized
 from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
+from cordboard.cti.dialects import OLD_EVENTS, modern
 from cordboard.cti.facts import (
     Called,
     Cause,
     Cleared,
     Delivered,
+    Detour,
+    Detoured,
     Diverted,
     Established,
     Fact,
@@ -65,6 +68,16 @@ HANGUP_CAUSES: dict[str, Cause] = {
 }
 """Q.850 numbers of Asterisk's Hangup event; 26 is `answered elsewhere`."""
 
+LOST_CAUSES = frozenset({"18", "44"})
+"""Of a leg that talked: no answer to the session timer, and no more sound (`rtp_timeout`)."""
+
+DETOURS: dict[str, Detour] = {
+    "CordboardFallback": "fallback",
+    "CordboardManager": "manager",
+    "CordboardTransfer": "transfer",
+}
+"""The shipped dialplan's user events."""
+
 DOWN, RINGING, UP = "0", "5", "6"
 """Asterisk's ChannelState."""
 
@@ -72,9 +85,10 @@ HELD_BACK = 1.0
 """Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
 half a second: Asterisk answers first and waits that long for the phone's sound."""
 
-UNHELD_FOR = 0.1
+UNHELD_FOR = 0.6
 """Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
-one in front of every transfer, as do phones that ask for one."""
+one in front of every transfer, as do phones that ask for one, and then waits for half a second
+where it has to lay a pipe between two bridges."""
 
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
@@ -120,6 +134,7 @@ class CallModel:
             "BlindTransfer": self._blind_transfer,
             "AttendedTransfer": self._attended_transfer,
             "HangupRequest": self._hangup_request,
+            "SoftHangupRequest": self._soft_hangup_request,
             "Hangup": self._hangup,
             "QueueCallerJoin": self._join,
             "QueueCallerAbandon": self._abandon,
@@ -131,6 +146,7 @@ class CallModel:
             "QueueEntry": self._join,
             "QueueStatusComplete": self._queues_listed,
             **dict.fromkeys(Members.EVENTS, self._member),
+            **dict.fromkeys(OLD_EVENTS, self._old),
         }
 
     @property
@@ -179,7 +195,7 @@ class CallModel:
         self._begin(now)
         if self.boot and boot != self.boot:
             if self._lost_at is not None:
-                self._mark_unseen(now)
+                self._mark_unseen(self._legs.calls(), now)
             for leg in self._legs:
                 self._remove(leg, lost=True)
             self._legs.restart()
@@ -207,10 +223,9 @@ class CallModel:
             self._doubt_until = now + IN_FLIGHT
             self._soonest = min(self._soonest, self._doubt_until)
         else:
-            if self._snapshot.has(CHANNELS):
-                self._mark_unseen(self._snapshot.began)
-                self._lost_at = None
             self._close_missing()
+            if self._snapshot.has(CHANNELS):
+                self._lost_at = None
         return self._facts
 
     def _close_missing(self) -> None:
@@ -225,10 +240,10 @@ class CallModel:
                 if call.stay and call.stay.seen_in < number and call.caller:
                     self._stays.end(call.caller, "connected" if call.talked else "lost")
 
-    def _mark_unseen(self, seen_from: float) -> None:
-        """Every call that was there before `seen_from` has a gap: since the link was lost, or, if
-        it began later than that, since it began."""
-        for call in self._legs.calls():
+    def _mark_unseen(self, calls: list[LiveCall], seen_from: float) -> None:
+        """A call that was there before `seen_from` has a gap: since the link was lost, or, if it
+        began later than that, since it began."""
+        for call in calls:
             since = call.began if self._lost_at is None else max(call.began, self._lost_at)
             if call.offered and since < seen_from:
                 self._facts.append(Unseen(*self._about(call), since, self._now))
@@ -262,6 +277,10 @@ class CallModel:
     def _tell(self, fact: Fact) -> None:
         self._facts.append(fact)
 
+    def _old(self, message: Message) -> None:
+        for each in modern(message):
+            self._handlers[each["Event"]](each)
+
     # Legs and calls
 
     def _leg(self, message: Message, prefix: str = "") -> Leg | None:
@@ -269,13 +288,12 @@ class CallModel:
         named no channel, as some of its queue events do when the channel has just gone."""
         headers = message.headers
         uniqueid = Uniqueid(headers.get(prefix + "Uniqueid", ""))
+        leg = self._leg_known(uniqueid)
+        if leg is not None:
+            return leg
         channel = headers.get(prefix + "Channel", "")
         if not uniqueid or not channel or uniqueid == "<unknown>":
             return None
-        leg = self._legs.find(uniqueid)
-        if leg is not None:
-            leg.seen_in = self._snapshot.number
-            return leg
         if self._legs.is_gone(uniqueid):
             return None
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
@@ -284,9 +302,21 @@ class CallModel:
             identity = call_id(self.pbx, self.boot, linkedid, self._now)
             call = LiveCall(identity, linkedid, self._now)
             self._legs.add_call(call)
-        first = not call.legs and prefix == "" and str(uniqueid) == str(linkedid)
-        leg = Leg(uniqueid, channel, call, came_in=first, seen_in=self._snapshot.number)
+        # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
+        # is going to call as Down (0).
+        up = headers.get(prefix + "ChannelState", UP) not in (DOWN, RINGING)
+        came_in = up and str(uniqueid) == str(linkedid)
+        leg = Leg(uniqueid, channel, call, came_in=came_in, seen_in=self._snapshot.number)
+        leg.state = headers.get(prefix + "ChannelState", "")
         self._legs.add(leg)
+        if leg.is_plumbing and (twin := self._legs.twin(leg)) and twin.call is not call:
+            self._join_calls(call, twin.call)  # no Linkedid told that they belong together
+        return leg
+
+    def _leg_known(self, uniqueid: str) -> Leg | None:
+        leg = self._legs.find(uniqueid)
+        if leg is not None:
+            leg.seen_in = self._snapshot.number
         return leg
 
     def _turned(self, leg: Leg, message: Message) -> bool:
@@ -300,21 +330,28 @@ class CallModel:
         leg.turns += (turn,)
         return False
 
-    def _offer(self, leg: Leg, message: Message) -> None:
+    def _shown(self, message: Message, prefix: str = "") -> Leg | None:
+        """The leg of an event that shows a caller, who is told of if he was not yet."""
+        leg = self._leg(message, prefix)
+        if leg is not None:
+            self._offer(leg, message, prefix)
+        return leg
+
+    def _offer(self, leg: Leg, message: Message, prefix: str = "") -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
         call = leg.call
         if call.caller is not None or not leg.came_in or leg.is_plumbing:
             return
         call.caller, call.channel = leg, leg.channel
-        name = message["CallerIDName"]
+        name = message[prefix + "CallerIDName"]
         call.offer = Offered(
             *self._about(call),
             pbx=self.pbx,
             boot=self.boot,
             uniqueid=leg.uniqueid,
-            number=_known(message["CallerIDNum"]),
+            number=_known(message[prefix + "CallerIDNum"]),
             name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
-            dialled=message["Exten"],
+            dialled=message[prefix + "Exten"],
         )
         self._hold_back(call)
 
@@ -339,9 +376,6 @@ class CallModel:
         if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
-        # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
-        # is going to call as Down (0).
-        leg.came_in = leg.came_in and leg.state != DOWN
         self._offer(leg, message)
 
     def _newstate(self, message: Message) -> None:
@@ -353,7 +387,7 @@ class CallModel:
             self._ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
-        elif leg.call.caller is None and not self._catching_up:
+        elif leg.call.caller is None and not self._catching_up and self._began(leg):
             # The first party of a call that the PBX itself began has answered: for people it is
             # now that a call begins. It may be a phone that rings again after a transfer that
             # nobody answered, and soon steps into the call that it was. Before the snapshot that
@@ -364,6 +398,14 @@ class CallModel:
             self._offer(leg, message)
         elif leg.call in self._untold and leg is leg.call.caller:
             self._hold_back(leg.call)  # a pick-up begins with this
+
+    def _began(self, leg: Leg) -> bool:
+        """Whether this is the first party of its call, rather than a phone whose caller has not
+        been seen: what the PBX begins has the Linkedid of that party, or of a pipe to it."""
+        call = leg.call
+        return str(leg.uniqueid) == str(call.linkedid) or any(
+            other.is_plumbing for other in call.legs.values()
+        )
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
@@ -420,14 +462,16 @@ class CallModel:
         self._called(message)
 
     def _agent_connect(self, message: Message) -> None:
-        self._in_queue(message)
-        leg = self._leg(message)
-        if leg is not None:
-            self._stays.answer(leg)
+        leg = self._shown(message)
+        if leg is None:
+            return
+        self._stays.answer(leg)
+        if not leg.call.queued and not leg.call.talked and message["Queue"]:
+            leg.call.queued, leg.call.answered_from = True, QueueName(message["Queue"])
 
     def _in_queue(self, message: Message) -> None:
         """A queue calls a member for somebody whom we have not seen join it: an account may not
-        be allowed those events."""
+        be allowed those events. Who is called for stands at the head."""
         leg = self._leg(message)
         if leg is not None and message["Queue"]:
             self._offer(leg, message)
@@ -457,14 +501,24 @@ class CallModel:
         self._facts.append(Delivered(*about, peer.channel, peer.identity, queue))
 
     def _dial_state(self, message: Message) -> None:
+        self._shown(message)
         peer = self._leg(message, "Dest")
         if peer is not None and message["DialStatus"] == "RINGING":
+            self._call_peer(peer)
             self._ring(peer)
 
     def _dial_end(self, message: Message) -> None:
+        caller = self._shown(message)
         peer = self._leg(message, "Dest")
-        if peer is None:
-            return
+        if peer is not None:
+            self._dialled(peer, message)
+        elif caller is not None:  # an old one says no more than that nobody answered
+            for other in list(caller.call.legs.values()):
+                if other.dialled_by is caller and other.called:
+                    self._dialled(other, message)
+
+    def _dialled(self, peer: Leg, message: Message) -> None:
+        self._call_peer(peer)
         status = message["DialStatus"]
         if status != "ANSWER":
             if message["Forward"]:
@@ -532,6 +586,13 @@ class CallModel:
 
     def _enter(self, leg: Leg, bridge: str) -> None:
         self._legs.enter(leg, bridge)
+        for other in self._legs.inside(bridge):
+            # The same without a Linkedid: one of the two has nobody who called.
+            if other.call is not leg.call and None in (other.call.caller, leg.call.caller):
+                strange, known = sorted(
+                    (other.call, leg.call), key=lambda call: call.caller is not None
+                )
+                self._join_calls(strange, known)
         people = self._legs.together(leg)
         if len(people) < 2:
             return
@@ -556,6 +617,8 @@ class CallModel:
             return
         self._announce(call)
         self._call_peer(peer)
+        if peer.ringing and not peer.came_in:
+            self._ring(peer)  # it rang before we saw for whom
         peer.talked = call.talked = True
         if call.stay and call.caller and other is call.caller:
             self._stays.end(call.caller, "connected")
@@ -586,6 +649,9 @@ class CallModel:
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
+        if message["Status"] == "Off":  # so said Asterisk before version 12
+            self._unhold(message)
+            return
         leg = self._leg(message)
         if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
             self._retrieve(leg)
@@ -610,6 +676,8 @@ class CallModel:
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
+        for party in ("Transferee", "Transferer"):
+            self._shown(message, party)
         by = self._transfers.blind(message)
         if by is not None:
             self._unheld.pop(by, None)
@@ -620,34 +688,44 @@ class CallModel:
             if by.left_by_itself:
                 self._clear(by)
 
-    def _clear(self, peer: Leg) -> None:
+    def _clear(self, peer: Leg, gone: bool = False) -> None:
         if peer.talked and not peer.cleared and peer is not peer.call.caller:
             peer.cleared = True
             about = self._about(peer.call)
-            self._facts.append(PeerCleared(*about, peer.channel, peer.identity))
+            self._facts.append(PeerCleared(*about, peer.channel, peer.identity, gone))
 
     # The end
 
     def _hangup_request(self, message: Message) -> None:
-        leg = self._leg(message)
+        leg = self._shown(message)
         if leg is not None:
-            leg.left_by_itself = True
+            leg.left_by_itself = leg.ended_first = True
             leg.said = HANGUP_CAUSES.get(message["Cause"])
+
+    def _soft_hangup_request(self, message: Message) -> None:
+        leg = self._legs.find(message["Uniqueid"])
+        if leg is not None:
+            leg.ended_first = True
 
     def _hangup(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
         if leg is not None:
-            self._remove(leg, cause=HANGUP_CAUSES.get(message["Cause"]))
+            cause = message["Cause"]
+            gone = leg.ended_first and cause in LOST_CAUSES
+            self._remove(leg, cause=HANGUP_CAUSES.get(cause), gone=gone)
             self._legs.bury(leg)
 
-    def _remove(self, leg: Leg, cause: Cause | None = None, lost: bool = False) -> None:
+    def _remove(
+        self, leg: Leg, cause: Cause | None = None, lost: bool = False, gone: bool = False
+    ) -> None:
+        """`lost` is what we did not see end, `gone` a phone of which Asterisk hears no more."""
         call = leg.call
         self._announce(call)
         self._retrieve(leg)
         if leg is call.caller:
             self._stays.hung_up(leg, lost)
         elif leg.talked:
-            self._clear(leg)
+            self._clear(leg, gone)
         elif leg.called and not leg.refused:
             self._refuse(leg, "lost" if lost else cause or "cancelled")
         if self._legs.remove(leg) and call.offered:
@@ -688,7 +766,9 @@ class CallModel:
             step(leg, queue, position, waited, self._snapshot.number)
 
     def _abandon(self, message: Message) -> None:
-        leg = self._leg(message)
+        leg = self._shown(message)
+        if leg is not None:
+            leg.call.queued = True
         if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
             self._stays.abandon(leg)
 
@@ -704,10 +784,15 @@ class CallModel:
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg is None or message["UserEvent"] != "CordboardQueue":
+        if leg is None:
             return
-        if not self._turned(leg, message):
-            self._stays.explain(leg, message["Status"])
+        name, status = message["UserEvent"], message["Status"]
+        if (name != "CordboardQueue" and name not in DETOURS) or self._turned(leg, message):
+            return
+        if name == "CordboardQueue":
+            self._stays.explain(leg, status)
+        else:
+            self._facts.append(Detoured(*self._about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):
@@ -750,6 +835,12 @@ class CallModel:
             key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
         )
         self._listed.clear()
+        gap = self._snapshot.has(CHANNELS) and not self._snapshot.live
+        if gap:  # what has ended ended before whatever the list shows anew
+            for item in listed:
+                self._leg_known(item["Uniqueid"])
+            self._mark_unseen(self._legs.calls(), self._snapshot.began)
+            self._close_missing()
         read = []
         for item in listed:
             fresh = self._legs.find(item["Uniqueid"]) is None
@@ -761,13 +852,14 @@ class CallModel:
             self._relink(leg, item)
             if fresh:
                 leg.call.began = min(leg.call.began, self._now - leg.age)
-                leg.came_in = leg.came_in and leg.state not in (DOWN, RINGING)
                 if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
                 self._offer(leg, item)
                 if leg.call.caller is leg:
                     self._announce(leg.call)
+                    if gap:
+                        self._mark_unseen([leg.call], self._snapshot.began)
             if not leg.came_in:
                 self._call_peer(leg)
                 if leg.state == RINGING:

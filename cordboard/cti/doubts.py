@@ -20,7 +20,8 @@ from cordboard.errors import PeerError
 log = structlog.get_logger(__name__)
 
 WAITING = 200
-"""Frames that wait to be asked about; with more of them a snapshot is cheaper."""
+"""Frames that wait to be asked about, and channels that something is remembered of; with more of
+them a snapshot is cheaper."""
 
 SETTLED_WITHIN = 5.0
 NAME_LENGTH = 79
@@ -33,6 +34,9 @@ CLEAR = (
     *("CoreShowChannel", "QueueEntry", *ENDINGS),
 )
 """Events of which the beginning says everything that is not asked for."""
+
+LISTS = {"CoreShowChannel": "CoreShowChannelsComplete", "QueueEntry": "QueueStatusComplete"}
+"""Items of lists, and what ends the list."""
 
 Ask = Callable[[str, Mapping[str, str]], Awaitable[Message]]
 
@@ -68,6 +72,7 @@ class Doubts:
         self._tell = tell
         self._resync = resync
         self._abandoned: set[str] = set()
+        self._bridges: dict[str, str] = {}
         self._waiting: asyncio.Queue[tuple[Judged, float]] = asyncio.Queue(WAITING)
 
     def add(self, judged: Judged, born: float) -> None:
@@ -125,6 +130,8 @@ class Doubts:
         if self._sieve.has_ended(channel.uniqueid):
             return
         if event == "QueueCallerAbandon":
+            if len(self._abandoned) >= WAITING:
+                self._abandoned.clear()
             self._abandoned.add(name)
         if event == "QueueCallerLeave" and name not in self._abandoned:
             # Somebody answered, as the bridge will tell; or the caller was moved.
@@ -146,6 +153,7 @@ class Doubts:
         if event == "Hangup":
             self._sieve.end(head["Channel"], uniqueid)
             self._abandoned.discard(head["Channel"])
+            self._bridges.pop(head["Channel"], None)
         self._tell(Message({**head, "Uniqueid": uniqueid}), born)
 
     def _pass_on(self, event: str, head: dict[str, str], channel: Channel, born: float) -> None:
@@ -162,9 +170,19 @@ class Doubts:
         if event == "Newstate":
             # As an item of a list it says as much of a phone whose call has been kept back.
             headers["Event"] = "CoreShowChannel"
+        match headers["Event"]:
+            case "BridgeEnter":
+                if len(self._bridges) >= WAITING:
+                    self._bridges.clear()
+                self._bridges[head["Channel"]] = head.get("BridgeUniqueid", "")
+            case "BridgeLeave":
+                self._bridges.pop(head["Channel"], None)
+            case "CoreShowChannel":  # whose own word on the bridge stands behind the number
+                headers["BridgeId"] = self._bridges.get(head["Channel"], "")
         self._tell(Message(headers), born)
-        if headers["Event"] == "CoreShowChannel":
-            self._tell(Message({"Event": "CoreShowChannelsComplete"}), born)
+        # The list was told to be complete when this was not yet confirmed.
+        if complete := LISTS.get(headers["Event"]):
+            self._tell(Message({"Event": complete}), born)
 
     async def _look_up(self, name: str) -> Channel | None:
         uniqueid = await self._value(name, "CHANNEL(uniqueid)")

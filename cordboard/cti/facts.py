@@ -75,6 +75,20 @@ class QueueLeft(CallFact):
     outcome: EntryOutcome
 
 
+Detour = Literal["fallback", "manager", "transfer"]
+"""Why the dialplan sent a call another way than it was meant to go: cordboard gave no route; the
+manager did not take it; the phone to which an operator sent it did not take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detoured(CallFact):
+    """The dialplan's word on what befell this call. `status` is Asterisk's: of AGI() for a
+    fallback, of Dial() else."""
+
+    kind: Detour
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Abandoned(CallFact):
     """The caller gave up waiting: hung up in the queue, unanswered."""
@@ -166,10 +180,12 @@ class Merged(CallFact):
 
 @dataclass(frozen=True, slots=True)
 class PeerCleared(CallFact):
-    """The peer's phone is on hook again after it had talked."""
+    """The peer's phone is on hook again after it had talked, or `lost`: nothing is heard of it any
+    more, and Asterisk has given it up."""
 
     peer: str
     peer_uniqueid: Uniqueid
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +210,7 @@ AnyCallFact = (
     | Queued
     | Placed
     | QueueLeft
+    | Detoured
     | Abandoned
     | Called
     | Delivered

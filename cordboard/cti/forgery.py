@@ -38,10 +38,6 @@ _PARAMS = (
     *("Queue", "Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned"),
     *("ServiceLevel", "ServicelevelPerf"),
 )
-_ORIGINATED = (
-    *("Response", "Channel", "Context", "Exten", "Reason", "Uniqueid"),
-    *("CallerIDNum", "CallerIDName"),
-)
 Row = tuple[str, ...]
 
 
@@ -53,8 +49,8 @@ NEEDED: dict[str, tuple[Row, ...]] = {
     **dict.fromkeys(
         (
             *("Newchannel", "Newstate", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"),
-            *("HangupRequest", "Hangup", "QueueCallerJoin", "QueueCallerAbandon"),
-            *("QueueCallerLeave", "CoreShowChannel"),
+            *("HangupRequest", "SoftHangupRequest", "Hangup", "QueueCallerJoin"),
+            *("QueueCallerAbandon", "QueueCallerLeave", "CoreShowChannel"),
         ),
         (_channel(),),
     ),
@@ -68,7 +64,7 @@ NEEDED: dict[str, tuple[Row, ...]] = {
     "UserEvent": (),
     "Rename": (("Channel", "Newname", "Uniqueid"),),
     "QueueEntry": (_ENTRY,),
-    "OriginateResponse": (_ORIGINATED,),
+    "OriginateResponse": (("Reason", "Uniqueid", "CallerIDNum", "CallerIDName"),),
     "QueueParams": (_PARAMS,),
     **dict.fromkeys(("CoreShowChannelsComplete", "QueueStatusComplete"), (("EventList",),)),
     "QueueMember": (("Queue", "Name", "Location", *_MEMBER),),
@@ -91,6 +87,7 @@ _READ = {
     *("TransfereeUniqueid", "TransferTargetUniqueid"),
 }
 
+_TAIL_ENDS = ("Priority", "Linkedid")
 _SHAPES = 1000
 """Orders of headers that are remembered as whole; a real PBX has under a hundred."""
 
@@ -192,6 +189,8 @@ class Sieve:
             rows = (_channel(),)
         self._expected, why, begun = _walk(shape, (), rows, message.repeated or ())
         self._pieces = 0
+        if self._expected and not self._expected[-1].endswith(_TAIL_ENDS):
+            self._expected = ()  # nothing that callers write in: this Asterisk is another one
         # Programs send user events of every kind, with headers of their own.
         stray = bool(why) and not begun and (event != "UserEvent" or "Linkedid" in shape)
         why = why or next((odd for odd in message.oddities if odd != "invalid UTF-8"), "")

@@ -69,6 +69,8 @@ class Leg:
     """That it is on hook again has been told."""
     left_by_itself: bool = False
     """This phone hung up, rather than being hung up by the PBX."""
+    ended_first: bool = False
+    """The end of the talk began with this leg, by its phone or by the loss of it."""
     said: Cause | None = None
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
@@ -252,6 +254,13 @@ class Legs:
         self.exit(leg)
         leg.bridge = bridge
         self._bridges.setdefault(bridge, {})[leg.uniqueid] = leg
+
+    def inside(self, bridge: str) -> list[Leg]:
+        """The legs that stand in this bridge; none for a parking lot."""
+        return [leg for leg in self._bridges.get(bridge, {}).values() if not self.is_parked(leg)]
+
+    def is_parked(self, leg: Leg) -> bool:
+        return leg.uniqueid in self.parked
 
     def exit(self, leg: Leg) -> None:
         inside = self._bridges.get(leg.bridge)

@@ -59,4 +59,5 @@ def age(uniqueid: str) -> tuple[int, int, Uniqueid]:
     """Sorts channels by when they were made, as far as their Uniqueids tell: who originates a call
     may have chosen one, and that tells nothing."""
     seconds, _, sequence = uniqueid.rpartition("-")[2].partition(".")
-    return number(seconds, NO_TIME), number(sequence, 0), Uniqueid(uniqueid)
+    made = number(seconds, NO_TIME) if len(seconds) > 8 else NO_TIME
+    return made, number(sequence, 0), Uniqueid(uniqueid)

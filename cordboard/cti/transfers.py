@@ -40,7 +40,7 @@ class Transfers:
         call = by.call
         # With more than two in the bridge Asterisk names no transferee.
         party = self._legs.person(stays) or call.caller
-        if party is None or not call.offered:
+        if party is None or call.caller is None:
             return None
         by.held, by.sent_on = False, True
         if by is call.caller and party is not by:

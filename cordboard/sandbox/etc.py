@@ -37,7 +37,7 @@ MEMBERS = {
     "support-bg": {"1003": 1, "1004": 0, "1005": 0},
     "support-en": {"1004": 1, "1005": 0, "1006": 0},
 }
-_SHIPPED = ("extensions.conf", "manager.conf", "queues.conf", "features.conf")
+_SHIPPED = ("extensions.conf", "manager.conf", "queues.conf", "features.conf", "pjsip.conf")
 _MODULES = """
     app_dial app_mixmonitor app_playback app_queue app_read app_stack app_userevent app_chanspy
     app_exec app_verbose app_echo app_confbridge app_directed_pickup
@@ -133,7 +133,7 @@ def write(
         "extensions.conf": _extensions_conf(shipped["extensions.conf"], ports),
         "queues.conf": _queues_conf(shipped["queues.conf"]),
         "features.conf": f'#include "{shipped["features.conf"]}"\n',
-        "pjsip.conf": _pjsip_conf(ports, secrets),
+        "pjsip.conf": _pjsip_conf(shipped["pjsip.conf"], ports, secrets),
         # Asterisk complains at each start about those it looks for and does not find.
         "acl.conf": "",
         "ccss.conf": "",
@@ -296,8 +296,10 @@ def _queues_conf(shipped: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pjsip_conf(ports: Ports, secrets: Secrets) -> str:
+def _pjsip_conf(shipped: Path, ports: Ports, secrets: Secrets) -> str:
     head = f"""\
+#include "{shipped}"
+
 ; Everything here comes from one address, so the order matters: a phone is known by its name and
 ; must prove it, and whatever names no phone is the trunk.
 [global]
@@ -320,7 +322,9 @@ timers = no
 send_connected_line = no
 language = en
 
-[phone](!,endpoint)
+[phone](!,cordboard-phone,endpoint)
+; SIPp's phones know no session timer, and send no sound unless they are told to.
+rtp_timeout = 0
 context = cordboard-phones
 device_state_busy_at = 1
 identify_by = username

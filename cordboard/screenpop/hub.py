@@ -150,7 +150,9 @@ class Hub:
     """All live streams, and the picture of which each snapshot is a view.
 
     `clock` is monotonic seconds, the same clock that `born` of `publish` is read from; `wall` is
-    the time of day that the messages' times are of.
+    the time of day that the messages' times are of. `missed` is told the operator of a pop that is
+    open still, and that no console of theirs has painted, though they have one: open now, or away
+    for so short a time that it may come back.
     """
 
     def __init__(
@@ -159,11 +161,13 @@ class Hub:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        missed: Callable[[str], None] = lambda operator: None,
     ) -> None:
         self.picture = Picture()
         self.limits = limits or Limits()
         self.clock = clock
         self._wall = wall
+        self._missed = missed
         self.pops = PopMeter(registry, self.limits.ack_within)
         self.cut_off = Counter(
             "cordboard_clients_cut_off", "Clients that did not read", registry=registry
@@ -275,10 +279,12 @@ class Hub:
     def tick(self) -> None:
         """Forgets sessions that nobody resumed, cuts off clients that stall, counts missed pops."""
         now = self.clock()
-        self.pops.expire(now)
+        for pop, operator in self.pops.expire(now):
+            if pop in self.picture.pops and operator in self._of_user:
+                self._missed(operator)
         for stream in list(self._streams.values()):
             client = self._clients.get(stream.session)
-            if client is None and now - stream.detached_at >= self.limits.resume_within:
+            if client is None and self._expired(stream, now):
                 self._forget(stream)
             elif client is not None and client.stalled(now, self.limits.stalled_after):
                 client.cut("stopped reading")
@@ -301,6 +307,9 @@ class Hub:
             client.stream.detached_at = self.clock()
 
     # -- inside
+
+    def _expired(self, stream: Stream, now: float) -> bool:
+        return now - stream.detached_at >= self.limits.resume_within
 
     def _flush_soon(self) -> None:
         if self._flush_timer is None and not self._closed:
@@ -340,6 +349,9 @@ class Hub:
         stream = self._streams.get(query.get("session", ""))
         after = _number(query.get("after", ""))
         snapshot: bytes | None = None
+        if stream and stream.session not in self._clients and self._expired(stream, self.clock()):
+            self._forget(stream)
+            stream = None
         if stream is None or after is None or stream.viewer != viewer or not stream.holds(after):
             stream = self._open(Stream(secrets.token_urlsafe(18), viewer))
             after, snapshot = 0, self._snapshot(stream, user)

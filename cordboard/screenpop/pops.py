@@ -60,10 +60,16 @@ class PopMeter:
             self.acked.inc()
             self._observe("painted", waiting, now)
 
-    def expire(self, now: float) -> None:
+    def expire(self, now: float) -> list[tuple[str, str]]:
+        """The pops that are missed from now on, each with its operator."""
+        missed = []
         while self._deadlines and self._deadlines[0][0] <= now:
-            if self._open.pop(self._deadlines.popleft()[1], None) is not None:
+            pop = self._deadlines.popleft()[1]
+            waiting = self._open.pop(pop, None)
+            if waiting is not None:
                 self.unacked.inc()
+                missed.append((pop, waiting.operator))
+        return missed
 
     def _observe(self, stage: str, pop: _Open, now: float) -> None:
         if pop.born is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import asdict
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
 from cordboard.desk import (
@@ -29,6 +28,7 @@ from cordboard.desk import (
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.routing import Reason
+from cordboard.records import reasons
 from cordboard.screenpop.views import Message, moment
 
 Shown = (
@@ -55,8 +55,8 @@ def message(command: Shown, currency: str, names: Names) -> Message:
     match command:
         case ShowPop(pop=pop):
             return {"type": "screenpop", **screenpop(pop, currency, names)}
-        case EndPop(id=identity, reason=reason):
-            return {"type": "screenpop-end", "id": identity, "reason": reason}
+        case EndPop(id=identity, reason=reason, saved=saved):
+            return {"type": "screenpop-end", "id": identity, "reason": reason, "saved": saved}
         case ShowCall(call=call):
             return {"type": "call", "call": live_call(call)}
         case EndCall(id=identity):
@@ -180,11 +180,10 @@ def unseen(gaps: Iterable[Gap]) -> list[Message]:
 
 
 def why(call: Call) -> list[Message]:
-    """The reasons of the route; after a restart those that the store kept."""
-    if call.decision:
-        return [_reason(reason) for reason in call.decision.reasons]
-    kept: list[Any] = json.loads(call.why) if call.why else []
-    return kept or [_reason(Reason("no-decision", {}))]
+    """The reasons of the route and what befell the call since."""
+    found = reasons(call)
+    routed = call.decision or call.why or any(r.code == "fallback" for r in call.befell)
+    return found if routed else [asdict(Reason("no-decision", {})), *found]
 
 
 def operator(shown: Operator) -> Message:
@@ -263,10 +262,6 @@ def _brief(card: Card | None) -> Message | None:
         return None
     shown = card.customer
     return {"id": shown.id, "name": shown.name, "status": shown.status}
-
-
-def _reason(reason: Reason) -> Message:
-    return {"code": reason.code, "args": reason.args, "text": reason.text}
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -101,11 +101,13 @@ class NoArgs(Taken):
 
 
 class WrapupArgs(Taken):
-    """`result` is one of the configured list, `customer` the id of whom the call was with."""
+    """`result` is one of the configured list, `customer` the id of whom the call was with. `first`
+    refuses to write over what was saved before, as from another device."""
 
     note: Annotated[str, Field(max_length=NOTE_AT_MOST)] = ""
     result: Words | None = None
     customer: Words | None = None
+    first: bool = False
 
 
 class Hangup(Taken):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict, deque
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 
 import structlog
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 COOKIE = "cordboard_session"
 RECHECK_SECONDS = 3
+KNOWN_SECONDS = 600
+KNOWN_AT_MOST = 2000
+"""For how long, and how many of, those who were let in are known while the database is away."""
 NAME_AT_MOST = 64
 _BAD_ORIGIN = (
     "the Origin header is not that of this server's pages (a proxy in front must pass Host and"
@@ -102,6 +105,7 @@ class Doors:
         self._hub = hub
         self._clock = clock
         self._of_account = Attempts(10, 300)
+        self._seen: OrderedDict[str, tuple[User, float]] = OrderedDict()
         # An office behind one address has many people who mistype, and all log in at nine.
         self._of_address = Attempts(100, 300)
 
@@ -131,6 +135,7 @@ class Doors:
 
     async def log_out(self, opaque: str) -> None:
         """Ends a session, and its streams at once; an unknown one is no fault."""
+        self._seen.pop(opaque, None)
         await self._store.close_session(opaque)
         self._hub.drop_session(_of_cookie(opaque))
 
@@ -142,11 +147,31 @@ class Doors:
             scheme, _, token = header.partition(" ")
             user = None
             if scheme.lower() == "bearer" and token.strip():
-                user = await self._store.token_user(token.strip())
+                user = await self._holder(self._store.token_user, token.strip())
             return Login(user, f"token {token.strip()}", None) if user else None
         opaque = request.cookies.get(COOKIE)
-        user = await self._store.session_user(opaque) if opaque else None
+        user = await self._holder(self._store.session_user, opaque) if opaque else None
         return Login(user, _of_cookie(opaque), csrf_of(opaque)) if opaque and user else None
+
+    async def _holder(
+        self, ask: Callable[[str], Awaitable[User | None]], secret: str
+    ) -> User | None:
+        """Who holds a session or token. While the database is away, those who were let in shortly
+        before are known all the same: what they write about a call is not lost for that."""
+        now = self._clock()
+        try:
+            user = await ask(secret)
+        except PeerError:
+            user, seen = self._seen.get(secret, (None, 0.0))
+            if user is None or now - seen > KNOWN_SECONDS:
+                raise
+            return user
+        self._seen.pop(secret, None)
+        if user is not None:
+            self._seen[secret] = user, now
+            if len(self._seen) > KNOWN_AT_MOST:
+                self._seen.popitem(last=False)
+        return user
 
     async def admit(self, request: web.Request, roles: Container[Role]) -> Login:
         """The user who sent this request, whose role is one of `roles`.
@@ -183,9 +208,12 @@ class Doors:
                 holders = await self._store.holders(kinds["session"], kinds["token"])
             except PeerError:
                 continue  # the database is away; nobody is sent home for that
+            now = self._clock()
+            self._seen |= {secret: (user, now) for secret, user in holders.items()}
             for credential, viewer in behind.items():
                 user = holders.get(credential.partition(" ")[2])
                 if user is None or Viewer(user.name, user.role) != viewer:
+                    self._seen.pop(credential.partition(" ")[2], None)
                     log.info("signed out", user=viewer.name)
                     self._hub.drop_session(credential)
 

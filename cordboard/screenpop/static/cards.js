@@ -13,10 +13,10 @@ import { _ } from "./i18n.js";
 /** @typedef {"ringing" | "talking" | "on-hold" | "wrap-up" | "missed"} Phase */
 /** @typedef {{note: string, result: string, name: string, phone: string | null}} Draft */
 /**
- * `closed` is why the pop ended, null while it is open. `talked` is whether the operator had the
- * call. `noticed` is when this page first saw the present phase.
+ * `closed` is why the pop ended, null while it is open. `elsewhere`: another device of the operator's
+ * has saved it. `talked` is whether the operator had the call. `noticed` is when this page first saw the present phase.
  * @typedef {{id: string, pop: Pop, call: Call, draft: Draft, phase: Phase, noticed: number,
- *   talked: boolean, closed: string | null, saving: boolean, error: string,
+ *   talked: boolean, closed: string | null, elsewhere: boolean, saving: boolean, error: string,
  *   adding: boolean, addError: string}} Card
  */
 /**
@@ -29,6 +29,8 @@ const DRAFT = "cordboard:card:";
 const RECENT = "cordboard:recent";
 const OWNER = "cordboard:user";
 const RECENT_LIMIT = 12;
+/** The server's word to the second of two devices. */
+const SAVED_ELSEWHERE = "already saved on another device";
 /** Milliseconds: the own phone rings for half a minute, and the server knows after a minute. */
 const PLACED_WITHIN = 65_000;
 
@@ -156,11 +158,16 @@ export class Desk {
     try {
       const answer = await post(`/api/v1/calls/${encodeURIComponent(card.call.id)}/actions`, {
         action: "wrapup",
-        args: { note: note.trim(), result, customer },
+        // Whoever has been told that it is saved, and saves all the same, means it.
+        args: { note: note.trim(), result, customer, first: !card.elsewhere && !this.#wasSaved(card) },
         reason: "",
       });
       const outcome = await this.stream.outcome(answer.id);
       if (!outcome) throw new Error(_("No answer from the server; try again."));
+      if (outcome.error === SAVED_ELSEWHERE) {
+        card.elsewhere = true;
+        throw new Error(_("Already saved on another device. Your text is kept here: save again to replace what was saved there."));
+      }
       if (!outcome.ok) throw new Error(_("Not saved: {error}", { error: outcome.error ?? "" }));
       this.saved.add(card.id);
       this.#remove(card);
@@ -227,7 +234,7 @@ export class Desk {
         this.#arrive(this.#known(message.id));
         break;
       case "screenpop-end":
-        if (!this.#finish(message.id, message.reason)) return;
+        if (!this.#finish(message.id, message.reason, message.saved)) return;
         break;
       case "call":
         if (!this.cards.some((card) => card.call.id === message.call.id)) return;
@@ -280,6 +287,7 @@ export class Desk {
       noticed: this.stream.now(),
       talked: false,
       closed: null,
+      elsewhere: false,
       saving: false,
       error: "",
       adding: false,
@@ -326,16 +334,17 @@ export class Desk {
   }
 
   /** Ends the pop of a card; the card stays while something on it is unsaved. */
-  #finish(/** @type {string} */ id, /** @type {string} */ reason) {
+  #finish(/** @type {string} */ id, /** @type {string} */ reason, saved = false) {
     const card = this.cards.find((one) => one.id === id);
     if (!card) return false;
     card.closed = reason;
     if (reason === "done") card.talked = true;
     if (card.saving) return true;
-    this.#remember(card, {});
+    card.elsewhere = saved;
+    this.#remember(card, saved ? { saved } : {});
     // The server's time for the wrap-up may be over while the operator still thinks about it: a
     // card that is looked at stays until the next call comes or it is closed by hand.
-    const looked = card.talked && reason === "done" && this.front === id;
+    const looked = card.talked && reason === "done" && !saved && this.front === id;
     if (!dirty(card) && !looked) this.#remove(card);
     return true;
   }
@@ -348,6 +357,11 @@ export class Desk {
 
   #next() {
     return this.cards.find(live) ?? this.cards.at(-1);
+  }
+
+  /** Whether a card that was opened once more has its note in the history already. */
+  #wasSaved(/** @type {Card} */ card) {
+    return this.recent.some((one) => one.id === card.id && one.saved);
   }
 
   #place() {

@@ -1,4 +1,5 @@
 /** The operator's console: the card of the call, the wrap-up, own state, queues and colleagues. */
+import { post } from "./api.js";
 import { callerName, Desk, dirty, phaseSince } from "./cards.js";
 import { Cases, Facts, History, Why } from "./customer.js";
 import { DialForm } from "./dialling.js";
@@ -10,6 +11,8 @@ import {
   Alarms,
   Icon,
   LinkState,
+  PHONE_LOST,
+  pauseReason,
   speaks,
   StaleBanner,
   startClock,
@@ -76,7 +79,7 @@ function OwnState() {
   if (!own) return null;
   return html`<span class="own" data-testid="own-state">
     <${StatePill} state=${own.state} group="operator" since=${own.since} />
-    ${own.state === "paused" && own.reason && html`<span class="own-reason">${own.reason}</span>`}
+    ${own.state === "paused" && own.reason && html`<span class="own-reason">${pauseReason(own.reason)}</span>`}
   </span>`;
 }
 
@@ -126,6 +129,7 @@ function Console() {
   return html`
     <${StaleBanner} stream=${stream} />
     <${Alarms} stream=${stream} />
+    <${PhoneLost} />
     ${card &&
     html`<div class="strip">
       <${Tabs} />
@@ -144,6 +148,47 @@ function Console() {
     </div>
     <${Offer} />
   `;
+}
+
+/** Why the operator is paused although they asked for nothing, and the way back. */
+function PhoneLost() {
+  const own = useOperator(me);
+  const [asked, setAsked] = useState(false);
+  const [error, setError] = useState("");
+  const lost = own?.reason === PHONE_LOST;
+  useEffect(() => {
+    setAsked(false);
+    setError("");
+  }, [lost]);
+  if (!lost) return null;
+  const back = async () => {
+    setAsked(true);
+    setError("");
+    try {
+      await act(`/api/v1/operators/${encodeURIComponent(me)}/actions`, "unpause");
+    } catch (failure) {
+      setError(failure instanceof Error ? failure.message : String(failure));
+      setAsked(false);
+    }
+  };
+  return html`<div class="phone-lost" role="alert" data-testid="phone-lost">
+    <${Icon} name="warning" />
+    <span
+      >${_("Your phone went away in the middle of a call. The caller is back at the head of the queue, and you are paused. Check the phone before you go on.")}
+      ${error && html`<b> ${error}</b>`}</span
+    >
+    <button type="button" class="primary" disabled=${asked} data-testid="phone-is-back" onClick=${back}>
+      ${_("My phone works again")}
+    </button>
+  </div>`;
+}
+
+/** Asks for an action and waits for its outcome. Throws what went wrong, in words. */
+async function act(/** @type {string} */ address, /** @type {string} */ action) {
+  const answer = await post(address, { action, args: {}, reason: "" });
+  const outcome = await stream.outcome(answer.id);
+  if (!outcome) throw new Error(_("No answer from the server; try again."));
+  if (!outcome.ok) throw new Error(outcome.error ?? "");
 }
 
 const plainTitle = document.title;
@@ -290,8 +335,9 @@ function CallState(/** @type {{card: Card}} */ { card }) {
 
 /** Why a card is still here although its call has gone. */
 function Closed(/** @type {{card: Card}} */ { card }) {
-  const text =
-    card.closed === "done"
+  const text = card.elsewhere
+    ? _("Already saved on another device. Your text is kept here: save it to replace what was saved there, or discard it.")
+    : card.closed === "done"
       ? _("The wrap-up time is over. You can still save the result and a note.")
       : card.talked
         ? _("The call is over.")

@@ -89,6 +89,28 @@ export function speaks(/** @type {string} */ code) {
   return _("Language: {language}", { language: languageName(code) });
 }
 
+/** The pause that the server itself sets. */
+export const PHONE_LOST = "phone-lost";
+
+/** Why an operator is paused: in their own words, or in ours. */
+export function pauseReason(/** @type {string | null} */ reason) {
+  return reason === PHONE_LOST ? _("Phone lost") : reason;
+}
+
+/** How the PBX's default way came to be taken. */
+function fallbackText(/** @type {unknown} */ how) {
+  if (how === "interrupted") return _("The routing broke off half way: the PBX's default queue took the call");
+  if (how === "late") return _("cordboard did not answer in time: the PBX's default queue took the call");
+  return _("cordboard could not be reached: the PBX's default queue took the call");
+}
+
+/** What became of a phone that was called, from Asterisk's DIALSTATUS. */
+function dialled(/** @type {unknown} */ status) {
+  const codes = { BUSY: "busy", CANCEL: "cancelled", CHANUNAVAIL: "failed", CONGESTION: "failed" };
+  const code = codes[/** @type {keyof typeof codes} */ (String(status))] ?? "no-answer";
+  return word("outcome", code).toLocaleLowerCase(language);
+}
+
 /** A routing reason in words. */
 export function reasonText(/** @type {Reason} */ reason) {
   const text = reason.text?.[language] ?? reason.text?.en ?? Object.values(reason.text ?? {})[0];
@@ -105,6 +127,16 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("Routing rule: {rule}", { rule: String(args.rule) });
     case "back-from-manager":
       return _("Came back from the personal manager");
+    case "manager-not-reached":
+      return _("Rang at the personal manager's: {outcome}", { outcome: dialled(args.status) });
+    case "transfer-not-taken":
+      return _("Was transferred and came back: {outcome}", { outcome: dialled(args.status) });
+    case "phone-lost":
+      return _("The phone of {operator} went away in the middle of the call: the caller goes first", {
+        operator: String(args.operator),
+      });
+    case "fallback":
+      return fallbackText(args.how);
     case "no-decision":
       return _("cordboard was away when the call came: the PBX's own queue took it");
   }
@@ -356,6 +388,12 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
       );
     case "phone-lost":
       return _("A phone went away in the middle of a call: {detail}", { detail });
+    case "pops-missed":
+      return ngettext(
+        "{n} card was not shown in time by an open console, the last for {detail}.",
+        "{n} cards were not shown in time by an open console, the last for {detail}.",
+        count,
+      ).replace("{detail}", detail);
     case "spooling":
       return ngettext(
         "The database is away. {n} record waits on disk and will be written when it is back.",

@@ -6,6 +6,7 @@ import {
   Alarms,
   Icon,
   LinkState,
+  pauseReason,
   reasonText,
   StaleBanner,
   startClock,
@@ -240,7 +241,7 @@ class OperatorTile extends Component {
   render() {
     const { operator, call } = /** @type {{operator: Operator, call?: Call}} */ (this.props);
     const who = call && (call.customer?.name || call.name || phone(call.from));
-    const detail = operator.state === "paused" ? operator.reason : who;
+    const detail = operator.state === "paused" ? pauseReason(operator.reason) : who;
     return html`<li class="operator" data-testid=${`operator-${operator.name}`} data-state=${operator.state === "offered" ? "ringing" : operator.state}>
       <b class="operator-name">${operator.display_name}</b>
       <${StatePill}
