@@ -8,11 +8,12 @@ inbox as a fact.
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import ssl
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,7 +82,13 @@ QUEUES_EVERY = 0.25
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
 
-Item = LinkItem | AnyFact
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A call model put something off until now."""
+
+
+Item = LinkItem | AnyFact | Due
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -144,6 +151,7 @@ class App:
         self._broken = False
         self._queues_at = 0.0
         self._queues_timer: asyncio.TimerHandle | None = None
+        self._due_timer: asyncio.TimerHandle | None = None
         self._users: tuple[User, ...] = ()
         self._names: dict[str, str] = {}
         self._told: dict[AlarmKind, int] = {}
@@ -296,8 +304,9 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._queues_timer:
-            self._queues_timer.cancel()
+        for timer in (self._queues_timer, self._due_timer):
+            if timer:
+                timer.cancel()
         await self._ledger.flush()
         await self.hub.close()
         if self._runner:
@@ -410,10 +419,19 @@ class App:
                 commands += self._board.apply(fact, now)
             if commands:
                 self._carry_out(commands, born or None)
+            due = min(model.due for model in self._models.values())
+            if due < math.inf and self._due_timer is None:
+                self._due_timer = loop.call_later(
+                    min(max(due - now, 0.0), 1.0) + 0.01, self._models_due
+                )
             if self._board.queues_changed and self._queues_timer is None:
                 self._queues_timer = loop.call_later(
                     self._queues_at + QUEUES_EVERY - loop.time(), self._show_queues
                 )
+
+    def _models_due(self) -> None:
+        self._due_timer = None
+        self._inbox.put((Due(), 0.0))
 
     def _show_queues(self) -> None:
         self._queues_timer = None
@@ -435,9 +453,8 @@ class App:
                 return []
             case cti.LinkDown():
                 return [*self._models[item.pbx].link_lost(now), item]
-            case Tick():
-                late = [fact for model in self._models.values() for fact in model.tick(now)]
-                return [*late, item]
+            case Due():
+                return [fact for model in self._models.values() for fact in model.tick(now)]
             case _:
                 return [item]
 

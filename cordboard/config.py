@@ -124,7 +124,7 @@ class Http(Section):
 
 
 class Database(Section):
-    url: str = "sqlite+aiosqlite:///var/cordboard.db"
+    url: str = "sqlite:///var/cordboard.db"
 
 
 class Spool(Section):

@@ -32,6 +32,9 @@ from cordboard.cti.facts import (
 )
 from cordboard.events import PbxName
 
+SETTLED_AFTER = 5.0
+"""Seconds. What the model waits for has not come at the end of a recording, and will not."""
+
 _BANNER = re.compile(rb"^Asterisk Call Manager/[\d.]+\r?\n", re.MULTILINE)
 
 
@@ -57,6 +60,7 @@ def facts_of(data: bytes) -> Iterator[str]:
             if open_list and message["Event"] == "CoreShowChannelsComplete":
                 open_list = False
                 yield from _lines(model.snapshot_done(now))
+    yield from _lines(model.tick(now + SETTLED_AFTER))
 
 
 def _lines(facts: list[Fact]) -> Iterator[str]:

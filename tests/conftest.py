@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from pbx_fixtures import ami, ami_raw, pbx, sandbox
 from server_fixtures import proxied_server, proxy, server
 
 __all__ = ["ami", "ami_raw", "pbx", "proxied_server", "proxy", "sandbox", "server"]
+
+# A machine that is busy is no fault of what is tested.
+settings.register_profile("cordboard", deadline=None)
+settings.load_profile("cordboard")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -70,7 +70,7 @@ class Place:
         self.rules.write_text(RULES)
         self.secret.write_text(ami["secret"] + "\n")
         self.write()
-        asyncio.run(upgrade(f"sqlite+aiosqlite:///{folder}/cordboard.db"))
+        asyncio.run(upgrade(f"sqlite:///{folder}/cordboard.db"))
 
     def pbx(self, **changed: object) -> str:
         keys = {key: self.ami[key] for key in ("host", "port", "user")}
@@ -82,7 +82,7 @@ class Place:
             (self.pbx() if pbx is None else pbx)
             + f'[agi]\nlisten = "127.0.0.1:{self.agi}"\n'
             + ("" if "[http]" in more else f'[http]\nlisten = "127.0.0.1:{self.http}"\n')
-            + f'[database]\nurl = "sqlite+aiosqlite:///{database}"\n'
+            + f'[database]\nurl = "sqlite:///{database}"\n'
             + '[routing]\npath = "routing.toml"\n'
             + more
         )

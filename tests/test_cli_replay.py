@@ -68,11 +68,22 @@ def test_a_file_and_the_same_bytes_on_stdin_print_the_same_lines() -> None:
     assert replay("-", data=QUEUED.read_bytes()) == (0, printed)
 
 
+NO_CALL = {
+    "originated_not_answered",
+    "originated_customer_first_declines",
+    "originated_declined_by_the_operator",
+    "originated_operator_away",
+    "originated_operator_does_not_answer",
+    "originated_through_a_pipe_declined",
+}
+ENDS_IN_MID_CALL = {"pbx_killed_in_mid_call", "recording_ends_in_mid_call"}
+
+
 @pytest.mark.parametrize("path", sorted(TRACES.glob("*.ami")), ids=lambda path: path.stem)
 def test_every_line_has_the_keys_of_its_event(path: Path) -> None:
     facts = [json.loads(line) for line in facts_of(path.read_bytes())]
     # A call that the PBX makes is none until its first party has answered.
-    assert bool(facts) == (path.stem != "originated_not_answered")
+    assert bool(facts) == (path.stem not in NO_CALL)
     calls: dict[str, list[str]] = {}
     for fact in facts:
         event = fact["event"]
@@ -92,7 +103,8 @@ def test_every_line_has_the_keys_of_its_event(path: Path) -> None:
         assert (events[0], events.count("offered")) == ("offered", 1)
         # A call that merges into another, as the one that fetches or picks up, has no end.
         assert events.count("cleared") == (events[-1] == "cleared")
-    assert not calls or any(events[-1] == "cleared" for events in calls.values())
+    if calls and path.stem not in ENDS_IN_MID_CALL:
+        assert any(events[-1] == "cleared" for events in calls.values())
 
 
 def test_names_are_printed_as_they_are_whatever_the_terminal_speaks() -> None:

@@ -63,21 +63,21 @@ def test_paths_are_taken_from_the_files_own_folder(written: Written, tmp_path: P
     path = written(
         '[[pbx]]\nsecret_file = "ami.secret"\n[[pbx]]\nname = "b"\nsecret_file = "/etc/b"\n'
         '[http]\ncertificate = "tls/cert.pem"\nkey = "tls/key.pem"\n'
-        '[database]\nurl = "sqlite+aiosqlite:///var/cordboard.db"\n'
+        '[database]\nurl = "sqlite:///var/cordboard.db"\n'
         '[scripts]\npath = "~/scripts"\n[routing]\npath = "routing.toml"\n'
     )
     settings, folder = load(path), tmp_path / "conf"
     assert [pbx.secret_file for pbx in settings.pbx] == [folder / "ami.secret", Path("/etc/b")]
     assert settings.http.certificate == folder / "tls/cert.pem"
     assert settings.http.key == folder / "tls/key.pem"
-    assert settings.database.url == f"sqlite+aiosqlite:///{folder}/var/cordboard.db"
+    assert settings.database.url == f"sqlite:///{folder}/var/cordboard.db"
     assert settings.scripts.path == Path.home() / "scripts"
     assert settings.routing.path == folder / "routing.toml"
 
 
 @pytest.mark.parametrize(
     "url",
-    ["sqlite+aiosqlite:////srv/cordboard.db", "postgresql://cordboard@db.example/cordboard"],
+    ["sqlite:////srv/cordboard.db", "postgresql://cordboard@db.example/cordboard"],
 )
 def test_a_database_that_is_no_relative_file_stays_as_it_is_written(
     written: Written, url: str
@@ -226,3 +226,20 @@ def test_settings_cannot_be_changed_under_way() -> None:
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.http.listen = "0.0.0.0:1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("", "var/cordboard.spool"),
+        ('[database]\nurl = "sqlite:///data/calls.db"', "data/calls.spool"),
+        ('[database]\nurl = "postgresql://db/cordboard"', "var/cordboard.spool"),
+        ('[spool]\npath = "elsewhere/a.spool"', "elsewhere/a.spool"),
+    ],
+)
+def test_the_spool_stands_beside_the_sqlite_file_unless_it_is_named(
+    tmp_path: Path, lines: str, expected: str
+) -> None:
+    path = tmp_path / "cordboard.toml"
+    path.write_text(lines)
+    assert load(path).spool.path == tmp_path / expected

@@ -73,5 +73,5 @@ def test_the_sample_loads(tmp_path: Path, all_keys: bool) -> None:
     (tmp_path / "ami.secret").write_text("s3cret\n", encoding="utf-8")
     settings = load(path)
     assert settings.pbx[0].secret() == "s3cret"
-    assert settings.database.url == f"sqlite+aiosqlite:///{tmp_path}/var/cordboard.db"
+    assert settings.database.url == f"sqlite:///{tmp_path}/var/cordboard.db"
     assert settings.desk == Settings().desk

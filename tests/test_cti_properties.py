@@ -143,7 +143,7 @@ def another_order(name: str, seed: int) -> list[Message]:
 
 
 @over_all_traces
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_any_order_that_asterisk_may_choose_tells_the_same(name: str, seed: int) -> None:
     assert told(another_order(name, seed)) == told(calls_only(name))
@@ -169,7 +169,7 @@ def with_copies(name: str, seed: int) -> list[Message]:
 
 
 @over_all_traces
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_an_event_that_comes_again_while_its_channel_lives_changes_nothing(
     name: str, seed: int
@@ -312,7 +312,7 @@ def live_calls(facts: list[Fact]) -> int:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not has_lists(n) and n not in TWO_CALLS])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_snapshot_and_what_follows_tell_what_the_whole_would_have(
     name: str, data: st.DataObject

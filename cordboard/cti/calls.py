@@ -20,44 +20,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sized
-from dataclasses import replace
 
 from cordboard.cti.ami import Message, unescape
 from cordboard.cti.dialects import OLD_EVENTS, modern
 from cordboard.cti.facts import (
-    Called,
     Cause,
-    Cleared,
-    Delivered,
     Detour,
     Detoured,
-    Diverted,
-    Established,
     Fact,
-    Held,
-    Merged,
     Offered,
     Originated,
-    PeerCleared,
-    Retrieved,
-    Undelivered,
     Unseen,
 )
-from cordboard.cti.legs import Leg, Legs, LiveCall
+from cordboard.cti.legs import DOWN, RINGING, UP, Leg, Legs, LiveCall
 from cordboard.cti.members import Members, number
+from cordboard.cti.people import People
 from cordboard.cti.snapshots import CHANNELS, QUEUES, Snapshot, age, lasted
-from cordboard.cti.stays import About, Stays
-from cordboard.cti.transfers import Transfers
 from cordboard.events import Linkedid, PbxName, QueueName, Uniqueid, call_id
-
-DIAL_FAILURES: dict[str, Cause] = {
-    "BUSY": "busy",
-    "NOANSWER": "no-answer",
-    "CANCEL": "cancelled",
-    "CONGESTION": "failed",
-    "CHANUNAVAIL": "failed",
-    "ABORT": "cancelled",
-}
 
 HANGUP_CAUSES: dict[str, Cause] = {
     "17": "busy",
@@ -78,18 +57,6 @@ DETOURS: dict[str, Detour] = {
 }
 """The shipped dialplan's user events."""
 
-DOWN, RINGING, UP = "0", "5", "6"
-"""Asterisk's ChannelState."""
-
-HELD_BACK = 1.0
-"""Seconds for which a new call may turn out to be part of another. A pick-up was seen to take
-half a second: Asterisk answers first and waits that long for the phone's sound."""
-
-UNHELD_FOR = 0.6
-"""Seconds after an Unhold within which a transfer shows that nobody was taken back: Asterisk sends
-one in front of every transfer, as do phones that ask for one, and then waits for half a second
-where it has to lay a pipe between two bridges."""
-
 IN_FLIGHT = 1.0
 """Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
 
@@ -102,19 +69,12 @@ class CallModel:
         self.boot = ""
         self._legs = Legs()
         self._members = Members(pbx)
-        self._stays = Stays(self._tell, self._about)
-        self._transfers = Transfers(self._legs, self._tell, self._about, self._join_calls)
-        self._unheld: dict[Leg, tuple[Retrieved, float]] = {}
+        self._people = People(self._legs)
         self._snapshot = Snapshot()
         self._listed: list[Message] = []
         self._lost_at: float | None = None
-        self._untold: dict[LiveCall, float] = {}
         self._doubt_until = math.inf
-        self._soonest = math.inf
         self._catching_up = False
-        self._facts: list[Fact] = []
-        self._at: float | None = None
-        self._now = 0.0
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
             "Newstate": self._newstate,
@@ -158,75 +118,80 @@ class CallModel:
     def held(self) -> dict[str, int]:
         """How much is kept, by what it is; nothing once all channels are gone."""
         late: dict[str, Sized] = {
-            "untold": self._untold,
-            "unheld": self._unheld,
-            "undecided": self._stays.undecided,
+            "untold": self._people.untold,
+            "unheld": self._people.unheld,
+            "undecided": self._people.stays.undecided,
         }
         return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
+
+    @property
+    def due(self) -> float:
+        """When `tick` has something to tell, on our clock; infinity where nothing is put off."""
+        return self._people.soonest
 
     def feed(self, message: Message, now: float) -> list[Fact]:
         """The facts that this message makes known, in order."""
         handler = self._handlers.get(message.headers.get("Event", ""))
-        if handler is None and now < self._soonest:
+        if handler is None and now < self._people.soonest:
             return []
-        self._begin(now, message["Timestamp"])
-        if now >= self._soonest:
+        self._people.begin(now, message["Timestamp"])
+        if now >= self._people.soonest:
             self._decide_late()
         if handler is not None:
             handler(message)
-        return self._facts
+        return self._people.facts
 
     def tick(self, now: float) -> list[Fact]:
         """What the passing of time makes known; to be asked about once a second."""
-        self._begin(now)
-        if now >= self._soonest:
+        self._people.begin(now)
+        if now >= self._people.soonest:
             self._decide_late()
-        return self._facts
+        return self._people.facts
 
     def link_lost(self, now: float) -> list[Fact]:
         """Nothing is seen from `now` on. Before the first link: nothing was seen since then."""
-        self._begin(now)
+        self._people.begin(now)
         if self._lost_at is None:
             self._lost_at = now
-        return self._facts
+        return self._people.facts
 
     def linked(self, boot: str, now: float) -> list[Fact]:
         """The link is up. After another boot than before, every call that we knew is lost."""
-        self._begin(now)
+        self._people.begin(now)
         if self.boot and boot != self.boot:
             if self._lost_at is not None:
                 self._mark_unseen(self._legs.calls(), now)
             for leg in self._legs:
-                self._remove(leg, lost=True)
+                self._people.remove(leg, lost=True)
             self._legs.restart()
         self.boot = boot
         self._catching_up = True
-        return self._facts
+        return self._people.facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
-        self._begin(now)
+        self._people.begin(now)
         self._snapshot.begin(now, live=self._snapshot.number > 0 and self._lost_at is None)
         self._listed.clear()
         self._doubt_until = math.inf
-        return self._facts
+        return self._people.facts
 
     def snapshot_done(self, now: float) -> list[Fact]:
         """Marks the gap that the snapshot ends, and closes what it left out: at once after a gap;
         on a standing link a moment later, since its events may still be on their way."""
-        self._begin(now)
+        self._people.begin(now)
         self._catching_up = False
         self._snapshot.is_open = False
         self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
-            self._facts += self._members.missing(self._snapshot.number)
+            self._people.facts += self._members.missing(self._snapshot.number)
         if self._snapshot.live:
             self._doubt_until = now + IN_FLIGHT
-            self._soonest = min(self._soonest, self._doubt_until)
+            self._people.soonest = min(self._people.soonest, self._doubt_until)
         else:
             self._close_missing()
             if self._snapshot.has(CHANNELS):
                 self._lost_at = None
-        return self._facts
+        return self._people.facts
 
     def _close_missing(self) -> None:
         """What ended while we could not see it."""
@@ -234,11 +199,11 @@ class CallModel:
         if self._snapshot.has(CHANNELS):
             for leg in self._legs:
                 if leg.seen_in < number:
-                    self._remove(leg, lost=True)
+                    self._people.remove(leg, lost=True)
         if self._snapshot.has(QUEUES):
             for call in self._legs.calls():
                 if call.stay and call.stay.seen_in < number and call.caller:
-                    self._stays.end(call.caller, "connected" if call.talked else "lost")
+                    self._people.stays.end(call.caller, "connected" if call.talked else "lost")
 
     def _mark_unseen(self, calls: list[LiveCall], seen_from: float) -> None:
         """A call that was there before `seen_from` has a gap: since the link was lost, or, if it
@@ -246,36 +211,15 @@ class CallModel:
         for call in calls:
             since = call.began if self._lost_at is None else max(call.began, self._lost_at)
             if call.offered and since < seen_from:
-                self._facts.append(Unseen(*self._about(call), since, self._now))
+                self._people.tell(Unseen(*self._people.about(call), since, self._people.now))
 
     def _decide_late(self) -> None:
-        """What was put off until more is known, and nothing more came."""
-        self._stays.decide_late(self._now)
-        for call, since in list(self._untold.items()):
-            if self._now - since >= HELD_BACK:
-                self._announce(call)
-        if self._now >= self._doubt_until:
+        people = self._people
+        people.decide_late()
+        if people.now >= self._doubt_until:
             self._doubt_until = math.inf
             self._close_missing()
-        for leg, (_, since) in list(self._unheld.items()):
-            if self._now - since >= UNHELD_FOR:
-                self._retrieve(leg)
-        held = min(self._untold.values(), default=math.inf) + HELD_BACK
-        unheld = min((since for _, since in self._unheld.values()), default=math.inf) + UNHELD_FOR
-        self._soonest = min(held, unheld, self._stays.due, self._doubt_until)
-
-    def _begin(self, now: float, timestamp: str = "") -> None:
-        self._facts = []
-        self._now = now
-        try:
-            self._at = float(timestamp) if timestamp else None
-        except ValueError:
-            self._at = None
-        if self._at is not None and not math.isfinite(self._at):
-            self._at = None
-
-    def _tell(self, fact: Fact) -> None:
-        self._facts.append(fact)
+        people.soonest = min(people.soonest, self._doubt_until)
 
     def _old(self, message: Message) -> None:
         for each in modern(message):
@@ -299,8 +243,8 @@ class CallModel:
         linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
         call = self._legs.call(linkedid)
         if call is None:
-            identity = call_id(self.pbx, self.boot, linkedid, self._now)
-            call = LiveCall(identity, linkedid, self._now)
+            identity = call_id(self.pbx, self.boot, linkedid, self._people.now)
+            call = LiveCall(identity, linkedid, self._people.now)
             self._legs.add_call(call)
         # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
         # is going to call as Down (0).
@@ -310,7 +254,7 @@ class CallModel:
         leg.state = headers.get(prefix + "ChannelState", "")
         self._legs.add(leg)
         if leg.is_plumbing and (twin := self._legs.twin(leg)) and twin.call is not call:
-            self._join_calls(call, twin.call)  # no Linkedid told that they belong together
+            self._people.join(call, twin.call)  # no Linkedid told that they belong together
         return leg
 
     def _leg_known(self, uniqueid: str) -> Leg | None:
@@ -322,9 +266,9 @@ class CallModel:
     def _turned(self, leg: Leg, message: Message) -> bool:
         """Whether this event, of a kind that comes and goes, was read before: a copy that comes
         late would undo what has happened since."""
-        if self._at is None:
+        if self._people.at is None:
             return False
-        turn = hash((message["Event"], self._at))
+        turn = hash((message["Event"], self._people.at))
         if turn in leg.turns:
             return True
         leg.turns += (turn,)
@@ -345,7 +289,7 @@ class CallModel:
         call.caller, call.channel = leg, leg.channel
         name = message[prefix + "CallerIDName"]
         call.offer = Offered(
-            *self._about(call),
+            *self._people.about(call),
             pbx=self.pbx,
             boot=self.boot,
             uniqueid=leg.uniqueid,
@@ -353,22 +297,7 @@ class CallModel:
             name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
             dialled=message[prefix + "Exten"],
         )
-        self._hold_back(call)
-
-    def _hold_back(self, call: LiveCall) -> None:
-        self._untold[call] = self._now
-        self._soonest = min(self._soonest, self._now + HELD_BACK)
-
-    def _announce(self, call: LiveCall) -> None:
-        """The call has shown that it is one of its own."""
-        self._untold.pop(call, None)
-        if call.offer is not None:
-            late = max(self._now - call.began, 0.0)
-            self._facts.append(replace(call.offer, age=late) if late else call.offer)
-            call.offer, call.offered = None, True
-
-    def _about(self, call: LiveCall, party: Leg | None = None) -> About:
-        return self._at, call.id, call.linkedid, party.channel if party else call.channel
+        self._people.hold_back(call)
 
     def _newchannel(self, message: Message) -> None:
         fresh = self._legs.find(message["Uniqueid"]) is None
@@ -384,7 +313,7 @@ class CallModel:
             return
         leg.state = message["ChannelState"]
         if leg.state == RINGING:
-            self._ring(leg)
+            self._people.ring(leg)
         elif leg.state != UP or leg.is_plumbing:
             return
         elif leg.call.caller is None and not self._catching_up and self._began(leg):
@@ -394,10 +323,10 @@ class CallModel:
             # ends a gap it may also be one that takes the call of somebody of whom we have not
             # heard; the snapshot will tell.
             leg.came_in = True
-            leg.call.began = self._now
+            leg.call.began = self._people.now
             self._offer(leg, message)
-        elif leg.call in self._untold and leg is leg.call.caller:
-            self._hold_back(leg.call)  # a pick-up begins with this
+        elif leg.call in self._people.untold and leg is leg.call.caller:
+            self._people.hold_back(leg.call)  # a pick-up begins with this
 
     def _began(self, leg: Leg) -> bool:
         """Whether this is the first party of its call, rather than a phone whose caller has not
@@ -418,9 +347,9 @@ class CallModel:
         """A masquerade: the phone that was `before` goes on as the channel `leg`, which was only
         made for it, or was the other line of whoever put the two together."""
         if leg.call is not before.call:
-            self._meet(leg.call, before.call)
+            self._people.meet(leg.call, before.call)
         call = leg.call
-        self._clear(leg)
+        self._people.clear(leg)
         leg.identity, leg.came_in = before.identity, before.came_in
         leg.called, leg.rung, leg.talked = before.called, before.rung, before.talked
         leg.refused, leg.held, leg.sent_on = before.refused, before.held, before.sent_on
@@ -436,26 +365,16 @@ class CallModel:
             return
         if caller is not None:
             self._offer(caller, message)
-            self._stays.left(caller)
+            self._people.stays.left(caller)
             if not peer.called:
                 peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
-                self._join_calls(peer.call, caller.call)  # no Linkedid told that they belong
+                self._people.join(peer.call, caller.call)  # no Linkedid told that they belong
         if peer.is_plumbing:
             return
-        self._call_peer(peer)
+        self._people.call(peer)
         if peer.state == RINGING:
-            self._ring(peer)
-
-    def _call_peer(self, peer: Leg) -> None:
-        call = peer.call
-        if peer.called or peer.sent_on or peer.is_plumbing or call.caller in (None, peer):
-            return
-        self._announce(call)
-        peer.called = True
-        queue = call.stay.queue if call.stay else None
-        about = self._about(call, self._dialler(peer))
-        self._facts.append(Called(*about, peer.channel, peer.identity, queue))
+            self._people.ring(peer)
 
     def _agent_called(self, message: Message) -> None:
         self._in_queue(message)
@@ -465,7 +384,7 @@ class CallModel:
         leg = self._shown(message)
         if leg is None:
             return
-        self._stays.answer(leg)
+        self._people.stays.answer(leg)
         if not leg.call.queued and not leg.call.talked and message["Queue"]:
             leg.call.queued, leg.call.answered_from = True, QueueName(message["Queue"])
 
@@ -476,82 +395,31 @@ class CallModel:
         if leg is not None and message["Queue"]:
             self._offer(leg, message)
             if not leg.call.queued and not leg.call.talked and leg.call.caller is leg:
-                self._announce(leg.call)
-                self._stays.join(leg, QueueName(message["Queue"]), 1, 0.0, self._snapshot.number)
-
-    def _dialler(self, peer: Leg) -> Leg | None:
-        """Whose call the phone rings for: the caller, or the operator who consults."""
-        dialler = self._legs.person(peer.dialled_by)
-        if dialler is None and peer.dialled_by is not None:
-            # The line for it is there, and whoever called for it steps into it any moment: that is
-            # who has put the other on hold.
-            dialler = next((leg for leg in peer.call.legs.values() if leg.held), None)
-        return dialler or peer.call.caller
-
-    def _ring(self, peer: Leg) -> None:
-        peer.ringing = True
-        if not peer.called or peer.rung or peer.refused or peer.talked:
-            return
-        peer.rung = True
-        call = peer.call
-        self._transfers.divert(peer)
-        self._transfers.complete(call, peer)
-        queue = call.stay.queue if call.stay else None
-        about = self._about(call, self._dialler(peer))
-        self._facts.append(Delivered(*about, peer.channel, peer.identity, queue))
+                queue, snapshot = QueueName(message["Queue"]), self._snapshot.number
+                self._people.announce(leg.call)
+                self._people.stays.join(leg, queue, 1, 0.0, snapshot)
 
     def _dial_state(self, message: Message) -> None:
         self._shown(message)
         peer = self._leg(message, "Dest")
         if peer is not None and message["DialStatus"] == "RINGING":
-            self._call_peer(peer)
-            self._ring(peer)
+            self._people.call(peer)
+            self._people.ring(peer)
 
     def _dial_end(self, message: Message) -> None:
         caller = self._shown(message)
         peer = self._leg(message, "Dest")
         if peer is not None:
-            self._dialled(peer, message)
+            self._people.dialled(peer, message)
         elif caller is not None:  # an old one says no more than that nobody answered
             for other in list(caller.call.legs.values()):
                 if other.dialled_by is caller and other.called:
-                    self._dialled(other, message)
-
-    def _dialled(self, peer: Leg, message: Message) -> None:
-        self._call_peer(peer)
-        status = message["DialStatus"]
-        if status != "ANSWER":
-            if message["Forward"]:
-                self._transfers.forwarded(peer)
-            # A phone that says 603 Decline is NOANSWER to Dial().
-            self._refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
-        elif peer.call.caller and not peer.talked:
-            self._stays.answer(peer.call.caller)
-
-    def _refuse(self, peer: Leg, cause: Cause) -> None:
-        if not peer.called or peer.refused or peer.talked:
-            return
-        peer.refused = True
-        if cause != "lost":
-            peer.call.failure = cause
-        self._transfers.complete(peer.call, peer)
-        about = self._about(peer.call)
-        self._facts.append(Undelivered(*about, peer.channel, peer.identity, cause))
+                    self._people.dialled(other, message)
 
     def _pickup(self, message: Message) -> None:
-        """The picker called in to do it, so what was a call of its own is part of this one."""
         picker, target = self._leg(message), self._leg(message, "Target")
-        if picker is None or target is None or picker.call is target.call:
-            return
-        call, lost = target.call, target.channel
-        if call.caller:
-            self._stays.answer(call.caller)
-        self._refuse(target, "cancelled")
-        self._join_calls(picker.call, call)
-        picker.called = picker.rung = True
-        about = self._about(call)
-        self._facts.append(Called(*about, picker.channel, picker.identity, None))
-        self._facts.append(Diverted(*about, lost, picker.channel, picker.identity))
+        if picker and target and picker.call is not target.call:
+            self._people.pick_up(picker, target)
 
     # Talking
 
@@ -565,7 +433,7 @@ class CallModel:
             self._legs.parked.discard(leg.uniqueid)
         self._offer(leg, message)
         self._relink(leg, message)
-        self._enter(leg, message["BridgeUniqueid"])
+        self._people.enter(leg, message["BridgeUniqueid"])
 
     def _relink(self, leg: Leg, message: Message) -> None:
         """In a bridge all take the oldest Linkedid, and no event of its own says so. Where more
@@ -579,69 +447,10 @@ class CallModel:
         if other is None:
             self._legs.alias(leg.call, linkedid)
         elif other is not leg.call:
-            self._meet(leg.call, other)
+            self._people.meet(leg.call, other)
             if leg.ringing and not leg.called:
-                self._call_peer(leg)
-                self._ring(leg)
-
-    def _enter(self, leg: Leg, bridge: str) -> None:
-        self._legs.enter(leg, bridge)
-        for other in self._legs.inside(bridge):
-            # The same without a Linkedid: one of the two has nobody who called.
-            if other.call is not leg.call and None in (other.call.caller, leg.call.caller):
-                strange, known = sorted(
-                    (other.call, leg.call), key=lambda call: call.caller is not None
-                )
-                self._join_calls(strange, known)
-        people = self._legs.together(leg)
-        if len(people) < 2:
-            return
-        # Two who had called in by themselves meet: a parked caller is fetched, a conference.
-        for one in people:
-            for other in people:
-                if one.call is not other.call and one.came_in and other.came_in:
-                    self._meet(one.call, other.call)
-        for peer in people:
-            if not peer.talked and peer is not peer.call.caller:
-                others = [one for one in people if one is not peer]
-                self._establish(peer, self._opposite(peer, others))
-
-    def _opposite(self, peer: Leg, others: list[Leg]) -> Leg:
-        """Whom `peer` talks with, to people: who called it, else the caller, else anybody."""
-        dialler, caller = self._dialler(peer), peer.call.caller
-        return next((leg for leg in (dialler, caller) if leg in others), others[0])
-
-    def _establish(self, peer: Leg, other: Leg) -> None:
-        call = peer.call
-        if call.caller is None:
-            return
-        self._announce(call)
-        self._call_peer(peer)
-        if peer.ringing and not peer.came_in:
-            self._ring(peer)  # it rang before we saw for whom
-        peer.talked = call.talked = True
-        if call.stay and call.caller and other is call.caller:
-            self._stays.end(call.caller, "connected")
-        queue, call.answered_from = call.answered_from, None
-        about = self._about(call, other)
-        talked_for = min(peer.age, other.age)
-        self._facts.append(Established(*about, peer.channel, peer.identity, queue, talked_for))
-
-    def _meet(self, one: LiveCall, other: LiveCall) -> None:
-        older, younger = sorted((one, other), key=lambda call: (call.began, age(call.linkedid)))
-        self._join_calls(younger, older)
-
-    def _join_calls(self, younger: LiveCall, older: LiveCall) -> None:
-        if younger is older:
-            return
-        if younger.stay and younger.caller:
-            self._stays.end(younger.caller, "moved")
-        self._untold.pop(younger, None)
-        if younger.offered:
-            self._announce(older)
-        if younger.offered:
-            self._facts.append(Merged(*self._about(younger), older.id))
-        self._legs.merge(younger, older)
+                self._people.call(leg)
+                self._people.ring(leg)
 
     def _bridge_leave(self, message: Message) -> None:
         leg = self._leg(message)
@@ -653,46 +462,28 @@ class CallModel:
             self._unhold(message)
             return
         leg = self._leg(message)
-        if leg and not self._turned(leg, message) and not leg.held and leg.call.offered:
-            self._retrieve(leg)
-            leg.held, leg.held_in = True, leg.bridge
-            self._facts.append(Held(*self._about(leg.call), leg.channel))
+        if leg and not self._turned(leg, message):
+            self._people.hold(leg)
 
     def _unhold(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg is None or self._turned(leg, message) or leg.held is False:
-            return
-        # Towards a colleague, whom the phone had put on hold in turn, it says nothing.
-        if leg.call.offered and leg.held_in in ("", leg.bridge):
-            leg.held = False
-            self._unheld[leg] = Retrieved(*self._about(leg.call), leg.channel), self._now
-            self._soonest = min(self._soonest, self._now + UNHELD_FOR)
-
-    def _retrieve(self, leg: Leg) -> None:
-        """No transfer followed: the others were taken back."""
-        if leg in self._unheld:
-            self._facts.append(self._unheld.pop(leg)[0])
+        if leg and not self._turned(leg, message):
+            self._people.unhold(leg)
 
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
         for party in ("Transferee", "Transferer"):
             self._shown(message, party)
-        by = self._transfers.blind(message)
+        by = self._people.transfers.blind(message)
         if by is not None:
-            self._unheld.pop(by, None)
+            self._people.unheld.pop(by, None)
 
     def _attended_transfer(self, message: Message) -> None:
-        for by in self._transfers.attended(message):
-            self._unheld.pop(by, None)
+        for by in self._people.transfers.attended(message):
+            self._people.unheld.pop(by, None)
             if by.left_by_itself:
-                self._clear(by)
-
-    def _clear(self, peer: Leg, gone: bool = False) -> None:
-        if peer.talked and not peer.cleared and peer is not peer.call.caller:
-            peer.cleared = True
-            about = self._about(peer.call)
-            self._facts.append(PeerCleared(*about, peer.channel, peer.identity, gone))
+                self._people.clear(by)
 
     # The end
 
@@ -712,41 +503,8 @@ class CallModel:
         if leg is not None:
             cause = message["Cause"]
             gone = leg.ended_first and cause in LOST_CAUSES
-            self._remove(leg, cause=HANGUP_CAUSES.get(cause), gone=gone)
+            self._people.remove(leg, cause=HANGUP_CAUSES.get(cause), gone=gone)
             self._legs.bury(leg)
-
-    def _remove(
-        self, leg: Leg, cause: Cause | None = None, lost: bool = False, gone: bool = False
-    ) -> None:
-        """`lost` is what we did not see end, `gone` a phone of which Asterisk hears no more."""
-        call = leg.call
-        self._announce(call)
-        self._retrieve(leg)
-        if leg is call.caller:
-            self._stays.hung_up(leg, lost)
-        elif leg.talked:
-            self._clear(leg, gone)
-        elif leg.called and not leg.refused:
-            self._refuse(leg, "lost" if lost else cause or "cancelled")
-        if self._legs.remove(leg) and call.offered:
-            self._transfers.complete(call, None)
-            self._facts.append(Cleared(*self._about(call), self._cause(call, leg, cause, lost)))
-
-    def _cause(self, call: LiveCall, last: Leg, hangup: Cause | None, lost: bool) -> Cause:
-        caller = call.caller or last
-        if lost:
-            return "lost"
-        if call.talked:
-            return "completed"
-        if call.queued or call.failure:
-            if caller.left_by_itself:
-                return "cancelled"
-            if call.queued or call.failure == "cancelled" or call.failure is None:
-                return "no-answer"
-            return call.failure
-        if caller.state == UP:
-            return "completed"
-        return hangup or ("cancelled" if caller.left_by_itself else "failed")
 
     # Queues
 
@@ -759,28 +517,30 @@ class CallModel:
             return
         self._offer(leg, message)
         if leg.call.caller is leg:
-            self._announce(leg.call)
-            step = self._stays.place if message["Event"] == "QueueEntry" else self._stays.join
+            self._people.announce(leg.call)
+            step = (
+                self._people.stays.place
+                if message["Event"] == "QueueEntry"
+                else self._people.stays.join
+            )
             queue, position = QueueName(message["Queue"]), max(number(message["Position"], 1), 1)
             waited = float(max(number(message["Wait"], 0), 0))
             step(leg, queue, position, waited, self._snapshot.number)
 
     def _abandon(self, message: Message) -> None:
         leg = self._shown(message)
-        if leg is not None:
+        if leg is not None and not self._turned(leg, message):
             leg.call.queued = True
-        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
-            self._stays.abandon(leg)
+            self._people.stays.abandon(leg, message["Queue"])
 
     def _leave(self, message: Message) -> None:
         leg = self._leg(message)
-        if leg and not self._turned(leg, message) and self._stays.is_in(leg, message["Queue"]):
-            self._stays.leave(leg, self._now)
-            self._soonest = min(self._soonest, self._stays.due)
+        if leg and not self._turned(leg, message):
+            self._people.leave(leg, message["Queue"])
 
     def _originated(self, message: Message) -> None:
         uniqueid = Uniqueid(message["Uniqueid"])
-        self._facts.append(Originated(self.pbx, uniqueid, number(message["Reason"], 0)))
+        self._people.tell(Originated(self.pbx, uniqueid, number(message["Reason"], 0)))
 
     def _user_event(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
@@ -790,14 +550,14 @@ class CallModel:
         if (name != "CordboardQueue" and name not in DETOURS) or self._turned(leg, message):
             return
         if name == "CordboardQueue":
-            self._stays.explain(leg, status)
+            self._people.stays.explain(leg, status)
         else:
-            self._facts.append(Detoured(*self._about(leg.call), DETOURS[name], status))
+            self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):
             self._snapshot.item(QUEUES)
-        self._facts += self._members.read(message, self._snapshot.number)
+        self._people.facts += self._members.read(message, self._snapshot.number)
 
     # Parking
 
@@ -851,21 +611,21 @@ class CallModel:
             read.append(leg)
             self._relink(leg, item)
             if fresh:
-                leg.call.began = min(leg.call.began, self._now - leg.age)
+                leg.call.began = min(leg.call.began, self._people.now - leg.age)
                 if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
                 self._offer(leg, item)
                 if leg.call.caller is leg:
-                    self._announce(leg.call)
+                    self._people.announce(leg.call)
                     if gap:
                         self._mark_unseen([leg.call], self._snapshot.began)
             if not leg.came_in:
-                self._call_peer(leg)
+                self._people.call(leg)
                 if leg.state == RINGING:
-                    self._ring(leg)
+                    self._people.ring(leg)
             if item["BridgeId"]:
-                self._enter(leg, item["BridgeId"])
+                self._people.enter(leg, item["BridgeId"])
             else:
                 self._legs.exit(leg)
         for leg in read:

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from cordboard.cti.facts import Cause, Offered
 from cordboard.events import CallId, Linkedid, QueueName, Uniqueid
 
+DOWN, RINGING, UP = "0", "5", "6"
+"""Asterisk's ChannelState."""
+
 PLUMBING = (
     "Local/",
     "Announcer/",

@@ -69,21 +69,17 @@ class Stays:
         stay = leg.call.stay
         return stay is not None and stay.queue == queue and stay.undecided_since is None
 
-    def is_in(self, leg: Leg, queue: str) -> bool:
-        """Whether an event of this queue is about the present wait: a snapshot may have overtaken
-        the events of the one before."""
-        stay = leg.call.stay
-        return stay is not None and stay.queue == queue
-
-    def abandon(self, leg: Leg) -> None:
+    def abandon(self, leg: Leg, queue: str) -> None:
         """QueueCallerAbandon: any way out but an answer."""
-        if leg.call.stay:
-            leg.call.stay.abandon_seen = True
-
-    def leave(self, leg: Leg, now: float) -> None:
-        """QueueCallerLeave. Where nothing before tells why, the dialplan has a second to."""
         stay = leg.call.stay
-        if stay is None or leg.call.caller is not leg:
+        if stay and stay.queue == queue:
+            stay.abandon_seen = True
+
+    def leave(self, leg: Leg, queue: str, now: float) -> None:
+        """QueueCallerLeave. Where nothing before tells why, the dialplan has a second to. A
+        snapshot may have overtaken the events of a wait before this one."""
+        stay = leg.call.stay
+        if stay is None or stay.queue != queue or leg.call.caller is not leg:
             return
         stay.left_at = self._about(leg.call)[0]
         if stay.answered:

@@ -262,7 +262,7 @@ class SandboxPbx:
 
     def _write_server_config(self, ports: Ports, plan: etc.Secrets) -> None:
         _private(self.directory / "ami.secret", plan.ami + "\n")
-        database = f"sqlite+aiosqlite:///{self.directory / 'cordboard.db'}"
+        database = f"sqlite:///{self.directory / 'cordboard.db'}"
         text = f"""\
 # Written by `cordboard pbx up` at each start: copy it elsewhere to change it.
 # cordboard serve --config {self.directory / "cordboard.toml"}
