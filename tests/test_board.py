@@ -425,6 +425,16 @@ def test_a_lost_link_says_since_when_the_picture_is_stale_and_takes_nothing_away
     assert (desk.last(ShowLink).link.state, desk.last(ShowLink).link.stale_since) == ("up", None)
 
 
+def test_a_pbx_that_restarts_is_shown_so_until_it_is_back_with_another_boot(desk: Desk) -> None:
+    desk.tell(cti.LinkUp(PBX, "monday", "22"), cti.SnapshotDone(PBX))
+    desk.tell(cti.LinkDown(PBX, "Asterisk is shutting down", restarting=True), after=5)
+    down = desk.last(ShowLink).link
+    assert (down.restarting, down.boot) == (True, "monday")
+    desk.tell(cti.LinkUp(PBX, "tuesday", "22"), cti.SnapshotDone(PBX), after=20)
+    back = desk.last(ShowLink).link
+    assert (back.state, back.restarting, back.boot) == ("up", False, "tuesday")
+
+
 def test_a_restart_in_mid_call_finds_the_call_under_its_id_with_its_times_and_reasons(
     desk: Desk, call: Caller
 ) -> None:
