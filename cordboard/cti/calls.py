@@ -599,7 +599,8 @@ class CallModel:
             key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
         )
         self._listed.clear()
-        gap = self._snapshot.has(CHANNELS) and not self._snapshot.live
+        whole = self._snapshot.has(CHANNELS)
+        gap = whole and not self._snapshot.live
         if gap:  # what has ended ended before whatever the list shows anew
             for item in listed:
                 self._leg_known(item["Uniqueid"])
@@ -616,7 +617,7 @@ class CallModel:
             self._relink(leg, item)
             if fresh:
                 leg.call.began = min(leg.call.began, self._people.now - leg.age)
-                if leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
+                if whole and leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
                 self._offer(leg, item)
