@@ -39,9 +39,6 @@ from cordboard.cti.facts import (
 from cordboard.events import PbxName
 from cordboard.flight import SUM, Reader, RecordingError, Writer, broken, other_version
 
-SETTLED_AFTER = 5.0
-"""Seconds. What the model waits for has not come at the end of a recording, and will not."""
-
 _BANNER = re.compile(rb"^Asterisk Call Manager/[\d.]+\r?\n", re.MULTILINE)
 
 
@@ -67,7 +64,6 @@ def facts_of(data: bytes) -> Iterator[str]:
             if open_list and message["Event"] == "CoreShowChannelsComplete":
                 open_list = False
                 yield from _lines(model.snapshot_done(now))
-    yield from _lines(model.tick(now + SETTLED_AFTER))
 
 
 def _lines(facts: list[Fact]) -> Iterator[str]:

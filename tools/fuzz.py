@@ -177,14 +177,8 @@ class Rig:
             self.snapshot(begin=False)
             self.tick(5.0)
         self.tick(ARRIVAL_KEPT + 60)
-        legs = self.model._legs
         left: dict[str, Sized] = {
-            "legs": legs._legs,
-            "calls": legs._calls,
-            "bridges": legs._bridges,
-            "local channels": legs._locals,
             "items": self.model._listed,
-            "undecided": self.model._stays.undecided,
             "shown calls": self.board._calls,
             "cards": self.board._pops,
             "wrap-ups": self.board._wrapups,
@@ -192,7 +186,7 @@ class Rig:
             "answered": self.board._answered_entries,
             "linked": self.board._linked,
         }
-        kept = {name: len(what) for name, what in left.items() if what}
+        kept = self.model.held | {name: len(what) for name, what in left.items() if what}
         assert not kept, f"left over: {kept}"
 
 
