@@ -177,14 +177,9 @@ class Rig:
             self.snapshot(begin=False)
             self.tick(5.0)
         self.tick(ARRIVAL_KEPT + 60)
-        legs = self.model._legs
         left: dict[str, Sized] = {
-            "legs": legs._legs,
-            "calls": legs._calls,
-            "bridges": legs._bridges,
-            "local channels": legs._locals,
+            **self.model.kept,
             "items": self.model._listed,
-            "undecided": self.model._stays.undecided,
             "shown calls": self.board._calls,
             "cards": self.board._pops,
             "wrap-ups": self.board._wrapups,
