@@ -13,7 +13,7 @@ import signal
 import ssl
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,18 +23,17 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from cordboard import memory
-from cordboard.board import Board
 from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
+from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
 from cordboard.crm_core.model import User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
-from cordboard.cti.calls import CallModel
 from cordboard.cti.fastagi import AgiSession, FastAgiServer
 from cordboard.cti.forgery import printable
-from cordboard.cti.link import AmiLink, Forged, LinkItem, PbxMessage
+from cordboard.cti.link import AmiLink
 from cordboard.desk import (
     ActionDone,
     AlarmEnded,
@@ -66,6 +65,7 @@ from cordboard.exchange import Exchange
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.queue.routing import Decision, Policy
+from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
@@ -81,14 +81,6 @@ QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A call model put something off until now."""
-
-
-Item = LinkItem | AnyFact | Due
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -125,16 +117,23 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
-        self._board = Board(
-            Rules(
-                read_policy(settings),
-                ZoneInfo(desk.timezone),
-                desk.wrapup_seconds,
-                desk.service_level_seconds,
-                desk.short_abandon_seconds,
-            )
+        rules = Rules(
+            read_policy(settings),
+            ZoneInfo(desk.timezone),
+            desk.wrapup_seconds,
+            desk.service_level_seconds,
+            desk.short_abandon_seconds,
         )
-        self._models = {PbxName(pbx.name): CallModel(PbxName(pbx.name)) for pbx in settings.pbx}
+        self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
+        self._board, self._models = self._core.board, self._core.models
+        crm = settings.crm
+        self._recorder = Recorder(
+            settings.recorder,
+            self._core,
+            [*crm.statuses, *crm.languages, *crm.results],
+            stopped=lambda why: self.alarm("recorder-stopped", detail=why),
+            resumed=lambda: self.alarm_over("recorder-stopped"),
+        )
         self.links = {
             PbxName(pbx.name): AmiLink(
                 PbxName(pbx.name), pbx.host, pbx.port, pbx.user, pbx.secret(), self._take
@@ -195,6 +194,10 @@ class App:
             "cordboard_lost_records": (
                 "Records given up: there was no room, or the database refused them",
                 lambda: self._ledger.lost,
+            ),
+            "cordboard_unrecorded_items": (
+                "Items that the flight recorder could not write down",
+                lambda: self._recorder.lost,
             ),
             "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
             "cordboard_ami_quarantined": (
@@ -270,6 +273,9 @@ class App:
         if last is not None:
             for model in self._models.values():
                 model.link_lost(last)  # nothing was seen since the server before this one
+        # From here on all that the core is told is an item.
+        self._recorder.start()
+        self._spawn(self._recorder.run())
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
@@ -312,6 +318,7 @@ class App:
             if timer:
                 timer.cancel()
         await self._ledger.flush()
+        await self._recorder.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
@@ -340,8 +347,8 @@ class App:
         if not self._inbox.put((fact, 0.0), urgent=True):
             raise PeerError("the desk is too busy; try again in a moment")
 
-    def _take(self, item: LinkItem) -> bool:
-        born = item.born if isinstance(item, PbxMessage) else 0.0
+    def _take(self, item: cti.LinkItem) -> bool:
+        born = item.born if isinstance(item, cti.PbxMessage) else 0.0
         # That the link came or went must be known even when events overflow the inbox.
         return self._inbox.put((item, born), urgent=isinstance(item, cti.LinkDown))
 
@@ -417,10 +424,10 @@ class App:
         loop = asyncio.get_running_loop()
         while True:
             item, born = await self._inbox.get()
+            if isinstance(item, cti.Forged):
+                self._note_forger(item.pbx, item.channel)
             now = self._clock()
-            commands: list[Command] = []
-            for fact in self._facts(item, now):
-                commands += self._board.apply(fact, now)
+            commands = self._decide(item, now)
             if commands:
                 self._carry_out(commands, born or None)
             due = min(model.due for model in self._models.values())
@@ -440,27 +447,17 @@ class App:
     def _show_queues(self) -> None:
         self._queues_timer = None
         self._queues_at = asyncio.get_running_loop().time()
-        self._ledger.post(self._board.show_queues(), None)
+        self._ledger.post(self._decide(QueuesDue(), self._clock()), None)
 
-    def _facts(self, item: Item, now: float) -> list[AnyFact]:
-        match item:
-            case PbxMessage():
-                return list(self._models[item.pbx].feed(item.message, now))
-            case cti.LinkUp():
-                return [item, *self._models[item.pbx].linked(item.boot, now)]
-            case cti.SnapshotBegan():
-                return [item, *self._models[item.pbx].snapshot_began(now)]
-            case cti.SnapshotDone():
-                return [*self._models[item.pbx].snapshot_done(now), item]
-            case Forged():
-                self._note_forger(item.pbx, item.channel)
-                return []
-            case cti.LinkDown():
-                return [*self._models[item.pbx].link_lost(now), item]
-            case Due():
-                return [fact for model in self._models.values() for fact in model.tick(now)]
-            case _:
-                return [item]
+    def _decide(self, item: Item, now: float) -> list[Command]:
+        """What the core says to `item`, written down; also where it breaks a rule of our own."""
+        try:
+            commands = self._core.take(item, now)
+        except Exception as error:
+            self._recorder.take(item, now, error)
+            raise
+        self._recorder.take(item, now, commands)
+        return commands
 
     def _carry_out(self, commands: list[Command], born: float | None) -> None:
         kept: list[Command] = []

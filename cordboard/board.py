@@ -432,7 +432,7 @@ class Board:
         if entry is None or call is None:
             return
         self._out.append(Save(entry_record(entry, call, call.operator)))
-        if fact.outcome == "connected":
+        if fact.outcome == "connected" and call.state != "ended":
             self._answered_entries[call.id] = entry
         if call.state == "waiting":
             self._change(replace(call, state="routing"))
@@ -448,7 +448,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        identity = pop_id(call, name, uniqueid)
+        identity = pop_id(call, uniqueid)
         self._end_wrapups(name, call.id)
         pop = Pop(identity, name, uniqueid, call, self._now, talked)
         self._put(pop)
@@ -523,6 +523,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.pop((part.pbx, part.linkedid), None)
+        self._answered_entries.pop(part.id, None)
         self._out.append(EndCall(part.id, operators))
         shown = tuple(pop.operator for pop in self._pops_of(whole.id))
         self._out.append(ShowCall(whole, shown))
@@ -549,7 +550,7 @@ class Board:
         operator, call = self._floor.operator(name), self._calls.get(identity)
         assert operator
         if call is not None:
-            self._befall(call, Reason("phone-lost", {"operator": operator.display_name}))
+            self._befall(call, Reason("phone-lost", {"operator": name}))
         lost = AlarmRaised("phone-lost", detail=operator.display_name)
         self._out += self._alarms.raised(lost, self._now)
         if operator.memberships and operator.reason is None:
@@ -708,7 +709,7 @@ class Board:
         for step in ("answer", "hang-up"):
             self._floor.step(name, step, call.id, left.ended)
         at = call.answered if call.answered is not None else call.started
-        identity = pop_id(call, name, left.peer_uniqueid)
+        identity = pop_id(call, left.peer_uniqueid)
         pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
         self._put(pop)
         self._wrapups[identity] = call.id

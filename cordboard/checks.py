@@ -56,10 +56,25 @@ def _files(settings: Settings) -> list[str]:
         if "path" in settings.scripts.model_fields_set
         else None,
     }
-    return [
+    faults = [
         f"{key} {path}: no such file or folder; name one that is there"
         for key, path in named.items()
         if path is not None and not path.exists()
+    ]
+    return faults + _recorder(settings)
+
+
+def _recorder(settings: Settings) -> list[str]:
+    ring = settings.recorder
+    if not ring.minutes:
+        return []
+    # What is not there yet is made by the server; the nearest folder that is must let it.
+    there = next(path for path in (ring.path, *ring.path.absolute().parents) if path.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return []
+    return [
+        f"[recorder] path {ring.path}: {there} is no folder that this user may write to;"
+        " name one, or turn the recorder off with minutes = 0"
     ]
 
 

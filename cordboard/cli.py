@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO, cast
 
 import structlog
 import typer
@@ -19,6 +21,9 @@ from cordboard.errors import UserError
 from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import pbx_app
 from cordboard.sandbox.demo import demo
+
+if TYPE_CHECKING:
+    from cordboard.replay import Flight
 
 app = typer.Typer(
     help="A contact-centre and CTI server for Asterisk.",
@@ -72,17 +77,60 @@ def check(config: Config = None) -> None:
 
 @app.command()
 def replay(
-    file: Annotated[str, typer.Argument(help="Raw AMI bytes as Asterisk sent them; - for stdin.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="Raw AMI bytes as Asterisk sent them; with --decisions a segment of the flight"
+            " recorder, or its folder; - for stdin."
+        ),
+    ],
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Decide again what the flight recorder wrote down.")
+    ] = False,
 ) -> None:
-    """Print the call facts of a recording, one JSON object a line."""
-    from cordboard.replay import facts_of
+    """Print the call facts of a recording, or the decisions, one JSON object a line."""
+    from cordboard.replay import Flight, facts_of
 
     try:
+        if decisions:
+            flight = Flight()
+            for path in _segments(file):
+                for line in _decided(flight, path):
+                    typer.echo(line)
+            return
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from error
     for line in facts_of(data):
         typer.echo(line)
+
+
+def _segments(file: str) -> list[Path | None]:
+    """Oldest first; None stands for stdin."""
+    from cordboard.recorder import segments
+
+    if file == "-" or not Path(file).is_dir():
+        return [None if file == "-" else Path(file)]
+    found = segments(Path(file))
+    if not found:
+        raise UserError(f"{file}: no segment of a flight recorder in this folder")
+    return list(found)
+
+
+def _decided(flight: Flight, path: Path | None) -> Iterator[str]:
+    """Raises `UserError` with the place of the first difference."""
+    from cordboard.flight import RecordingError
+
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(path.open("rb")) if path else sys.stdin.buffer
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                break  # the server was killed in the middle of it
+            try:
+                for decision in flight.take(line):
+                    yield json.dumps(decision, ensure_ascii=False)
+            except RecordingError as error:
+                raise UserError(f"{path or 'stdin'}:{number}: {error}") from None
 
 
 @app.callback(invoke_without_command=True)

@@ -164,6 +164,15 @@ class Desk(Section):
     lookup_deadline_ms: int = Field(default=300, ge=10)
 
 
+class Recorder(Section):
+    """The flight recorder. Without `key_file` the key is made beside `path`."""
+
+    path: Path = Path("var/flight")
+    minutes: float = Field(default=60, ge=0)
+    megabytes: int = Field(default=200, ge=1)
+    key_file: Path | None = None
+
+
 class Settings(BaseSettings):
     """The whole file. `load` is the way to make one."""
 
@@ -181,6 +190,7 @@ class Settings(BaseSettings):
     routing: Routing = Routing()
     crm: Crm = Crm()
     desk: Desk = Desk()
+    recorder: Recorder = Recorder()
 
     @classmethod
     def settings_customise_sources(
@@ -225,6 +235,9 @@ def load(path: Path | None) -> Settings:
     data.setdefault("database", {})
     if isinstance(data["database"], dict):
         data["database"].setdefault("url", Database().url)
+    data.setdefault("recorder", {})
+    if isinstance(data["recorder"], dict):
+        data["recorder"].setdefault("path", str(Recorder().path))
     folder = path.parent.resolve()
     _resolve_paths(data, folder)
     if isinstance(data["database"], dict):
@@ -242,15 +255,15 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
         raise ConfigError(faults) from None
 
 
+_WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
+
+
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     pbxs = data.get("pbx")
     sections = pbxs if isinstance(pbxs, list) else []
-    for section in [
-        *sections,
-        *(data.get(name) for name in ("http", "scripts", "routing", "spool")),
-    ]:
+    for section in [*sections, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
-            for key in ("secret_file", "certificate", "key", "path"):
+            for key in ("secret_file", "certificate", "key", "path", "key_file"):
                 if isinstance(section.get(key), str):
                     section[key] = str(folder / Path(section[key]).expanduser())
     database = data.get("database")

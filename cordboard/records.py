@@ -90,9 +90,10 @@ def recalled(record: CallRecord, card: Card | None) -> Call:
     )
 
 
-def pop_id(call: Call, operator: OperatorName, phone: Uniqueid) -> str:
-    """The same card is known by the same id, also after a restart."""
-    return derived_id(int(call.started * 1000), call.id, operator, phone)
+def pop_id(call: Call, phone: Uniqueid) -> str:
+    """The same card is known by the same id, also after a restart, and in a recording, where the
+    operator's name may be another."""
+    return derived_id(int(call.started * 1000), call.id, phone)
 
 
 def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> EntryRecord:

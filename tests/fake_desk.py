@@ -119,7 +119,13 @@ class FakeDesk:
         ]
         self.hub.publish({"type": "waiting", "queue": queue, "entries": full})
 
-    def pbx(self, state: str, stale: float | None = None, *unavailable: str) -> None:
+    def pbx(
+        self,
+        state: str,
+        stale: float | None = None,
+        *unavailable: str,
+        restarting: bool = False,
+    ) -> None:
         shown = {
             "name": "pbx",
             "state": state,
@@ -127,6 +133,7 @@ class FakeDesk:
             "stale_since": None if stale is None else ago(stale),
             "reason": None,
             "unavailable": list(unavailable),
+            "restarting": restarting,
         }
         self.hub.publish({"type": "pbx", "pbx": shown})
 

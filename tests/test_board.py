@@ -425,6 +425,16 @@ def test_a_lost_link_says_since_when_the_picture_is_stale_and_takes_nothing_away
     assert (desk.last(ShowLink).link.state, desk.last(ShowLink).link.stale_since) == ("up", None)
 
 
+def test_a_pbx_that_restarts_is_shown_so_until_it_is_back_with_another_boot(desk: Desk) -> None:
+    desk.tell(cti.LinkUp(PBX, "monday", "22"), cti.SnapshotDone(PBX))
+    desk.tell(cti.LinkDown(PBX, "Asterisk is shutting down", restarting=True), after=5)
+    down = desk.last(ShowLink).link
+    assert (down.restarting, down.boot) == (True, "monday")
+    desk.tell(cti.LinkUp(PBX, "tuesday", "22"), cti.SnapshotDone(PBX), after=20)
+    back = desk.last(ShowLink).link
+    assert (back.state, back.restarting, back.boot) == ("up", False, "tuesday")
+
+
 def test_a_restart_in_mid_call_finds_the_call_under_its_id_with_its_times_and_reasons(
     desk: Desk, call: Caller
 ) -> None:
@@ -645,7 +655,7 @@ def test_a_lost_phone_pauses_its_operator_and_the_next_card_tells_of_it(
     assert (waiting.state, waiting.operator) == ("waiting", None)
     desk.tell(*call.is_answered_by(BORIS))
     pop = [shown.pop for shown in desk.all(ShowPop) if shown.pop.operator == BORIS][-1]
-    assert [(r.code, r.args) for r in pop.call.befell] == [("phone-lost", {"operator": "Anna"})]
+    assert [(r.code, r.args) for r in pop.call.befell] == [("phone-lost", {"operator": "anna"})]
     talking = desk.last(ShowCall).call
     assert (talking.state, talking.operator) == ("talking", BORIS)
 
@@ -707,3 +717,20 @@ def test_a_card_whose_phone_was_not_told_to_hang_up_is_wrapped_up_with_its_call(
     desk.tell(Tick(), after=31)
     assert desk.state(ANNA) == "ready"
     assert desk.board.live_calls == 0
+
+
+def test_a_stay_that_is_closed_after_its_call_leaves_nothing_behind(
+    desk: Desk, call: Caller
+) -> None:
+    desk.tell(*call.arrives(None), call.called(ANNA), call.rings(ANNA), call.talks(ANNA))
+    desk.tell(*call.ends(ANNA), call.left())
+    desk.tell(Tick(), after=31)
+    assert desk.board.live_calls == 0
+    assert not desk.board._answered_entries
+
+
+def test_a_part_that_left_a_queue_leaves_nothing_behind(desk: Desk) -> None:
+    part, whole = Caller(1), Caller(2)
+    desk.tell(*whole.arrives(None), *part.arrives(None), part.left())
+    desk.tell(cti.Merged(*part.about, whole.about[1]))
+    assert not desk.board._answered_entries

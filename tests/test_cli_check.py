@@ -142,7 +142,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
         + place.pbx(name="down", port=down),
         database="not/there/yet.db",
         more=f'[http]\nlisten = "0.0.0.0:{place.http}"\ncertificate = "c.pem"\nkey = "k.pem"\n'
-        '[scripts]\npath = "scripts"\n',
+        '[scripts]\npath = "scripts"\n[recorder]\npath = "empty/flight"\n',
     )
     place.rules.write_text(
         'default_queue = "nowhere"\n'
@@ -159,6 +159,8 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
             "[http] certificate c.pem: no such file or folder; name one that is there",
             "[http] key k.pem: no such file or folder; name one that is there",
             "[scripts] path scripts: no such file or folder; name one that is there",
+            "[recorder] path empty/flight: empty is no folder that this user may write to;"
+            " name one, or turn the recorder off with minutes = 0",
             "[database]: the tables are missing or of an older release; run: cordboard db upgrade",
             "[[pbx]] mislaid: secret_file mislaid: No such file or directory;"
             " put the AMI account's secret there, one line",

@@ -14,7 +14,10 @@ from pydantic import BaseModel
 from cordboard.config import Settings, load, share
 
 SAMPLE = share("cordboard.toml")
-EXAMPLES = {"http.certificate", "http.key", "routing.path", "database.url"}
+EXAMPLES = {
+    *("http.certificate", "http.key", "routing.path", "database.url"),
+    "recorder.key_file",
+}
 """Keys that the sample shows with a value of its own: their default is none, or a place that
 depends on where cordboard is installed or started."""
 

@@ -161,6 +161,17 @@ def test_the_dialplans_word_on_a_detour_is_told() -> None:
     assert told == [("manager", "NOANSWER")]
 
 
+def test_a_detour_is_told_after_the_call_that_it_befell() -> None:
+    """The dialplan may speak before anything else shows that the caller is somebody."""
+    recorded = messages("queue_answered_caller_hangs_up")
+    place = next(i for i, item in enumerate(recorded) if item["Event"] == "Newchannel")
+    about = {key: recorded[place][key] for key in ("Uniqueid", "Linkedid", "Channel", "Timestamp")}
+    about |= {"Event": "UserEvent", "UserEvent": "CordboardFallback", "Status": "SUCCESS"}
+    recorded.insert(place + 1, Message(about))
+    kinds = [type(fact) for fact in fed(recorded)]
+    assert kinds.index(Offered) < kinds.index(Detoured)
+
+
 @pytest.mark.parametrize(
     ("cause", "asked", "lost"),
     [
@@ -265,6 +276,20 @@ def test_a_call_that_began_in_the_gap_is_marked_from_its_beginning() -> None:
     facts = listed(model, channel(A, "PJSIP/a-1", Duration="00:00:04"), at=210.0)
     assert gaps(facts) == [(A, 206.0, 210.0)]
     assert [fact.age for fact in facts if isinstance(fact, Offered)] == [4.0]
+
+
+def test_a_phone_that_answers_before_the_snapshot_begins_no_call_of_its_own() -> None:
+    """After a restart the first event may be of the operator's phone: the caller is not known
+    yet, and is in the list that is on its way."""
+    model = CallModel(PbxName("test"))
+    model.linked("boot", 100.0)
+    phone = {"Uniqueid": B, "Linkedid": A, "Channel": "PJSIP/1001-1", "ChannelState": "6"}
+    assert model.feed(Message({"Event": "Newstate", **phone}), 100.0) == []
+    caller = channel(A, "PJSIP/trunk-1", CallerIDNum="79161234567", BridgeId="b")
+    facts = listed(model, caller, channel(B, "PJSIP/1001-1", Linkedid=A, BridgeId="b"), at=100.1)
+    assert [fact.number for fact in facts if isinstance(fact, Offered)] == ["79161234567"]
+    (talk,) = [fact for fact in facts if isinstance(fact, Established)]
+    assert (talk.channel, talk.peer) == ("PJSIP/trunk-1", "PJSIP/1001-1")
 
 
 def test_what_the_first_snapshot_of_all_finds_was_not_seen_since_it_began() -> None:

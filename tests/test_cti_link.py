@@ -11,8 +11,15 @@ from fakes import BOOTED, FakePbx, fake_pbx
 
 from cordboard.cti import connection as connection_module
 from cordboard.cti import link as link_module
-from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
-from cordboard.cti.link import AmiLink, LinkItem, PbxMessage
+from cordboard.cti.facts import (
+    LinkDown,
+    LinkItem,
+    LinkUp,
+    PbxMessage,
+    SnapshotBegan,
+    SnapshotDone,
+)
+from cordboard.cti.link import AmiLink
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -242,6 +249,8 @@ async def test_a_refused_login_says_who_and_a_pbx_that_shuts_down_is_no_wrong_pa
             await sink.kinds(LinkDown, LinkDown, *UP)
     reasons = [item.reason for item in sink.items if isinstance(item, LinkDown)]
     assert reasons == ["login as u: Authentication failed", "login: Asterisk is shutting down"]
+    restarting = [item.restarting for item in sink.items if isinstance(item, LinkDown)]
+    assert restarting == [False, True]
 
 
 async def test_a_port_that_is_not_ami_is_named_as_such() -> None:

@@ -127,3 +127,13 @@ async def test_what_the_pbx_does_not_list_is_said_until_it_does(at_desk: AtDesk)
         ).to_have_text("2")
         desk.pbx("up")
         await expect(banner).to_have_count(0)
+
+
+async def test_a_pbx_that_restarts_and_events_that_come_late_are_said(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.pbx("down", stale=3, restarting=True)
+        await expect(page.get_by_test_id("stale-banner")).to_contain_text("is restarting")
+        desk.pbx("up")
+        await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
+        desk.alarm("behind", 3)
+        await expect(page.get_by_test_id("alarm")).to_contain_text("comes 3 seconds late")

@@ -114,6 +114,10 @@ class CallModel:
         """Legs that are held in memory."""
         return len(self._legs)
 
+    def reads(self, message: Message) -> bool:
+        """Whether events of this kind mean anything to the model."""
+        return message["Event"] in self._handlers
+
     @property
     def kept(self) -> dict[str, Sized]:
         """All that holds something of a call, by what it is; empty once all channels are gone."""
@@ -267,7 +271,7 @@ class CallModel:
         late would undo what has happened since."""
         if self._people.at is None:
             return False
-        turn = hash((message["Event"], self._people.at))
+        turn = (message["Event"], self._people.at)
         if turn in leg.turns:
             return True
         leg.turns += (turn,)
@@ -286,14 +290,13 @@ class CallModel:
         if call.caller is not None or not leg.came_in or leg.is_plumbing:
             return
         call.caller, call.channel = leg, leg.channel
-        name = message[prefix + "CallerIDName"]
         call.offer = Offered(
             *self._people.about(call),
             pbx=self.pbx,
             boot=self.boot,
             uniqueid=leg.uniqueid,
             number=_known(message[prefix + "CallerIDNum"]),
-            name=_unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name))),
+            name=caller_name(message, prefix),
             dialled=message[prefix + "Exten"],
         )
         self._people.hold_back(call)
@@ -551,6 +554,7 @@ class CallModel:
         if name == "CordboardQueue":
             self._people.stays.explain(leg, status)
         else:
+            self._people.announce(leg.call)
             self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
 
     def _member(self, message: Message) -> None:
@@ -632,9 +636,15 @@ class CallModel:
             leg.age = 0.0
 
 
+def caller_name(message: Message, prefix: str = "") -> str:
+    """The name of one of the parties that an event speaks of, as it was given."""
+    name = message[prefix + "CallerIDName"]
+    return _unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name)))
+
+
 def _unquote(name: str) -> str:
     """PJSIP leaves the backslashes of SIP's quoted strings in a caller's name."""
-    return re.sub(r"\\(.)", r"\1", name)
+    return re.sub(r"\\(.)", r"\1", name) if "\\" in name else name
 
 
 def _known(value: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cordboard.cti.ami import Message
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
 
 Cause = Literal["completed", "no-answer", "busy", "rejected", "cancelled", "failed", "lost"]
@@ -328,6 +329,26 @@ class SnapshotDone:
     refused: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PbxMessage:
+    """No fact yet, but what facts are made of: a frame from the event connection. `born` is
+    `loop.time()` when its bytes were read."""
+
+    pbx: PbxName
+    message: Message
+    born: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """Somebody wrote into an event by way of his number; told of each such event."""
+
+    pbx: PbxName
+    channel: str
+
+
 LinkFact = LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 QueueFact = MemberSeen | MemberGone | QueueSeen | PhoneSeen
 Fact = AnyCallFact | Originated | LinkFact | QueueFact
+LinkItem = PbxMessage | Forged | LinkFact
+"""What the link to a PBX has to say."""

@@ -78,7 +78,7 @@ class Leg:
     """What the phone itself gave as its reason."""
     diverted_from: str | None = None
     """The phone that this one rings instead of, or took the call from."""
-    turns: tuple[int, ...] = ()
+    turns: tuple[tuple[str, float], ...] = ()
     """The events, by name and time, that took it into or out of something: a bridge, a queue."""
     age: float = 0.0
     """Seconds since it was made, while a snapshot that says so is being read."""

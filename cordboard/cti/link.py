@@ -16,14 +16,21 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
 from cordboard.cti.ami import Message
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.cti.doubts import Doubts
-from cordboard.cti.facts import LinkDown, LinkUp, SnapshotBegan, SnapshotDone
+from cordboard.cti.facts import (
+    Forged,
+    LinkDown,
+    LinkItem,
+    LinkUp,
+    PbxMessage,
+    SnapshotBegan,
+    SnapshotDone,
+)
 from cordboard.cti.forgery import NEEDED, Judged
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
@@ -53,26 +60,6 @@ of which an older Asterisk sends no event."""
 
 UPHEAVALS = ("FullyBooted", "Load", "Unload", "Reload")
 """Events after which queues and members may be others than before, and nothing else says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class PbxMessage:
-    """A frame from the event connection. `born` is `loop.time()` when its bytes were read."""
-
-    pbx: PbxName
-    message: Message
-    born: float
-
-
-@dataclass(frozen=True, slots=True)
-class Forged:
-    """Somebody wrote into an event by way of his number; told of each such event."""
-
-    pbx: PbxName
-    channel: str
-
-
-LinkItem = PbxMessage | Forged | LinkUp | LinkDown | SnapshotBegan | SnapshotDone
 
 
 class AmiLink:

@@ -66,7 +66,7 @@ def message(command: Shown, currency: str, names: Names) -> Message:
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting):
-            entries = [entry(e, c, place) for place, (e, c) in enumerate(waiting, 1)]
+            entries = [entry(e, c, place, names) for place, (e, c) in enumerate(waiting, 1)]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
@@ -108,7 +108,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
             "queue": call.queue,
             "priority": decision.priority if decision else 0,
             "action": decision.action if decision else None,
-            "why": why(call),
+            "why": why(call, names),
         },
         "at": moment(pop.at),
     }
@@ -179,9 +179,13 @@ def unseen(gaps: Iterable[Gap]) -> list[Message]:
     return [{"since": moment(since), "until": moment(until)} for since, until in gaps]
 
 
-def why(call: Call) -> list[Message]:
-    """The reasons of the route and what befell the call since."""
+def why(call: Call, names: Names) -> list[Message]:
+    """The reasons of the route and what befell the call since. Operators have their names."""
     found = reasons(call)
+    for reason in found:
+        login = reason["args"].get("operator")
+        if login is not None:
+            reason["args"] = {**reason["args"], "operator": names.get(login, login)}
     routed = call.decision or call.why or any(r.code == "fallback" for r in call.befell)
     return found if routed else [asdict(Reason("no-decision", {})), *found]
 
@@ -219,7 +223,7 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int) -> Message:
+def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -229,7 +233,7 @@ def entry(shown: Entry, call: Call, place: int) -> Message:
         "status": call.card.customer.status if call.card else None,
         "priority": shown.priority,
         "since": moment(shown.entered),
-        "why": why(call),
+        "why": why(call, names),
         "unseen": unseen(call.unseen),
     }
 
