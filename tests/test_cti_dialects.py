@@ -7,7 +7,6 @@ story any more it is not asked for; `NOT_YET` names what the model alone cannot 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -296,12 +295,7 @@ def test_a_recording_that_ends_early_tells_the_beginning_and_invents_no_end(name
     for part in range(1, 12):
         cut = len(data) * part // 12  # mostly in the middle of an event
         begun = list(facts_of(data[:cut]))
-        pairs = zip(begun, whole, strict=False)
-        alike = next((i for i, (one, other) in enumerate(pairs) if one != other), len(begun))
-        # What was put off is settled at the end: a call that did nothing yet is one, who was taken
-        # off hold without a transfer talks, who left a queue without a word has left it.
-        settled = {json.loads(fact)["event"] for fact in begun[alike:]}
-        assert settled <= {"offered", "retrieved", "abandoned"}
+        assert begun == whole[: len(begun)]
 
 
 # From that event on; what happened before nobody can know, what comes after anybody can.

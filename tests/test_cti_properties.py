@@ -82,7 +82,7 @@ class Told:
     @property
     def state(self) -> tuple[tuple[str, int], ...]:
         """What is left in the model."""
-        return tuple(sorted(self.model.held.items()))
+        return tuple(sorted((name, len(held)) for name, held in self.model.kept.items() if held))
 
 
 def without_times(fact: Fact) -> tuple[Any, ...]:

@@ -178,6 +178,7 @@ class Rig:
             self.tick(5.0)
         self.tick(ARRIVAL_KEPT + 60)
         left: dict[str, Sized] = {
+            **self.model.kept,
             "items": self.model._listed,
             "shown calls": self.board._calls,
             "cards": self.board._pops,
@@ -186,7 +187,7 @@ class Rig:
             "answered": self.board._answered_entries,
             "linked": self.board._linked,
         }
-        kept = self.model.held | {name: len(what) for name, what in left.items() if what}
+        kept = {name: len(what) for name, what in left.items() if what}
         assert not kept, f"left over: {kept}"
 
 

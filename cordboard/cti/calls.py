@@ -119,14 +119,13 @@ class CallModel:
         return message["Event"] in self._handlers
 
     @property
-    def held(self) -> dict[str, int]:
-        """How much is kept, by what it is; nothing once all channels are gone."""
-        late: dict[str, Sized] = {
+    def kept(self) -> dict[str, Sized]:
+        """All that holds something of a call, by what it is; empty once all channels are gone."""
+        return self._legs.kept | {
             "untold": self._people.untold,
             "unheld": self._people.unheld,
             "undecided": self._people.stays.undecided,
         }
-        return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
 
     @property
     def due(self) -> float:
