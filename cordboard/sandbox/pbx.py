@@ -370,9 +370,10 @@ def _ended(child: int) -> bool:
         if os.waitpid(child, os.WNOHANG) != (0, 0):
             return True
         state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
-        if state not in "ZX":
+        if state not in "ZX" and Path(f"/proc/{child}/cmdline").read_bytes():
             return False
-        # Its first thread has ended and the others are about to: until then it can not be reaped.
+        # It has let go of its memory and its first thread ends, or has ended, and the others are
+        # about to: until then it can not be reaped.
         for _ in range(100):
             if os.waitpid(child, os.WNOHANG) != (0, 0):
                 break
