@@ -122,6 +122,7 @@ class CallModel:
     def held(self) -> dict[str, int]:
         """How much is kept, by what it is; nothing once all channels are gone."""
         late: dict[str, Sized] = {
+            "listed": self._listed,
             "untold": self._people.untold,
             "unheld": self._people.unheld,
             "undecided": self._people.stays.undecided,
