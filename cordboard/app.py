@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from cordboard import memory
 from cordboard.clock import Clock
@@ -31,7 +31,7 @@ from cordboard.crm_core.interactions import checked_wrapup
 from cordboard.crm_core.model import User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
-from cordboard.cti.fastagi import AgiSession, FastAgiServer
+from cordboard.cti.fastagi import FastAgiServer
 from cordboard.cti.forgery import printable
 from cordboard.cti.link import AmiLink
 from cordboard.desk import (
@@ -48,7 +48,6 @@ from cordboard.desk import (
     Originate,
     PauseMember,
     Remark,
-    RouteAsked,
     Rules,
     Save,
     SaveWrapUp,
@@ -59,12 +58,14 @@ from cordboard.desk import (
     UsersChanged,
     WrapUpSaved,
 )
+from cordboard.door import Door
 from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.events import PbxName
 from cordboard.exchange import Exchange
+from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
-from cordboard.queue.routing import Decision, Policy
+from cordboard.queue.routing import Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
@@ -74,13 +75,9 @@ from cordboard.spool import Spool
 log = structlog.get_logger(__name__)
 
 INBOX_LIMIT = 20_000
-ROUTE_WITHIN = 1.0
-"""Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
 USERS_EVERY = 10.0
 QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
-FORGED = "forged"
-"""The dialplan's word for a caller id with control characters in it."""
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -142,10 +139,17 @@ class App:
         }
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
         self._exchange = Exchange(self.links, contexts)
+        self._counters = Counters(self.registry)
+        self._door = Door(
+            list(self._models),
+            desk.lookup_deadline_ms / 1000,
+            self._clock,
+            self._urgent,
+            self._note_forger,
+            self._counters.route_seconds,
+        )
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._route, settings.agi.sessions)
-        self._asks: dict[str, asyncio.Future[Decision]] = {}
-        self._asked = 0
+        self.agi = FastAgiServer(host, port, self._door.route, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -156,89 +160,16 @@ class App:
         self._told: dict[AlarmKind, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
-        self._measure()
-
-    def _measure(self) -> None:
-        registry = self.registry
-        self._surprises = Counter(
-            "cordboard_surprises", "Steps that the PBX took and no table has", registry=registry
+        watch(
+            self.registry,
+            board=self._board,
+            inbox=self._inbox,
+            ledger=self._ledger,
+            spool=self._spool,
+            recorder=self._recorder,
+            links=self.links.values(),
+            agi=self.agi,
         )
-        self._forged = Counter(
-            "cordboard_forged_callers",
-            "Calls whose caller wrote control characters into his number or the one he called",
-            registry=registry,
-        )
-        self._fallbacks = Counter(
-            "cordboard_fallbacks",
-            "Callers who took the PBX's default way without us, as the PBX counts them",
-            registry=registry,
-        )
-        self._route_seconds = Histogram(
-            "cordboard_route_seconds",
-            "From the AGI session's first line to the route decided",
-            registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-        )
-        gauges = {
-            "cordboard_live_calls": ("Calls in progress", lambda: self._board.live_calls),
-            "cordboard_inbox_items": ("Items that wait for the consumer", lambda: len(self._inbox)),
-            "cordboard_unsaved_records": (
-                "Records that wait for the database, on disk and in memory",
-                lambda: self._ledger.unsaved,
-            ),
-            "cordboard_held_records": (
-                "Records that are in memory alone, because the disk takes none",
-                lambda: self._ledger.held,
-            ),
-            "cordboard_spool_bytes": ("Size of the spool", lambda: self._spool.size),
-            "cordboard_lost_records": (
-                "Records given up: there was no room, or the database refused them",
-                lambda: self._ledger.lost,
-            ),
-            "cordboard_unrecorded_items": (
-                "Items that the flight recorder could not write down",
-                lambda: self._recorder.lost,
-            ),
-            "cordboard_ami_frames": ("AMI frames read", lambda: self._link_sum("frames")),
-            "cordboard_ami_quarantined": (
-                "AMI frames that Asterisk would not write so",
-                lambda: self._link_sum("quarantined"),
-            ),
-            "cordboard_ami_cut_tails": (
-                "AMI connections that ended in mid-frame",
-                lambda: self._link_sum("cut_tails"),
-            ),
-            "cordboard_ami_oversize": (
-                "AMI frames given up because they had no end",
-                lambda: self._link_sum("oversize"),
-            ),
-            "cordboard_ami_lag_seconds": (
-                "Seconds by which AMI events are read later than the PBX writes them",
-                self._lag,
-            ),
-            "cordboard_ami_overloads": (
-                "AMI links dropped because events came faster than they were handled",
-                lambda: self._link_sum("overloads"),
-            ),
-            "cordboard_ami_resyncs": (
-                "Snapshots taken on a standing AMI link, because something did not fit",
-                lambda: self._link_sum("resyncs"),
-            ),
-            "cordboard_agi_sessions": ("AGI sessions", lambda: self.agi.counters.sessions),
-            "cordboard_agi_broken": (
-                "AGI sessions that broke off",
-                lambda: self.agi.counters.broken,
-            ),
-            "cordboard_agi_refused": (
-                "AGI sessions over the limit",
-                lambda: self.agi.counters.refused,
-            ),
-        }
-        for name, (text, read) in gauges.items():
-            Gauge(name, text, registry=registry).set_function(read)
-
-    def _link_sum(self, counter: str) -> int:
-        return sum(int(getattr(link.counters, counter)) for link in self.links.values())
 
     @property
     def http_address(self) -> tuple[str, int]:
@@ -344,8 +275,11 @@ class App:
 
     def submit(self, fact: AnyFact) -> None:
         """A fact from the API. Raises `PeerError` when the desk is too busy to take it."""
-        if not self._inbox.put((fact, 0.0), urgent=True):
+        if not self._urgent(fact):
             raise PeerError("the desk is too busy; try again in a moment")
+
+    def _urgent(self, fact: AnyFact) -> bool:
+        return self._inbox.put((fact, 0.0), urgent=True)
 
     def _take(self, item: cti.LinkItem) -> bool:
         born = item.born if isinstance(item, cti.PbxMessage) else 0.0
@@ -353,7 +287,7 @@ class App:
         return self._inbox.put((item, born), urgent=isinstance(item, cti.LinkDown))
 
     def _result(self, fact: AnyFact) -> None:
-        if not self._inbox.put((fact, 0.0), urgent=True):
+        if not self._urgent(fact):
             log.error("inbox.full", lost=type(fact).__name__)
 
     def alarm(self, kind: AlarmKind, count: int = 1, detail: str = "") -> None:
@@ -378,15 +312,12 @@ class App:
             else:
                 self.alarm_over(kind)
 
-    def _lag(self) -> float:
-        return max(link.lag for link in self.links.values())
-
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""
         if (pbx, channel) in self._forgers:
             return
         self._forgers.append((pbx, channel))
-        self._forged.inc()
+        self._counters.forged.inc()
         self.alarm("forged-callers")
         log.warning("forged.caller", pbx=pbx, channel=printable(channel))
 
@@ -397,7 +328,7 @@ class App:
             self._inbox.put((Tick(), 0.0))
             self._clock.follow(quiet=not self._board.live_calls)
             self._tell_state("clock-stepped", round(abs(self._clock.behind())))
-            self._tell_state("behind", round(self._lag()))
+            self._tell_state("behind", round(lag(self.links.values())))
             users_at += 1
             if users_at >= USERS_EVERY:
                 users_at = 0.0
@@ -464,9 +395,7 @@ class App:
         for command in commands:
             match command:
                 case SendRoute():
-                    asked = self._asks.get(command.ask)
-                    if asked and not asked.done():
-                        asked.set_result(command.decision)
+                    self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
@@ -476,7 +405,7 @@ class App:
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Remark():
-                    self._surprises.inc()
+                    self._counters.surprises.inc()
                     log.info("surprise", what=command.what)
                     if command.pbx is not None:
                         self.links[command.pbx].resync(command.what)
@@ -581,49 +510,6 @@ class App:
             log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
             return
         if new:
-            self._fallbacks.inc(new)
+            self._counters.fallbacks.inc(new)
             self.alarm("fallback-routed", new)
             log.warning("fallback.callers", pbx=pbx, count=new)
-
-    # The door
-
-    async def _route(self, session: AgiSession) -> None:
-        """Asks the board where this call goes, and tells the dialplan. CB_DONE comes last: without
-        it the dialplan takes nothing of what we said and goes to the default queue."""
-        began = asyncio.get_running_loop().time()
-        decision = await self._ask(session)
-        self._route_seconds.observe(asyncio.get_running_loop().time() - began)
-        variables: dict[str, str | int] = {
-            "CB_ACTION": decision.action,
-            "CB_QUEUE": decision.queue,
-            "CB_PRIO": decision.priority,
-            "CB_LANG": decision.language,
-        }
-        if decision.mobile:
-            variables["CB_NUMBER"] = decision.mobile
-            variables["CB_RETURN_PRIO"] = decision.return_priority
-        if decision.message:
-            variables["CB_MESSAGE"] = decision.message
-        for name, value in variables.items():
-            await session.set_variable(name, value)
-        await session.set_variable("CB_DONE", 1)
-
-    async def _ask(self, session: AgiSession) -> Decision:
-        linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
-        pbx = PbxName(pbx_name) if pbx_name in self._models else next(iter(self._models))
-        if mark == FORGED or session.tampered:
-            self._note_forger(pbx, session.env.get("agi_channel", ""))
-        self._asked += 1
-        known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
-        number = session.env.get("agi_callerid", "")
-        fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
-        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._asks[ask] = answer
-        try:
-            if not self._inbox.put((fact, 0.0), urgent=True):
-                raise PeerError("too many callers ask at once")
-            async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000 + ROUTE_WITHIN):
-                return await answer
-        finally:
-            del self._asks[ask]

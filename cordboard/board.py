@@ -9,12 +9,14 @@ join them, such as "call ended and operator was talking: wrap-up".
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import replace
 from datetime import datetime
 
 from cordboard.actions import command_for
 from cordboard.alarms import Alarms
-from cordboard.crm_core.model import CallRecord, EntryRecord
+from cordboard.arrivals import Arrivals, new_call
+from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
@@ -22,7 +24,6 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmRaised,
     AnyFact,
-    Arrival,
     Call,
     CallState,
     Command,
@@ -30,28 +31,16 @@ from cordboard.desk import (
     CustomerChanged,
     CustomerFound,
     EndCall,
-    EndPop,
-    FindCustomer,
-    Gap,
-    Link,
-    LinkState,
     Originate,
-    Part,
     PauseMember,
-    Pop,
     PopEnd,
     Remark,
     Remembered,
     RouteAsked,
     Rules,
     Save,
-    SendRoute,
     ShowCall,
-    ShowLink,
     ShowOperator,
-    ShowPop,
-    ShowQueue,
-    ShowWaiting,
     Tell,
     Tick,
     Unwritten,
@@ -63,46 +52,24 @@ from cordboard.events import (
     Linkedid,
     OperatorName,
     PbxName,
-    QueueName,
     Uniqueid,
-    derived_id,
 )
+from cordboard.links import Links
 from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
-from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.queue.routing import Caller, Reason, decide
+from cordboard.queue.routing import Reason
+from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
     contact,
-    entry_record,
     fact_record,
-    link_record,
-    pop_id,
-    reasons_json,
     recalled,
 )
-
-ARRIVAL_KEPT = 3600.0
-"""Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+from cordboard.waits import Waits
 
 PHONE_LOST = "phone-lost"
 """The reason for a pause that consoles know the words for."""
-_PARTS: dict[str, Part] = {
-    "CoreShowChannels": "calls",
-    "QueueStatus": "queues",
-    "DeviceStateList": "phones",
-}
-"""What is missing where a list of the snapshot is refused. A PBX without parking is whole."""
-
-_POP_ENDS: dict[cti.Cause, PopEnd] = {
-    "no-answer": "no-answer",
-    "busy": "busy",
-    "rejected": "rejected",
-    "failed": "failed",
-    "lost": "lost",
-}
-
 
 _FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
 """AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
@@ -115,18 +82,13 @@ class Board:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon)
-        self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
+        self._arrivals = Arrivals(rules)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
-        self._pops: dict[CallId, dict[str, Pop]] = {}
-        self._wrapups: dict[str, CallId] = {}
-        self._answered_entries: dict[CallId, Entry] = {}
-        self._remembered: dict[CallId, CallRecord] = {}
-        self._resumed: set[CallId] = set()
-        self._unwritten: dict[CallId, list[Unwritten]] = {}
-        self._gaps: dict[str, tuple[Gap, ...]] = {}
-        self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
-        self._links: dict[PbxName, Link] = {}
+        self._cards = Cards(rules.wrapup)
+        self._past = Recollection()
+        self._waits = Waits(self._floor, self._past)
+        self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
         self._day = ""
@@ -137,6 +99,18 @@ class Board:
     def live_calls(self) -> int:
         return len(self._calls)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """How much is kept of calls, by what it is; nothing once all are over."""
+        kept: dict[str, Sized] = {
+            "shown calls": self._calls,
+            "linked": self._linked,
+            "arrivals": self._arrivals,
+            "cards": self._cards,
+            "answered": self._waits,
+        }
+        return {name: len(what) for name, what in kept.items() if what}
+
     def apply(self, fact: AnyFact, now: float) -> list[Command]:
         """What is to be done about `fact`, in order."""
         self._out, self._now = [], now
@@ -146,7 +120,7 @@ class Board:
             case cti.Queued():
                 self._queued(fact)
             case cti.Placed():
-                self._placed(fact)
+                self._waits.place(fact)
             case cti.QueueLeft():
                 self._queue_left(fact)
             case cti.Detoured():
@@ -182,16 +156,11 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
-                self._out.append(Save(link_record(fact, now)))
-                self._link(fact.pbx, "connecting", boot=fact.boot)
+                self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
-                if not self._link_is("up", fact.pbx):
-                    self._out.append(Save(link_record(fact, now)))
                 self._snapshot_done(fact)
             case cti.LinkDown():
-                if not self._link_is("down", fact.pbx):
-                    self._out.append(Save(link_record(fact, now)))
-                self._link(fact.pbx, "down", fact.reason, restarting=fact.restarting)
+                self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
             case CustomerFound():
@@ -234,71 +203,23 @@ class Board:
     def show_queues(self) -> list[Command]:
         """The queues that changed since this was asked last. A line is shown whole, which costs
         as much as it is long, so it is for the shell to ask now and then, not for each event."""
-        out: list[Command] = []
-        for queue in self._floor.changed_queues():
-            line = self._floor.line(queue)
-            entries, level = line.entries, self._floor.level(queue)
-            out.append(ShowQueue(queue, len(entries), line.longest_since, level))
-            waiting = tuple((e, self._calls[e.call]) for e in entries if e.call in self._calls)
-            out.append(ShowWaiting(queue, waiting))
-        return out
+        return self._waits.show(self._calls)
 
     # Who is calling, and where the call goes
 
-    def _arrival(self, pbx: PbxName, linkedid: Linkedid, number: str, dialled: str) -> Arrival:
-        arrival = self._arrivals.get((pbx, linkedid))
-        if arrival is None:
-            arrival = self._arrivals[pbx, linkedid] = Arrival(number, dialled, self._now)
-            self._out.append(FindCustomer(pbx, linkedid, number))
-        return arrival
-
     def _route_asked(self, fact: RouteAsked) -> None:
-        arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
-        arrival.ask, arrival.dialled = fact.ask, fact.dialled
-        if arrival.found:
-            self._decide(fact.pbx, fact.linkedid, arrival)
+        self._out += self._arrivals.asked(fact, self._now)
+        self._take_on(fact.pbx, fact.linkedid)
 
     def _customer_found(self, fact: CustomerFound) -> None:
-        arrival = self._arrivals.get((fact.pbx, fact.linkedid))
-        if arrival is None:
-            return
-        arrival.found = fact
-        if arrival.ask is not None:
-            self._decide(fact.pbx, fact.linkedid, arrival)
-        self._take_on(fact.pbx, fact.linkedid, arrival)
+        self._out += self._arrivals.found(fact, self._now)
+        self._take_on(fact.pbx, fact.linkedid)
 
-    def _decide(self, pbx: PbxName, linkedid: Linkedid, arrival: Arrival) -> None:
-        assert arrival.found
-        assert arrival.ask is not None
-        found = arrival.found
-        caller = Caller(
-            found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
-        )
-        local = datetime.fromtimestamp(self._now, self._rules.zone)
-        arrival.decision = decide(self._rules.policy, caller, local)
-        self._out.append(SendRoute(arrival.ask, arrival.decision))
-        arrival.ask = None
-        self._take_on(pbx, linkedid, arrival)
-
-    def _take_on(self, pbx: PbxName, linkedid: Linkedid, arrival: Arrival) -> None:
+    def _take_on(self, pbx: PbxName, linkedid: Linkedid) -> None:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
-        if call is not None:
-            self._change(self._with_arrival(call, arrival))
-
-    def _with_arrival(self, call: Call, arrival: Arrival) -> Call:
-        found, decision = arrival.found, arrival.decision or call.decision
-        fresh = decision is not None and decision is not call.decision
-        return replace(
-            call,
-            card=(found and found.card) or call.card,
-            lookup_failed=found.failed if found else call.lookup_failed,
-            number=(found and found.e164) or call.number,
-            # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
-            dialled=arrival.dialled or call.dialled,
-            decision=decision,
-            why=reasons_json(decision.reasons) if decision and fresh else call.why,
-        )
+        if call is not None and self._arrivals.is_found(pbx, linkedid):
+            self._change(self._arrivals.known(call))
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
@@ -313,51 +234,26 @@ class Board:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
         operator = self._floor.operator(OperatorName(asked.target))
         serves = {m.pbx for m in operator.memberships} if operator else set()
-        up = [pbx for pbx, link in self._links.items() if link.state == "up"]
+        up = self._links.up()
         pbx = next((name for name in up if name in serves or not serves), None)
         command = self._outgoing.place(asked, operator, pbx, self._now)
         self._out.append(command)
         if isinstance(command, Originate):
-            self._arrival(command.pbx, command.channel_id, command.number, command.number)
+            self._out += self._arrivals.heard(
+                command.pbx, command.channel_id, command.number, command.number, self._now
+            )
 
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
         if fact.call in self._calls:
             return
-        arrival = self._arrival(fact.pbx, fact.linkedid, fact.number, fact.dialled)
-        attempt = self._outgoing.of(fact.linkedid)
-        call = Call(
-            id=fact.call,
-            pbx=fact.pbx,
-            boot=fact.boot,
-            linkedid=fact.linkedid,
-            uniqueid=fact.uniqueid,
-            channel=fact.channel,
-            number=fact.number,
-            name=fact.name,
-            dialled=fact.dialled,
-            state="routing",
-            started=self._now - fact.age,
+        self._out += self._arrivals.heard(
+            fact.pbx, fact.linkedid, fact.number, fact.dialled, self._now
         )
-        record = self._remembered.pop(fact.call, None)
-        if record is not None:
-            call = replace(
-                call,
-                number=record.number,
-                name=record.name,
-                dialled=record.dialled,
-                started=record.started_at,
-                answered=record.answered_at,
-                why=record.why,
-                direction="out" if record.direction == "out" else "in",
-                queue=QueueName(record.queue) if record.queue else None,
-                unseen=self._gaps.pop(record.id, ()),
-            )
-            if record.state == "talking" and record.operator:
-                # Nobody may be in the caller's bridge now: the operator consults a colleague.
-                call = replace(call, state="talking", operator=OperatorName(record.operator))
-                self._resumed.add(call.id)
+        attempt = self._outgoing.of(fact.linkedid)
+        call = self._past.call(new_call(fact, self._now))
+        was_out = call.direction == "out"
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
         name = self._floor.at_phone(fact.channel)
@@ -371,23 +267,20 @@ class Board:
         if attempt is not None:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
-        self._change(self._with_arrival(call, arrival), force=True)
-        for left in self._unwritten.pop(call.id, []):
+        self._change(self._arrivals.known(call), force=True)
+        for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
-        if name is not None and (attempt is not None or (record and record.direction == "out")):
+        if name is not None and (attempt is not None or was_out):
             self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        entry = self._floor.line(fact.queue).find(fact.uniqueid)
-        if entry is None:
-            entry = self._entry(call, fact)
-            self._out.append(Save(entry_record(entry, call, None)))
-            if call.state == "talking":  # put back: the talk before is over
-                call = replace(call, state="routing", operator=None)
-        self._floor.join(entry, fact.position)
+        joined = self._waits.join(fact, call, self._now)
+        self._out += joined
+        if joined and call.state == "talking":  # put back: the talk before is over
+            call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
 
@@ -409,32 +302,11 @@ class Board:
         if reason not in call.befell:
             self._change(replace(call, befell=(*call.befell, reason)))
 
-    def _placed(self, fact: cti.Placed) -> None:
-        entry = self._floor.line(fact.queue).find(fact.uniqueid)
-        if entry is not None:
-            self._floor.join(entry, fact.position)
-
-    def _entry(self, call: Call, fact: cti.Queued) -> Entry:
-        record = self._open_entries.pop((call.id, fact.queue), None)
-        if record is not None:
-            identity, entered, priority = record.id, record.entered_at, record.priority
-        else:
-            # The PBX measures by its time of day, which may have been set meanwhile.
-            entered = self._now - max(0.0, fact.waited)
-            priority = call.decision.priority if call.decision else 0
-            millis = int(entered * 1000)
-            identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
-        return Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
-
     def _queue_left(self, fact: cti.QueueLeft) -> None:
-        entry = self._floor.leave(fact.queue, fact.uniqueid, fact.outcome, self._now)
         call = self._calls.get(fact.call)
-        if entry is None or call is None:
-            return
-        self._out.append(Save(entry_record(entry, call, call.operator)))
-        if fact.outcome == "connected" and call.state != "ended":
-            self._answered_entries[call.id] = entry
-        if call.state == "waiting":
+        left = self._waits.leave(fact, call, self._now)
+        self._out += left
+        if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
     def _called(self, fact: cti.Called) -> None:
@@ -448,27 +320,19 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        identity = pop_id(call, uniqueid)
         self._end_wrapups(name, call.id)
-        pop = Pop(identity, name, uniqueid, call, self._now, talked)
-        self._put(pop)
-        self._out.append(ShowPop(pop, first=True))
+        self._out.append(self._cards.open(name, uniqueid, call, self._now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
         self._step(fact.peer, "release", fact.call)
-        for pop in self._pops_of(fact.call):
+        call = self._calls.get(fact.call)
+        reason = pop_end(fact.cause, answered=call is not None and call.state == "talking")
+        for pop in self._cards.of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
-                self._end_pop(pop, self._pop_end(fact))
-        call = self._calls.get(fact.call)
-        if call and call.state == "ringing" and not self._pops_of(fact.call):
-            waiting = call.queue and self._floor.line(call.queue).find(call.uniqueid)
+                self._out.append(self._cards.end(pop, reason))
+        if call and call.state == "ringing" and not self._cards.of(fact.call):
+            waiting = self._waits.is_waiting(call)
             self._set_state(fact.call, "waiting" if waiting else "routing")
-
-    def _pop_end(self, fact: cti.Undelivered) -> PopEnd:
-        if fact.cause in _POP_ENDS:
-            return _POP_ENDS[fact.cause]
-        call = self._calls.get(fact.call)
-        return "answered-elsewhere" if call and call.state == "talking" else "caller-left"
 
     def _established(self, fact: cti.Established) -> None:
         call = self._calls.get(fact.call)
@@ -483,16 +347,13 @@ class Board:
                 operator=name or call.operator,
                 answered=call.answered if call.answered is not None else self._now - fact.age,
             )
-        for pop in self._pops_of(fact.call):
-            if pop.peer_uniqueid == fact.peer_uniqueid:
-                self._put(replace(pop, talked=True))
+        self._cards.talk(fact.call, fact.peer_uniqueid)
         self._change(call)
         if name is None and call.direction == "out":
             name = call.operator
         if name and not consulted:
             self._out.append(Save(contact(call, name)))
-            if entry := self._answered_entries.pop(call.id, None):
-                self._out.append(Save(entry_record(entry, call, name)))
+            self._out += self._waits.answer(call, name)
 
     def _transferred(self, fact: cti.Transferred) -> None:
         """After the talk with the colleague the call is the colleague's; a blind one, or one that
@@ -504,7 +365,7 @@ class Board:
             self._out.append(Save(contact(self._calls[call.id], name)))
 
     def _merged(self, fact: cti.Merged) -> None:
-        """The cards that were open for the part are the whole's from now on."""
+        """So are the cards, and the operators who are in the part."""
         part, whole = self._calls.get(fact.call), self._calls.get(fact.into)
         if part is None:
             return
@@ -512,21 +373,16 @@ class Board:
             self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
-        operators = tuple(pop.operator for pop in self._pops_of(part.id))
-        for pop in self._pops.pop(part.id, {}).values():
-            moved = replace(pop, call=whole)
-            self._put(moved)
-            if pop.id in self._wrapups:
-                self._wrapups[pop.id] = whole.id
-            self._out.append(ShowPop(moved, first=False))
-            self._floor.reassign(pop.operator, part.id, whole.id)
+        operators = self._cards.operators(part.id)
+        self._out += self._cards.move(part.id, whole)
+        for name in operators:
+            self._floor.reassign(name, part.id, whole.id)
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
-        self._arrivals.pop((part.pbx, part.linkedid), None)
-        self._answered_entries.pop(part.id, None)
+        self._arrivals.over(part.pbx, part.linkedid)
+        self._waits.over(part.id)
         self._out.append(EndCall(part.id, operators))
-        shown = tuple(pop.operator for pop in self._pops_of(whole.id))
-        self._out.append(ShowCall(whole, shown))
+        self._out.append(ShowCall(whole, self._cards.operators(whole.id)))
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
         name = self._step(fact.peer, "hang-up", fact.call)
@@ -538,9 +394,9 @@ class Board:
 
     def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
         """The operator's leg is down; with a card there is a note to write, without one none."""
-        pops = [p for p in self._pops_of(identity) if p.peer_uniqueid == uniqueid]
+        pops = [p for p in self._cards.of(identity) if p.peer_uniqueid == uniqueid]
         for pop in pops:
-            self._await_note(pop)
+            self._cards.await_note(pop, self._now)
         if not pops:
             self._advance(name, "done", identity)
 
@@ -583,55 +439,48 @@ class Board:
         self._change(call)
         if call.answered is not None or call.card:
             self._out.append(Save(contact(call, call.operator)))
-        for pop in self._pops_of(call.id):
+        for pop in self._cards.of(call.id):
             if not pop.talked:
-                self._end_pop(pop, "lost" if fact.cause == "lost" else "caller-left")
+                left: PopEnd = "lost" if fact.cause == "lost" else "caller-left"
+                self._out.append(self._cards.end(pop, left))
             elif pop.wrapup_until is None:  # whoever stays after a transfer is not told to leave
-                self._await_note(pop)
+                self._cards.await_note(pop, self._now)
                 if self._floor.is_busy(pop.operator) == call.id:
                     self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
-        self._arrivals.pop((call.pbx, call.linkedid), None)
+        self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
-        self._answered_entries.pop(call.id, None)
+        self._waits.over(call.id)
         self._forget_if_over(call.id)
 
     # Wrap-up
-
-    def _await_note(self, pop: Pop) -> None:
-        self._put(replace(pop, wrapup_until=self._now + self._rules.wrapup))
-        self._wrapups[pop.id] = pop.call.id
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
         self._out.append(Tell(fact.id, fact.actor, None))
         if self._floor.operator(fact.actor):
             self._advance(fact.actor, "done", fact.call)
-        for pop in self._pops_of(fact.call):
+        for pop in self._cards.of(fact.call):
             if pop.operator == fact.actor and pop.wrapup_until is not None:
-                self._end_pop(pop, "done", saved=True)
+                self._out.append(self._cards.end(pop, "done", saved=True))
         self._forget_if_over(fact.call)
 
     def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
         """The next call rings: the wrap-up before it is no state of the operator any more. What
         was typed stays in the browser and may still be saved."""
-        for identity, call in list(self._wrapups.items()):
-            pop = self._pops[call][identity]
-            if pop.operator == name and call != but:
-                self._end_pop(pop, "done")
-                self._forget_if_over(call)
+        for pop in self._cards.awaited:
+            if pop.operator == name and pop.call.id != but:
+                self._out.append(self._cards.end(pop, "done"))
+                self._forget_if_over(pop.call.id)
 
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
-        for identity, call in list(self._wrapups.items()):
-            pop = self._pops[call][identity]
+        for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
-                self._advance(pop.operator, "done", call)
-                self._end_pop(pop, "done")
-                self._forget_if_over(call)
-        for key, arrival in list(self._arrivals.items()):
-            if self._now - arrival.at > ARRIVAL_KEPT and key not in self._linked:
-                del self._arrivals[key]
+                self._advance(pop.operator, "done", pop.call.id)
+                self._out.append(self._cards.end(pop, "done"))
+                self._forget_if_over(pop.call.id)
+        self._arrivals.tick(self._now, live=self._linked)
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:
@@ -654,118 +503,44 @@ class Board:
             known = self._calls.get(call)
             self._out.append(Remark(str(surprise), known.pbx if known else None))
 
-    # The link and the memory
-
-    def _link(
-        self,
-        pbx: PbxName,
-        state: LinkState,
-        reason: str = "",
-        *,
-        unavailable: tuple[Part, ...] = (),
-        boot: str | None = None,
-        restarting: bool = False,
-    ) -> None:
-        before = self._links.get(pbx)
-        stale = before.stale_since if before else None
-        if state == "down":
-            stale = stale if stale is not None else self._now
-        if boot is None:
-            boot = before.boot if before else ""
-        shown_stale = None if state == "up" else stale
-        link = Link(pbx, state, self._now, shown_stale, reason, unavailable, boot, restarting)
-        self._links[pbx] = link
-        self._out.append(ShowLink(link))
-
-    def _link_is(self, state: str, pbx: PbxName) -> bool:
-        link = self._links.get(pbx)
-        return link is not None and link.state == state
+    # The memory, and the snapshot that it is held against
 
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
-        self._remembered = {CallId(record.id): record for record in fact.calls}
-        self._gaps = dict(fact.gaps)
+        self._past.remember(fact)
         for entry in fact.entries:
-            if entry.left_at is None:
-                self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
-            else:
+            if entry.left_at is not None:
                 self._floor.recall(entry)
         for left in fact.unwritten:
-            identity = CallId(left.call.id)
-            if left.call.ended_at is None:  # somebody else still talks to the caller
-                self._unwritten.setdefault(identity, []).append(left)
-                continue
-            if identity not in self._calls:
-                self._change(recalled(left.call, left.card), force=True)
-            self._reopen(self._calls[identity], left)
-            self._forget_if_over(identity)
+            if left.call.ended_at is not None:
+                identity = CallId(left.call.id)
+                if identity not in self._calls:
+                    self._change(recalled(left.call, left.card), force=True)
+                self._reopen(self._calls[identity], left)
+                self._forget_if_over(identity)
 
     def _reopen(self, call: Call, left: Unwritten) -> None:
         """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
         name = self._floor.at_phone(left.peer)
-        until = left.ended + self._rules.wrapup
-        if name is None or name in left.written or until <= self._now:
+        if name is None or name in left.written or self._cards.until(left.ended) <= self._now:
             return
         for step in ("answer", "hang-up"):
             self._floor.step(name, step, call.id, left.ended)
-        at = call.answered if call.answered is not None else call.started
-        identity = pop_id(call, left.peer_uniqueid)
-        pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
-        self._put(pop)
-        self._wrapups[identity] = call.id
-        self._out.append(ShowPop(pop, first=False))
+        self._out.append(self._cards.reopen(name, call, left))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen; so did a talk
-        whose operator is not in the call any more. A list that was refused says nothing of what it
-        would have held."""
-        resumed = [self._calls[i] for i in self._resumed if i in self._calls]
-        for call in [call for call in resumed if call.pbx == fact.pbx]:
-            self._resumed.discard(call.id)
+        whose operator is not in the call any more."""
+        self._out += self._links.keep(fact, self._now)
+        for call in self._past.resumed(fact.pbx, self._calls):
             if call.operator and self._floor.is_busy(call.operator) != call.id:
                 self._change(replace(call, state="routing", operator=None))
-        for record in [r for r in self._remembered.values() if r.pbx == fact.pbx]:
-            if "CoreShowChannels" not in fact.refused:
-                del self._remembered[CallId(record.id)]
-                ended = max(self._now, record.answered_at or record.started_at)
-                gone = replace(record, state="ended", cause="lost", ended_at=ended)
-                self._out.append(Save(gone))
-        for key, entry in list(self._open_entries.items()):
-            if entry.pbx == fact.pbx and "QueueStatus" not in fact.refused:
-                del self._open_entries[key]
-                left = self._ended_unseen(entry)
-                self._floor.recall(left)
-                self._out.append(Save(left))
-        unavailable = tuple(_PARTS[name] for name in fact.refused if name in _PARTS)
-        before = self._links.get(fact.pbx)
-        if before is None or (before.state, before.unavailable) != ("up", unavailable):
-            self._link(fact.pbx, "up", unavailable=unavailable)
+        self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
+        self._out += self._waits.gone(fact, self._calls, self._now)
+        self._out += self._links.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))
 
-    def _ended_unseen(self, entry: EntryRecord) -> EntryRecord:
-        """A wait that was over before we looked again: who talks by now was answered."""
-        call = self._calls.get(CallId(entry.call_id))
-        if call is None or call.state != "talking":
-            left = max(self._now, entry.entered_at)
-            return replace(entry, outcome="lost", left_at=left)
-        left = call.answered if call.answered is not None else self._now
-        return replace(entry, outcome="connected", operator=call.operator, left_at=left)
-
     # Showing and keeping
-
-    def _pops_of(self, call: CallId) -> list[Pop]:
-        return list(self._pops.get(call, {}).values())
-
-    def _put(self, pop: Pop) -> None:
-        self._pops.setdefault(pop.call.id, {})[pop.id] = pop
-
-    def _end_pop(self, pop: Pop, reason: PopEnd, saved: bool = False) -> None:
-        pops = self._pops[pop.call.id]
-        del pops[pop.id]
-        if not pops:
-            del self._pops[pop.call.id]
-        self._wrapups.pop(pop.id, None)
-        self._out.append(EndPop(pop.id, pop.operator, reason, saved))
 
     def _set_state(self, call: CallId, state: CallState) -> None:
         known = self._calls.get(call)
@@ -779,20 +554,15 @@ class Board:
             return
         self._calls[call.id] = call
         self._out.append(Save(call_record(call)))
-        pops = self._pops_of(call.id)
-        self._out.append(ShowCall(call, tuple(pop.operator for pop in pops)))
-        fresh_card = before is not None and _on_card(before) != _on_card(call)
-        for pop in pops:
-            shown = replace(pop, call=call)
-            self._put(shown)
-            if fresh_card:
-                self._out.append(ShowPop(shown, first=False))
-        if fresh_card and call.queue:
+        self._out.append(ShowCall(call, self._cards.operators(call.id)))
+        again = before is not None and _on_card(before) != _on_card(call)
+        self._out += self._cards.change(call, again)
+        if again and call.queue:
             self._floor.touch(call.queue)
 
     def _forget_if_over(self, identity: CallId) -> None:
         call = self._calls.get(identity)
-        if call and call.state == "ended" and not self._pops_of(identity):
+        if call and call.state == "ended" and not self._cards.of(identity):
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self._out.append(EndCall(identity, operators))

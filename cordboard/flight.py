@@ -28,8 +28,8 @@ from cordboard.core import Core, Item
 from cordboard.crm_core import model as crm
 from cordboard.cti import stays
 from cordboard.cti.ami import Message
-from cordboard.cti.calls import caller_name
 from cordboard.cti.facts import PbxMessage
+from cordboard.cti.parties import caller_name
 from cordboard.cti.people import DIAL_FAILURES
 from cordboard.errors import UserError
 from cordboard.events import OperatorName, PbxName

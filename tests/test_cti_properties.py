@@ -82,7 +82,7 @@ class Told:
     @property
     def state(self) -> tuple[tuple[str, int], ...]:
         """What is left in the model."""
-        return tuple(sorted((name, len(held)) for name, held in self.model.kept.items() if held))
+        return tuple(sorted(self.model.held.items()))
 
 
 def without_times(fact: Fact) -> tuple[Any, ...]:

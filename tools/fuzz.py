@@ -19,13 +19,14 @@ import sys
 import time
 import traceback
 import zlib
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from cordboard.board import ARRIVAL_KEPT, Board
+from cordboard.arrivals import ARRIVAL_KEPT
+from cordboard.board import Board
 from cordboard.config import share
 from cordboard.crm_core.model import User
 from cordboard.cti.ami import Message
@@ -177,17 +178,7 @@ class Rig:
             self.snapshot(begin=False)
             self.tick(5.0)
         self.tick(ARRIVAL_KEPT + 60)
-        left: dict[str, Sized] = {
-            **self.model.kept,
-            "items": self.model._listed,
-            "shown calls": self.board._calls,
-            "cards": self.board._pops,
-            "wrap-ups": self.board._wrapups,
-            "arrivals": self.board._arrivals,
-            "answered": self.board._answered_entries,
-            "linked": self.board._linked,
-        }
-        kept = {name: len(what) for name, what in left.items() if what}
+        kept = self.model.held | self.board.held
         assert not kept, f"left over: {kept}"
 
 

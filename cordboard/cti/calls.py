@@ -18,25 +18,24 @@ or ends, or after a second.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sized
 
-from cordboard.cti.ami import Message, unescape
+from cordboard.cti.ami import Message
 from cordboard.cti.dialects import OLD_EVENTS, modern
 from cordboard.cti.facts import (
     Cause,
     Detour,
     Detoured,
     Fact,
-    Offered,
     Originated,
     Unseen,
 )
-from cordboard.cti.legs import DOWN, RINGING, UP, Leg, Legs, LiveCall
+from cordboard.cti.legs import RINGING, UP, Leg, Legs, LiveCall
 from cordboard.cti.members import Members, number
+from cordboard.cti.parties import Parties
 from cordboard.cti.people import People
 from cordboard.cti.snapshots import CHANNELS, QUEUES, Snapshot, age, lasted
-from cordboard.events import Linkedid, PbxName, QueueName, Uniqueid, call_id
+from cordboard.events import PbxName, QueueName, Uniqueid
 
 HANGUP_CAUSES: dict[str, Cause] = {
     "17": "busy",
@@ -66,11 +65,11 @@ class CallModel:
 
     def __init__(self, pbx: PbxName) -> None:
         self.pbx = pbx
-        self.boot = ""
         self._legs = Legs()
         self._members = Members(pbx)
         self._people = People(self._legs)
         self._snapshot = Snapshot()
+        self._parties = Parties(pbx, self._legs, self._people, self._snapshot)
         self._listed: list[Message] = []
         self._lost_at: float | None = None
         self._doubt_until = math.inf
@@ -119,13 +118,15 @@ class CallModel:
         return message["Event"] in self._handlers
 
     @property
-    def kept(self) -> dict[str, Sized]:
-        """All that holds something of a call, by what it is; empty once all channels are gone."""
-        return self._legs.kept | {
+    def held(self) -> dict[str, int]:
+        """How much is kept, by what it is; nothing once all channels are gone."""
+        late: dict[str, Sized] = {
+            "listed": self._listed,
             "untold": self._people.untold,
             "unheld": self._people.unheld,
             "undecided": self._people.stays.undecided,
         }
+        return {name: len(kept) for name, kept in (late | self._legs.kept).items() if kept}
 
     @property
     def due(self) -> float:
@@ -161,13 +162,13 @@ class CallModel:
     def linked(self, boot: str, now: float) -> list[Fact]:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._people.begin(now)
-        if self.boot and boot != self.boot:
+        if self._parties.boot and boot != self._parties.boot:
             if self._lost_at is not None:
                 self._mark_unseen(self._legs.calls(), now)
             for leg in self._legs:
                 self._people.remove(leg, lost=True)
             self._legs.restart()
-        self.boot = boot
+        self._parties.boot = boot
         self._catching_up = True
         return self._people.facts
 
@@ -228,89 +229,18 @@ class CallModel:
         for each in modern(message):
             self._handlers[each["Event"]](each)
 
-    # Legs and calls
-
-    def _leg(self, message: Message, prefix: str = "") -> Leg | None:
-        """The leg that a message speaks of, made if this is the first time; None where Asterisk
-        named no channel, as some of its queue events do when the channel has just gone."""
-        headers = message.headers
-        uniqueid = Uniqueid(headers.get(prefix + "Uniqueid", ""))
-        leg = self._leg_known(uniqueid)
-        if leg is not None:
-            return leg
-        channel = headers.get(prefix + "Channel", "")
-        if not uniqueid or not channel or uniqueid == "<unknown>":
-            return None
-        if self._legs.is_gone(uniqueid):
-            return None
-        linkedid = Linkedid(headers.get(prefix + "Linkedid", "") or uniqueid)
-        call = self._legs.call(linkedid)
-        if call is None:
-            identity = call_id(self.pbx, self.boot, linkedid, self._people.now)
-            call = LiveCall(identity, linkedid, self._people.now)
-            self._legs.add_call(call)
-        # Asterisk makes the channel of somebody who calls in as Ring (4), and that of a phone it
-        # is going to call as Down (0).
-        up = headers.get(prefix + "ChannelState", UP) not in (DOWN, RINGING)
-        came_in = up and str(uniqueid) == str(linkedid)
-        leg = Leg(uniqueid, channel, call, came_in=came_in, seen_in=self._snapshot.number)
-        leg.state = headers.get(prefix + "ChannelState", "")
-        self._legs.add(leg)
-        if leg.is_plumbing and (twin := self._legs.twin(leg)) and twin.call is not call:
-            self._people.join(call, twin.call)  # no Linkedid told that they belong together
-        return leg
-
-    def _leg_known(self, uniqueid: str) -> Leg | None:
-        leg = self._legs.find(uniqueid)
-        if leg is not None:
-            leg.seen_in = self._snapshot.number
-        return leg
-
-    def _turned(self, leg: Leg, message: Message) -> bool:
-        """Whether this event, of a kind that comes and goes, was read before: a copy that comes
-        late would undo what has happened since."""
-        if self._people.at is None:
-            return False
-        turn = (message["Event"], self._people.at)
-        if turn in leg.turns:
-            return True
-        leg.turns += (turn,)
-        return False
-
-    def _shown(self, message: Message, prefix: str = "") -> Leg | None:
-        """The leg of an event that shows a caller, who is told of if he was not yet."""
-        leg = self._leg(message, prefix)
-        if leg is not None:
-            self._offer(leg, message, prefix)
-        return leg
-
-    def _offer(self, leg: Leg, message: Message, prefix: str = "") -> None:
-        """Prepares what is to be told of a call, at the first event that shows its caller."""
-        call = leg.call
-        if call.caller is not None or not leg.came_in or leg.is_plumbing:
-            return
-        call.caller, call.channel = leg, leg.channel
-        call.offer = Offered(
-            *self._people.about(call),
-            pbx=self.pbx,
-            boot=self.boot,
-            uniqueid=leg.uniqueid,
-            number=_known(message[prefix + "CallerIDNum"]),
-            name=caller_name(message, prefix),
-            dialled=message[prefix + "Exten"],
-        )
-        self._people.hold_back(call)
+    # Channels
 
     def _newchannel(self, message: Message) -> None:
         fresh = self._legs.find(message["Uniqueid"]) is None
-        leg = self._leg(message)
+        leg = self._parties.leg(message)
         if leg is None or not fresh:
             return
         leg.state = message["ChannelState"]
-        self._offer(leg, message)
+        self._parties.offer(leg, message)
 
     def _newstate(self, message: Message) -> None:
-        leg = self._leg(message)
+        leg = self._parties.leg(message)
         if leg is None:
             return
         leg.state = message["ChannelState"]
@@ -326,7 +256,7 @@ class CallModel:
             # heard; the snapshot will tell.
             leg.came_in = True
             leg.call.began = self._people.now
-            self._offer(leg, message)
+            self._parties.offer(leg, message)
         elif leg.call in self._people.untold and leg is leg.call.caller:
             self._people.hold_back(leg.call)  # a pick-up begins with this
 
@@ -340,7 +270,7 @@ class CallModel:
 
     def _rename(self, message: Message) -> None:
         leg = self._legs.find(message["Uniqueid"])
-        if leg and message["Newname"] and not self._turned(leg, message):
+        if leg and message["Newname"] and not self._parties.turned(leg, message):
             before = self._legs.rename(leg, message["Newname"])
             if before is not None:
                 self._take_over(leg, before)
@@ -362,11 +292,11 @@ class CallModel:
     # Phones that are called
 
     def _called(self, message: Message) -> None:
-        caller, peer = self._leg(message), self._leg(message, "Dest")
+        caller, peer = self._parties.leg(message), self._parties.leg(message, "Dest")
         if peer is None:
             return
         if caller is not None:
-            self._offer(caller, message)
+            self._parties.offer(caller, message)
             self._people.stays.left(caller)
             if not peer.called:
                 peer.dialled_by = caller
@@ -383,7 +313,7 @@ class CallModel:
         self._called(message)
 
     def _agent_connect(self, message: Message) -> None:
-        leg = self._shown(message)
+        leg = self._parties.shown(message)
         if leg is None:
             return
         self._people.stays.answer(leg)
@@ -393,24 +323,24 @@ class CallModel:
     def _in_queue(self, message: Message) -> None:
         """A queue calls a member for somebody whom we have not seen join it: an account may not
         be allowed those events. Who is called for stands at the head."""
-        leg = self._leg(message)
+        leg = self._parties.leg(message)
         if leg is not None and message["Queue"]:
-            self._offer(leg, message)
+            self._parties.offer(leg, message)
             if not leg.call.queued and not leg.call.talked and leg.call.caller is leg:
                 queue, snapshot = QueueName(message["Queue"]), self._snapshot.number
                 self._people.announce(leg.call)
                 self._people.stays.join(leg, queue, 1, 0.0, snapshot)
 
     def _dial_state(self, message: Message) -> None:
-        self._shown(message)
-        peer = self._leg(message, "Dest")
+        self._parties.shown(message)
+        peer = self._parties.leg(message, "Dest")
         if peer is not None and message["DialStatus"] == "RINGING":
             self._people.call(peer)
             self._people.ring(peer)
 
     def _dial_end(self, message: Message) -> None:
-        caller = self._shown(message)
-        peer = self._leg(message, "Dest")
+        caller = self._parties.shown(message)
+        peer = self._parties.leg(message, "Dest")
         if peer is not None:
             self._people.dialled(peer, message)
         elif caller is not None:  # an old one says no more than that nobody answered
@@ -419,64 +349,49 @@ class CallModel:
                     self._people.dialled(other, message)
 
     def _pickup(self, message: Message) -> None:
-        picker, target = self._leg(message), self._leg(message, "Target")
+        picker, target = self._parties.leg(message), self._parties.leg(message, "Target")
         if picker and target and picker.call is not target.call:
             self._people.pick_up(picker, target)
 
     # Talking
 
     def _bridge_enter(self, message: Message) -> None:
-        leg = self._leg(message)
-        if leg is None or self._turned(leg, message):
+        leg = self._parties.leg(message)
+        if leg is None or self._parties.turned(leg, message):
             return
         if message["BridgeTechnology"] == "holding_bridge":
             self._legs.parked.add(leg.uniqueid)
         else:
             self._legs.parked.discard(leg.uniqueid)
-        self._offer(leg, message)
-        self._relink(leg, message)
+        self._parties.offer(leg, message)
+        self._parties.relink(leg, message)
         self._people.enter(leg, message["BridgeUniqueid"])
 
-    def _relink(self, leg: Leg, message: Message) -> None:
-        """In a bridge all take the oldest Linkedid, and no event of its own says so. Where more
-        than this phone comes along it is a transfer, of which an event tells whose call goes on."""
-        linkedid = Linkedid(message["Linkedid"])
-        if not linkedid or linkedid in leg.call.aliases:
-            return
-        if len(leg.call.legs) > 1 and message["Event"] == "BridgeEnter":
-            return
-        other = self._legs.call(linkedid)
-        if other is None:
-            self._legs.alias(leg.call, linkedid)
-        elif other is not leg.call:
-            self._people.meet(leg.call, other)
-            if leg.ringing and not leg.called:
-                self._people.call(leg)
-                self._people.ring(leg)
-
     def _bridge_leave(self, message: Message) -> None:
-        leg = self._leg(message)
-        if leg and not self._turned(leg, message) and message["BridgeUniqueid"] in ("", leg.bridge):
+        leg = self._parties.leg(message)
+        if leg is None or self._parties.turned(leg, message):
+            return
+        if message["BridgeUniqueid"] in ("", leg.bridge):
             self._legs.exit(leg)
 
     def _hold(self, message: Message) -> None:
         if message["Status"] == "Off":  # so said Asterisk before version 12
             self._unhold(message)
             return
-        leg = self._leg(message)
-        if leg and not self._turned(leg, message):
+        leg = self._parties.leg(message)
+        if leg and not self._parties.turned(leg, message):
             self._people.hold(leg)
 
     def _unhold(self, message: Message) -> None:
-        leg = self._leg(message)
-        if leg and not self._turned(leg, message):
+        leg = self._parties.leg(message)
+        if leg and not self._parties.turned(leg, message):
             self._people.unhold(leg)
 
     # Transfers
 
     def _blind_transfer(self, message: Message) -> None:
         for party in ("Transferee", "Transferer"):
-            self._shown(message, party)
+            self._parties.shown(message, party)
         by = self._people.transfers.blind(message)
         if by is not None:
             self._people.unheld.pop(by, None)
@@ -490,7 +405,7 @@ class CallModel:
     # The end
 
     def _hangup_request(self, message: Message) -> None:
-        leg = self._shown(message)
+        leg = self._parties.shown(message)
         if leg is not None:
             leg.left_by_itself = leg.ended_first = True
             leg.said = HANGUP_CAUSES.get(message["Cause"])
@@ -514,10 +429,10 @@ class CallModel:
         """QueueCallerJoin, or a snapshot's QueueEntry."""
         if message["Event"] == "QueueEntry":
             self._snapshot.item(QUEUES)
-        leg = self._leg(message)
-        if leg is None or self._turned(leg, message):
+        leg = self._parties.leg(message)
+        if leg is None or self._parties.turned(leg, message):
             return
-        self._offer(leg, message)
+        self._parties.offer(leg, message)
         if leg.call.caller is leg:
             self._people.announce(leg.call)
             step = (
@@ -530,14 +445,14 @@ class CallModel:
             step(leg, queue, position, waited, self._snapshot.number)
 
     def _abandon(self, message: Message) -> None:
-        leg = self._shown(message)
-        if leg is not None and not self._turned(leg, message):
+        leg = self._parties.shown(message)
+        if leg is not None and not self._parties.turned(leg, message):
             leg.call.queued = True
             self._people.stays.abandon(leg, message["Queue"])
 
     def _leave(self, message: Message) -> None:
-        leg = self._leg(message)
-        if leg and not self._turned(leg, message):
+        leg = self._parties.leg(message)
+        if leg and not self._parties.turned(leg, message):
             self._people.leave(leg, message["Queue"])
 
     def _originated(self, message: Message) -> None:
@@ -549,7 +464,7 @@ class CallModel:
         if leg is None:
             return
         name, status = message["UserEvent"], message["Status"]
-        if (name != "CordboardQueue" and name not in DETOURS) or self._turned(leg, message):
+        if (name != "CordboardQueue" and name not in DETOURS) or self._parties.turned(leg, message):
             return
         if name == "CordboardQueue":
             self._people.stays.explain(leg, status)
@@ -573,7 +488,7 @@ class CallModel:
                 self._legs.parked.add(uniqueid)  # the list of channels comes next
         else:
             leg.seen_in = self._snapshot.number
-            if not self._turned(leg, message):
+            if not self._parties.turned(leg, message):
                 self._legs.parked.add(uniqueid)
                 leg.call.transfer = None  # to a parking space is to nobody
 
@@ -602,24 +517,24 @@ class CallModel:
         gap = whole and not self._snapshot.live
         if gap:  # what has ended ended before whatever the list shows anew
             for item in listed:
-                self._leg_known(item["Uniqueid"])
+                self._parties.known(item["Uniqueid"])
             self._mark_unseen(self._legs.calls(), self._snapshot.began)
             self._close_missing()
         read = []
         for item in listed:
             fresh = self._legs.find(item["Uniqueid"]) is None
-            leg = self._leg(item)
+            leg = self._parties.leg(item)
             if leg is None:
                 continue
             leg.state, leg.age = item["ChannelState"], lasted(item["Duration"])
             read.append(leg)
-            self._relink(leg, item)
+            self._parties.relink(leg, item)
             if fresh:
                 leg.call.began = min(leg.call.began, self._people.now - leg.age)
                 if whole and leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
-                self._offer(leg, item)
+                self._parties.offer(leg, item)
                 if leg.call.caller is leg:
                     self._people.announce(leg.call)
                     if gap:
@@ -634,18 +549,3 @@ class CallModel:
                 self._legs.exit(leg)
         for leg in read:
             leg.age = 0.0
-
-
-def caller_name(message: Message, prefix: str = "") -> str:
-    """The name of one of the parties that an event speaks of, as it was given."""
-    name = message[prefix + "CallerIDName"]
-    return _unquote(_known(name if message["Event"] == "QueueEntry" else unescape(name)))
-
-
-def _unquote(name: str) -> str:
-    """PJSIP leaves the backslashes of SIP's quoted strings in a caller's name."""
-    return re.sub(r"\\(.)", r"\1", name) if "\\" in name else name
-
-
-def _known(value: str) -> str:
-    return "" if value == "<unknown>" else value

@@ -1,0 +1,90 @@
+"""The door: a caller's AGI session asks where the call goes, and waits for the board's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from prometheus_client import Histogram
+
+from cordboard.clock import Clock
+from cordboard.cti.fastagi import AgiSession
+from cordboard.desk import RouteAsked, SendRoute
+from cordboard.errors import PeerError
+from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.queue.routing import Decision
+
+ROUTE_WITHIN = 1.0
+"""Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
+FORGED = "forged"
+"""The dialplan's word for a caller id with control characters in it."""
+
+
+class Door:
+    """`lookup` is the deadline for the caller's card, in seconds. `put` takes a question to the
+    board and says whether there was room; `forger` is told who wrote into his own number."""
+
+    def __init__(
+        self,
+        pbxs: Sequence[PbxName],
+        lookup: float,
+        clock: Clock,
+        put: Callable[[RouteAsked], bool],
+        forger: Callable[[PbxName, str], None],
+        seconds: Histogram,
+    ) -> None:
+        self._pbxs = pbxs
+        self._within = lookup + ROUTE_WITHIN
+        self._clock = clock
+        self._put = put
+        self._forger = forger
+        self._seconds = seconds
+        self._asks: dict[str, asyncio.Future[Decision]] = {}
+        self._asked = 0
+
+    def answer(self, command: SendRoute) -> None:
+        """What the board has decided; nothing where the session is gone."""
+        asked = self._asks.get(command.ask)
+        if asked and not asked.done():
+            asked.set_result(command.decision)
+
+    async def route(self, session: AgiSession) -> None:
+        """Asks the board where this call goes, and tells the dialplan. CB_DONE comes last: without
+        it the dialplan takes nothing of what we said and goes to the default queue."""
+        began = asyncio.get_running_loop().time()
+        decision = await self._ask(session)
+        self._seconds.observe(asyncio.get_running_loop().time() - began)
+        variables: dict[str, str | int] = {
+            "CB_ACTION": decision.action,
+            "CB_QUEUE": decision.queue,
+            "CB_PRIO": decision.priority,
+            "CB_LANG": decision.language,
+        }
+        if decision.mobile:
+            variables["CB_NUMBER"] = decision.mobile
+            variables["CB_RETURN_PRIO"] = decision.return_priority
+        if decision.message:
+            variables["CB_MESSAGE"] = decision.message
+        for name, value in variables.items():
+            await session.set_variable(name, value)
+        await session.set_variable("CB_DONE", 1)
+
+    async def _ask(self, session: AgiSession) -> Decision:
+        linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
+        pbx = PbxName(pbx_name) if pbx_name in self._pbxs else self._pbxs[0]
+        if mark == FORGED or session.tampered:
+            self._forger(pbx, session.env.get("agi_channel", ""))
+        self._asked += 1
+        known = Linkedid(linkedid or session.env["agi_uniqueid"])
+        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
+        number = session.env.get("agi_callerid", "")
+        fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
+        answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+        self._asks[ask] = answer
+        try:
+            if not self._put(fact):
+                raise PeerError("too many callers ask at once")
+            async with asyncio.timeout(self._within):
+                return await answer
+        finally:
+            del self._asks[ask]

@@ -1,0 +1,109 @@
+"""What the store held open when the server started, until the PBX shows what became of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from cordboard.crm_core.model import CallRecord, EntryRecord
+from cordboard.cti.facts import SnapshotDone
+from cordboard.desk import Call, Gap, Remembered, Unwritten
+from cordboard.events import CallId, OperatorName, PbxName, QueueName
+
+
+class Recollection:
+    """Each thing is asked for once: what was found again is no memory any more."""
+
+    def __init__(self) -> None:
+        self._remembered: dict[CallId, CallRecord] = {}
+        self._gaps: dict[str, tuple[Gap, ...]] = {}
+        self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
+        self._unwritten: dict[CallId, list[Unwritten]] = {}
+        self._resumed: dict[CallId, None] = {}
+
+    def remember(self, fact: Remembered) -> None:
+        """What was open before the first snapshot."""
+        self._remembered = {CallId(record.id): record for record in fact.calls}
+        self._gaps = dict(fact.gaps)
+        for entry in fact.entries:
+            if entry.left_at is None:
+                self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
+        for left in fact.unwritten:
+            if left.call.ended_at is None:  # somebody else still talks to the caller
+                self._unwritten.setdefault(CallId(left.call.id), []).append(left)
+
+    def call(self, call: Call) -> Call:
+        """A call that the PBX shows, with what the store knows of it."""
+        record = self._remembered.pop(call.id, None)
+        if record is None:
+            return call
+        call = replace(
+            call,
+            number=record.number,
+            name=record.name,
+            dialled=record.dialled,
+            started=record.started_at,
+            answered=record.answered_at,
+            why=record.why,
+            direction="out" if record.direction == "out" else "in",
+            queue=QueueName(record.queue) if record.queue else None,
+            unseen=self._gaps.pop(record.id, ()),
+        )
+        if record.state == "talking" and record.operator:
+            # Nobody may be in the caller's bridge now: the operator consults a colleague.
+            call = replace(call, state="talking", operator=OperatorName(record.operator))
+            self._resumed[call.id] = None
+        return call
+
+    def entry(self, call: CallId, queue: QueueName) -> EntryRecord | None:
+        """The stay in a queue that the store holds open."""
+        return self._open_entries.pop((call, queue), None)
+
+    def unwritten(self, call: CallId) -> list[Unwritten]:
+        """The talks of a call that goes on, whose notes may be missing."""
+        return self._unwritten.pop(call, [])
+
+    def resumed(self, pbx: PbxName, calls: Mapping[CallId, Call]) -> list[Call]:
+        """Those of `calls` that talked when the store last heard of them."""
+        found = [calls[i] for i in self._resumed if i in calls and calls[i].pbx == pbx]
+        for call in found:
+            del self._resumed[call.id]
+        return found
+
+    def calls_gone(self, fact: SnapshotDone, now: float) -> list[CallRecord]:
+        """Those that the PBX does not have any more, which ended unseen. A list that was refused
+        says nothing of what it would have held."""
+        if "CoreShowChannels" in fact.refused:
+            return []
+        gone = [record for record in self._remembered.values() if record.pbx == fact.pbx]
+        for record in gone:
+            del self._remembered[CallId(record.id)]
+        return [
+            replace(
+                record,
+                state="ended",
+                cause="lost",
+                ended_at=max(now, record.answered_at or record.started_at),
+            )
+            for record in gone
+        ]
+
+    def entries_gone(
+        self, fact: SnapshotDone, calls: Mapping[CallId, Call], now: float
+    ) -> list[EntryRecord]:
+        """The same of stays in queues; `calls` tell how they ended."""
+        if "QueueStatus" in fact.refused:
+            return []
+        gone = {key: entry for key, entry in self._open_entries.items() if entry.pbx == fact.pbx}
+        for key in gone:
+            del self._open_entries[key]
+        return [_ended_unseen(entry, calls.get(call), now) for (call, _), entry in gone.items()]
+
+
+def _ended_unseen(entry: EntryRecord, call: Call | None, now: float) -> EntryRecord:
+    """A wait that was over before we looked again: who talks by now was answered."""
+    if call is None or call.state != "talking":
+        left = max(now, entry.entered_at)
+        return replace(entry, outcome="lost", left_at=left)
+    left = call.answered if call.answered is not None else now
+    return replace(entry, outcome="connected", operator=call.operator, left_at=left)
