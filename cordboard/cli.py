@@ -19,8 +19,7 @@ from cordboard.administration import db_app, import_app, token, user_app
 from cordboard.config import load
 from cordboard.errors import UserError
 from cordboard.reconciliation import reconcile
-from cordboard.sandbox.commands import pbx_app
-from cordboard.sandbox.demo import demo
+from cordboard.sandbox.commands import demo, pbx_app
 
 if TYPE_CHECKING:
     from cordboard.replay import Flight

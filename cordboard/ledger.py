@@ -211,7 +211,7 @@ class Ledger:
 
     def _tell(self) -> None:
         """The figure of what waits, not oftener than it is of use."""
-        if self.behind and self._time() >= self._told_at + REPLAY_EVERY:
+        if self.unsaved and self._time() >= self._told_at + REPLAY_EVERY:
             self._told_at = self._time()
             self._alarm("spooling", self.unsaved)
 

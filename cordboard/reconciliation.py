@@ -20,7 +20,6 @@ from rich.text import Text
 
 from cordboard.accounting import Account, Difference, Sums, account
 from cordboard.config import Settings, load
-from cordboard.crm_core.store import Store
 from cordboard.cti.queue_log import QueueLog, read_queue_log
 from cordboard.errors import PeerError, UserError
 from cordboard.evidence import Gap, gaps_of
@@ -135,6 +134,8 @@ def _covered(log: QueueLog, period: Gap, zone: ZoneInfo) -> None:
 
 
 async def _account(settings: Settings, pbx: str, log: QueueLog, period: Gap) -> Account:
+    from cordboard.crm_core.store import Store  # takes longer to import than all else
+
     since, until = log.began - CLOCKS_APART, log.ended + CLOCKS_APART
     store = Store(settings.database.url)
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pbx_fixtures import ami, ami_raw, pbx, sandbox
 from server_fixtures import proxied_server, proxy, server
 
 __all__ = ["ami", "ami_raw", "pbx", "proxied_server", "proxy", "sandbox", "server"]
 
 # A machine that is busy is no fault of what is tested.
-settings.register_profile("cordboard", deadline=None)
+settings.register_profile("cordboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cordboard")
 
 

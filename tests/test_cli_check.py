@@ -13,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import Said, typed
 
+from cordboard import cli
 from cordboard.crm_core.migrations import upgrade
 from cordboard.sandbox.tether import tethered
 
@@ -32,19 +33,8 @@ queue = "support-{language}"
 """
 
 
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    lines: list[str]
-
-    def only(self) -> str:
-        assert len(self.lines) == 1, self.lines
-        return self.lines[0]
-
-
 def cordboard(*words: str | Path, **environment: str) -> Said:
-    """Runs the command to its end; what it says on stderr is in `lines`."""
+    """Runs the command to its end, as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "cordboard", *words],
         capture_output=True,
@@ -88,7 +78,7 @@ class Place:
         )
 
     def check(self, **environment: str) -> Said:
-        said = cordboard("check", "--config", self.config, **environment)
+        said = typed("check", "--config", self.config, **environment)
         assert said.code == (1 if said.lines else 0)
         return said
 
@@ -340,7 +330,9 @@ def test_a_database_that_cannot_be_is_one_line(alone: Place) -> None:
 
 
 def test_a_key_that_the_environment_spoils_is_told_under_its_name(alone: Place) -> None:
-    said = alone.check(CORDBOARD_AGI__LISTEN="here")
+    spoilt = {"CORDBOARD_AGI__LISTEN": "here"}
+    said = cordboard("check", "--config", alone.config, **spoilt)
+    assert said == alone.check(**spoilt)
     assert said.only().startswith("CORDBOARD_AGI__LISTEN in the environment: ")
 
 
@@ -392,10 +384,11 @@ def _no_certificate(place: Place) -> str:
     ids=lambda f: f.__name__,
 )
 def test_serve_says_what_keeps_it_from_starting(
-    alone: Place, spoil: Callable[[Place], str]
+    alone: Place, spoil: Callable[[Place], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cli, "log_to_stderr", lambda **how: None)  # this process has its own log
     told = spoil(alone)
-    said = serve(alone)
+    said = typed("serve", "--config", alone.config)
     assert said.code == 1
     assert f"cordboard: {told}" in said.lines
 

@@ -7,30 +7,20 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from store_fixtures import *  # noqa: F403
 from test_accounting import ABANDONED, ANSWERED, BEGAN, Happened, log_of
+from typed import Said, typed
 
 from cordboard.crm_core.model import EntryRecord, FactRecord, link_id
 from cordboard.crm_core.store import Store
 from cordboard.events import derived_id
 
 MISSED = Happened(3, 80.0, "abandoned", 5.0)
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    lines: list[str]
-
-    def only(self) -> str:
-        assert len(self.lines) == 1, self.lines
-        return self.lines[0]
 
 
 class Place:
@@ -74,14 +64,10 @@ class Place:
         asyncio.run(work())
 
     def reconcile(self, *words: str | Path, log: Path | None = None) -> Said:
-        command = [sys.executable, "-m", "cordboard", "reconcile"]
-        command += ["--config", str(self.folder / "cordboard.toml")]
-        command += ["--queue-log", str(log or self.log), *map(str, words)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "80"}
-        )
-        assert "Traceback" not in done.stderr
-        return Said(done.returncode, done.stdout, done.stderr.splitlines())
+        return typed("reconcile", *self.files(log), *words, COLUMNS="80")
+
+    def files(self, log: Path | None = None) -> tuple[str | Path, ...]:
+        return "--config", self.folder / "cordboard.toml", "--queue-log", log or self.log
 
     def told(self, *words: str) -> dict[str, Any]:
         said = self.reconcile("--json", *words)
@@ -108,6 +94,17 @@ def test_books_that_agree_end_with_zero_and_the_sums_of_both_sides(place: Place)
     assert rows[0][1:9] == ["2", "1", "1", "0", "0", "0", "0", "0"]
     assert rows[1][3:11] == rows[0][1:9]
     assert max(len(line) for line in said.out.splitlines()[1:]) <= 80
+
+
+def test_as_a_process_of_its_own_it_prints_the_same(place: Place) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cordboard", "reconcile", *place.files()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, place.reconcile().out, "")
 
 
 def test_an_unexplained_difference_is_named_and_ends_with_one(place: Place) -> None:

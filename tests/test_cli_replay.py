@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import typed
 
 from cordboard.replay import facts_of
 
@@ -35,19 +36,11 @@ CAUSES = {"completed", "no-answer", "busy", "rejected", "cancelled", "failed", "
 KINDS = {"blind", "attended", "semi-attended"}
 
 
-def replay(*words: str | Path, data: bytes | None = None, **environment: str) -> tuple[int, str]:
+def replay(*words: str | Path, data: bytes = b"") -> tuple[int, str]:
     """The exit code and what was printed: on stdout where it went well, else on stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cordboard", "replay", *words],
-        input=data,
-        capture_output=True,
-        timeout=60,
-        env={**os.environ, **environment},
-    )
-    out, wrong = done.stdout.decode(), done.stderr.decode()
-    assert "Traceback" not in wrong
-    assert bool(wrong) == bool(done.returncode)
-    return done.returncode, wrong or out
+    said = typed("replay", *words, data=data)
+    assert bool(said.lines) == bool(said.code)
+    return said.code, "".join(f"{line}\n" for line in said.lines) or said.out
 
 
 def objects(printed: str) -> list[dict[str, Any]]:
@@ -107,11 +100,23 @@ def test_every_line_has_the_keys_of_its_event(path: Path) -> None:
         assert any(events[-1] == "cleared" for events in calls.values())
 
 
-def test_names_are_printed_as_they_are_whatever_the_terminal_speaks() -> None:
-    for environment in ({}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "LANG": ""}):
-        code, printed = replay(QUEUED, **environment)
-        assert code == 0
-        assert objects(printed)[0]["name"] == "Анна Ким"
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "LANG": ""}],
+    ids=["as-is", "C", "POSIX"],
+)
+def test_names_are_printed_as_they_are_whatever_the_terminal_speaks(
+    environment: dict[str, str],
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cordboard", "replay", "-"],
+        input=QUEUED.read_bytes(),
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert objects(done.stdout.decode())[0]["name"] == "Анна Ким"
 
 
 def test_a_caller_cannot_print_a_line_of_his_own() -> None:

@@ -43,7 +43,16 @@ from cordboard.desk import (
     WrapUpSaved,
 )
 from cordboard.events import OperatorName, PbxName, derived_id
-from cordboard.flight import FIELDS, HEADERS, LOGINS, Reader, RecordingError, Writer, broken
+from cordboard.flight import (
+    FIELDS,
+    HEADERS,
+    LOGINS,
+    PARTIES,
+    Reader,
+    RecordingError,
+    Writer,
+    broken,
+)
 from cordboard.pseudonyms import Pseudonyms
 from cordboard.queue.routing import Policy
 from cordboard.replay import Flight
@@ -139,8 +148,9 @@ def test_every_item_comes_back_as_it_was(kind: type, data: st.DataObject) -> Non
     back = Reader().item(json.loads(Writer(None).line(item, 1.0, [])))
     if isinstance(item, cti.PbxMessage):
         headers = {key: value for key, value in item.message.headers.items() if value}
-        if "CallerIDName" in headers:  # written as it was before Asterisk escaped it
-            headers["CallerIDName"] = parties.caller_name(item.message)
+        for party in PARTIES:
+            if party + "CallerIDName" in headers:  # written as before Asterisk escaped it
+                headers[party + "CallerIDName"] = parties.caller_name(item.message, party)
         item = dataclasses.replace(item, message=Message(headers), born=0.0)
     assert back == item
     assert type(back) is type(item)

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import stat
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from typed import typed
 
 from cordboard import recorder as module
 from cordboard.config import Recorder as Settings
@@ -256,17 +256,10 @@ async def test_a_disk_that_takes_a_part_gets_the_rest(
         assert list(kinds(made.lines())) == ["recorded_by", "item", "sum"]
 
 
-async def replay(*words: str | Path, data: bytes | None = None) -> tuple[int, str]:
+def replay(*words: str | Path, data: bytes = b"") -> tuple[int, str]:
     """The exit code of `cordboard replay --decisions`, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cordboard", "replay", "--decisions", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate(data)
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+    said = typed("replay", "--decisions", *words, data=data)
+    return said.code, said.out + "".join(f"{line}\n" for line in said.lines)
 
 
 async def test_a_folder_a_file_and_stdin_are_replayed_and_a_cut_end_is_no_fault(
@@ -279,11 +272,11 @@ async def test_a_folder_a_file_and_stdin_are_replayed_and_a_cut_end_is_no_fault(
     one, other = segments(made.folder)
     with other.open("ab") as cut:
         cut.write(b'{"at":17')
-    code, alone = await replay(one)
+    code, alone = replay(one)
     assert code == 0
     assert {"at", "item", "decision"} <= json.loads(alone.splitlines()[0]).keys()
-    assert await replay("-", data=one.read_bytes()) == (0, alone)
-    assert await replay(made.folder) == (0, alone + (await replay(other))[1])
+    assert replay("-", data=one.read_bytes()) == (0, alone)
+    assert replay(made.folder) == (0, alone + replay(other)[1])
 
 
 @pytest.mark.parametrize(
@@ -294,11 +287,11 @@ async def test_a_folder_a_file_and_stdin_are_replayed_and_a_cut_end_is_no_fault(
         (lambda path: path.write_bytes(b"Event: Hangup\r\n\r\n"), "recording:1: not a line"),
     ],
 )
-async def test_what_is_no_recording_is_told_in_a_line(
+def test_what_is_no_recording_is_told_in_a_line(
     tmp_path: Path, make: Callable[[Path], object], said: str
 ) -> None:
     make(tmp_path / "recording")
-    code, wrong = await replay(tmp_path / "recording")
+    code, wrong = replay(tmp_path / "recording")
     assert code == 1
     assert said in wrong
     assert len(wrong.splitlines()) == 1

@@ -106,3 +106,21 @@ def record(
     if failed:
         typer.echo(f"not recorded: {', '.join(failed)}", err=True)
         raise typer.Exit(1)
+
+
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="The port of the pages; 8088 or a free one if not given.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Make calls for so long, then end with a summary.")
+    ] = None,
+    calls_per_minute: Annotated[float, typer.Option(min=0, max=600)] = 12.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON line when up, one at the end.")
+    ] = False,
+) -> None:
+    """Show cordboard at work with a real Asterisk, simulated callers and simulated phones."""
+    from cordboard.sandbox.demo import demonstrate
+
+    raise typer.Exit(asyncio.run(demonstrate(port, seconds, calls_per_minute, as_json)))

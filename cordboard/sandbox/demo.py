@@ -26,10 +26,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import aiohttp
-import typer
 from rich.console import Console
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -101,27 +100,9 @@ class Watch:
     milliseconds: list[float] = field(default_factory=list)
 
 
-def demo(
-    port: Annotated[
-        int | None, typer.Option(help="The port of the pages; 8088 or a free one if not given.")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=1, help="Make calls for so long, then end with a summary.")
-    ] = None,
-    calls_per_minute: Annotated[float, typer.Option(min=0, max=600)] = 12.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON line when up, one at the end.")
-    ] = False,
-) -> None:
-    """Show cordboard at work with a real Asterisk, simulated callers and simulated phones."""
+async def demonstrate(port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
+    """The exit code: 0 when calls were made and every one is accounted for."""
     console = Console(stderr=as_json)
-    code = asyncio.run(_demo(console, port, seconds, calls_per_minute, as_json))
-    raise typer.Exit(code)
-
-
-async def _demo(
-    console: Console, port: int | None, seconds: float | None, rate: float, as_json: bool
-) -> int:
     stop = asyncio.Event()
     folder = Path(tempfile.mkdtemp(prefix="cordboard-demo-"))
     try:
