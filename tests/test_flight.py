@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from cordboard.core import Core, Item, QueuesDue
 from cordboard.crm_core.model import Card, Customer, Interaction, Manager, User
-from cordboard.cti import calls, legs, members, parties, snapshots, stays, transfers
+from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
 from cordboard.desk import (
@@ -177,7 +177,7 @@ def test_every_command_is_a_decision_that_names_nobody(kind: type, data: st.Data
 
 def test_the_model_reads_no_header_that_is_not_recorded() -> None:
     read: set[str] = set()
-    for module in (calls, legs, members, parties, snapshots, stays, transfers):
+    for module in (calls, legs, members, parties, sight, snapshots, stays, transfers):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             named = ast.unparse(node.value) if isinstance(node, ast.Subscript) else ""
             if isinstance(node, ast.Subscript) and named in ("message", "item", "headers"):

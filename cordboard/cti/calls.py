@@ -17,7 +17,6 @@ or ends, or after a second.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sized
 
 from cordboard.cti.ami import Message
@@ -28,13 +27,13 @@ from cordboard.cti.facts import (
     Detoured,
     Fact,
     Originated,
-    Unseen,
 )
-from cordboard.cti.legs import RINGING, UP, Leg, Legs, LiveCall
+from cordboard.cti.legs import RINGING, UP, Leg, Legs
 from cordboard.cti.members import Members, number
 from cordboard.cti.parties import Parties
 from cordboard.cti.people import People
-from cordboard.cti.snapshots import CHANNELS, QUEUES, Snapshot, age, lasted
+from cordboard.cti.sight import Sight
+from cordboard.cti.snapshots import QUEUES, Snapshot
 from cordboard.events import PbxName, QueueName, Uniqueid
 
 HANGUP_CAUSES: dict[str, Cause] = {
@@ -56,9 +55,6 @@ DETOURS: dict[str, Detour] = {
 }
 """The shipped dialplan's user events."""
 
-IN_FLIGHT = 1.0
-"""Seconds for which events may be on their way that a snapshot on a standing link has overtaken."""
-
 
 class CallModel:
     """The calls of one PBX. `feed` takes every message of the event connection, in order."""
@@ -70,9 +66,7 @@ class CallModel:
         self._people = People(self._legs)
         self._snapshot = Snapshot()
         self._parties = Parties(pbx, self._legs, self._people, self._snapshot)
-        self._listed: list[Message] = []
-        self._lost_at: float | None = None
-        self._doubt_until = math.inf
+        self._sight = Sight(self._legs, self._people, self._parties, self._snapshot)
         self._catching_up = False
         self._handlers: dict[str, Callable[[Message], None]] = {
             "Newchannel": self._newchannel,
@@ -100,10 +94,10 @@ class CallModel:
             "QueueCallerLeave": self._leave,
             "OriginateResponse": self._originated,
             "UserEvent": self._user_event,
-            "CoreShowChannel": self._list,
-            "CoreShowChannelsComplete": self._channels_listed,
+            "CoreShowChannel": self._sight.item,
+            "CoreShowChannelsComplete": self._sight.channels,
             "QueueEntry": self._join,
-            "QueueStatusComplete": self._queues_listed,
+            "QueueStatusComplete": self._sight.queues,
             **dict.fromkeys(Members.EVENTS, self._member),
             **dict.fromkeys(OLD_EVENTS, self._old),
         }
@@ -121,7 +115,7 @@ class CallModel:
     def held(self) -> dict[str, int]:
         """How much is kept, by what it is; nothing once all channels are gone."""
         late: dict[str, Sized] = {
-            "listed": self._listed,
+            "listed": self._sight.listed,
             "untold": self._people.untold,
             "unheld": self._people.unheld,
             "undecided": self._people.stays.undecided,
@@ -155,28 +149,21 @@ class CallModel:
     def link_lost(self, now: float) -> list[Fact]:
         """Nothing is seen from `now` on. Before the first link: nothing was seen since then."""
         self._people.begin(now)
-        if self._lost_at is None:
-            self._lost_at = now
+        self._sight.lose()
         return self._people.facts
 
     def linked(self, boot: str, now: float) -> list[Fact]:
         """The link is up. After another boot than before, every call that we knew is lost."""
         self._people.begin(now)
         if self._parties.boot and boot != self._parties.boot:
-            if self._lost_at is not None:
-                self._mark_unseen(self._legs.calls(), now)
-            for leg in self._legs:
-                self._people.remove(leg, lost=True)
-            self._legs.restart()
+            self._sight.restart()
         self._parties.boot = boot
         self._catching_up = True
         return self._people.facts
 
     def snapshot_began(self, now: float) -> list[Fact]:
         self._people.begin(now)
-        self._snapshot.begin(now, live=self._snapshot.number > 0 and self._lost_at is None)
-        self._listed.clear()
-        self._doubt_until = math.inf
+        self._sight.begin()
         return self._people.facts
 
     def snapshot_done(self, now: float) -> list[Fact]:
@@ -184,46 +171,14 @@ class CallModel:
         on a standing link a moment later, since its events may still be on their way."""
         self._people.begin(now)
         self._catching_up = False
-        self._snapshot.is_open = False
-        self._legs.parked = {each for each in self._legs.parked if self._legs.find(each)}
         if self._snapshot.has(QUEUES):
             self._people.facts += self._members.missing(self._snapshot.number)
-        if self._snapshot.live:
-            self._doubt_until = now + IN_FLIGHT
-            self._people.soonest = min(self._people.soonest, self._doubt_until)
-        else:
-            self._close_missing()
-            if self._snapshot.has(CHANNELS):
-                self._lost_at = None
+        self._sight.end()
         return self._people.facts
 
-    def _close_missing(self) -> None:
-        """What ended while we could not see it."""
-        number = self._snapshot.number
-        if self._snapshot.has(CHANNELS):
-            for leg in self._legs:
-                if leg.seen_in < number:
-                    self._people.remove(leg, lost=True)
-        if self._snapshot.has(QUEUES):
-            for call in self._legs.calls():
-                if call.stay and call.stay.seen_in < number and call.caller:
-                    self._people.stays.end(call.caller, "connected" if call.talked else "lost")
-
-    def _mark_unseen(self, calls: list[LiveCall], seen_from: float) -> None:
-        """A call that was there before `seen_from` has a gap: since the link was lost, or, if it
-        began later than that, since it began."""
-        for call in calls:
-            since = call.began if self._lost_at is None else max(call.began, self._lost_at)
-            if call.offered and since < seen_from:
-                self._people.tell(Unseen(*self._people.about(call), since, self._people.now))
-
     def _decide_late(self) -> None:
-        people = self._people
-        people.decide_late()
-        if people.now >= self._doubt_until:
-            self._doubt_until = math.inf
-            self._close_missing()
-        people.soonest = min(people.soonest, self._doubt_until)
+        self._people.decide_late()
+        self._sight.decide_late()
 
     def _old(self, message: Message) -> None:
         for each in modern(message):
@@ -494,58 +449,3 @@ class CallModel:
 
     def _unparked(self, message: Message) -> None:
         self._legs.parked.discard(Uniqueid(message["ParkeeUniqueid"]))
-
-    # Snapshots
-
-    def _list(self, message: Message) -> None:
-        self._snapshot.item(CHANNELS)
-        self._listed.append(message)
-
-    def _queues_listed(self, message: Message) -> None:
-        self._snapshot.complete(QUEUES, message)
-
-    def _channels_listed(self, message: Message) -> None:
-        """The channels of a snapshot, oldest first, so that a caller is there before the phones
-        that ring for them."""
-        self._snapshot.complete(CHANNELS, message)
-        listed = sorted(
-            self._listed,
-            key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
-        )
-        self._listed.clear()
-        whole = self._snapshot.has(CHANNELS)
-        gap = whole and not self._snapshot.live
-        if gap:  # what has ended ended before whatever the list shows anew
-            for item in listed:
-                self._parties.known(item["Uniqueid"])
-            self._mark_unseen(self._legs.calls(), self._snapshot.began)
-            self._close_missing()
-        read = []
-        for item in listed:
-            fresh = self._legs.find(item["Uniqueid"]) is None
-            leg = self._parties.leg(item)
-            if leg is None:
-                continue
-            leg.state, leg.age = item["ChannelState"], lasted(item["Duration"])
-            read.append(leg)
-            self._parties.relink(leg, item)
-            if fresh:
-                leg.call.began = min(leg.call.began, self._people.now - leg.age)
-                if whole and leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
-                    leg.came_in = True  # who began the call has left it, or the PBX began it
-                leg.held = None
-                self._parties.offer(leg, item)
-                if leg.call.caller is leg:
-                    self._people.announce(leg.call)
-                    if gap:
-                        self._mark_unseen([leg.call], self._snapshot.began)
-            if not leg.came_in:
-                self._people.call(leg)
-                if leg.state == RINGING:
-                    self._people.ring(leg)
-            if item["BridgeId"]:
-                self._people.enter(leg, item["BridgeId"])
-            else:
-                self._legs.exit(leg)
-        for leg in read:
-            leg.age = 0.0
