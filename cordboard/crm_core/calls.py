@@ -4,14 +4,26 @@ after a restart, for the day's service level and for the accounting against queu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable, Table, bindparam, case, func, select
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Insert,
+    Table,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
@@ -43,6 +55,8 @@ _TABLES: dict[type[Row], Table] = {
     FactRecord: call_fact,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
+_NEW = "new_"
+"""Begins the parameters' names: SQLAlchemy keeps those of the columns to itself."""
 _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
@@ -241,8 +255,8 @@ def _write_together(group: Sequence[Record], connection: Connection) -> None:
             shapes[_shape(record)].append(record)
     for shape, found in shapes.items():
         if found:
-            rows = [_row(record) for record in found]
-            connection.execute(_upsert(shape, connection.dialect), rows)
+            upsert = _upsert(shape, connection.dialect)
+            connection.exec_driver_sql(upsert.sql, [upsert.row(record) for record in found])
     for one in written:  # last: they find their calls, and no contact takes a note away
         _wrap_up(connection, one)
 
@@ -282,31 +296,51 @@ def _try(connection: Connection, record: Record) -> str | None:
     return None
 
 
-def _row(record: Row) -> Mapping[str, Any]:
-    row = {f"new_{name}": getattr(record, name) for name in _NAMES[type(record)]}
-    if isinstance(record, FactRecord):
-        words = (record.call_id, record.at.hex(), record.kind, record.data)
-        clean = (word.encode("utf-8", "replace").decode() for word in words)
-        row["new_digest"] = derived_id(int(record.at * 1000), *clean)
-    return row
+def _digest(fact: FactRecord) -> str:
+    words = (fact.call_id, fact.at.hex(), fact.kind, fact.data)
+    clean = (word.encode("utf-8", "replace").decode() for word in words)
+    return derived_id(int(fact.at * 1000), *clean)
 
 
-_STATEMENTS: dict[tuple[_Shape, str], Executable] = {}
+class _Upsert:
+    """The statement that writes the records of one shape, as the driver takes it. SQLAlchemy makes
+    it but once: to bind and check it anew for each group costs as much as SQLite does."""
+
+    def __init__(self, shape: _Shape, dialect: Dialect) -> None:
+        compiled = _build(*shape, dialect).compile(dialect=dialect)
+        assert isinstance(compiled, SQLCompiler)
+        self.sql = compiled.string
+        self._columns: list[tuple[Callable[[Any], Any], Callable[[Any], Any] | None]] = []
+        for parameter in compiled.positiontup or ():
+            name = parameter.removeprefix(_NEW)
+            read = _digest if name == "digest" else attrgetter(name)
+            kind = compiled.binds[parameter].type.dialect_impl(dialect)
+            self._columns.append((read, kind.bind_processor(dialect)))
+
+    def row(self, record: Row) -> tuple[Any, ...]:
+        """The parameters, in the order and the types that the driver wants."""
+        values = []
+        for read, bind in self._columns:
+            value = read(record)
+            values.append(bind(value) if bind else value)
+        return tuple(values)
 
 
-def _upsert(shape: _Shape, dialect: Dialect) -> Executable:
-    """The statement that writes records of this shape. Built once: making one is costly."""
+_UPSERTS: dict[tuple[_Shape, str], _Upsert] = {}
+
+
+def _upsert(shape: _Shape, dialect: Dialect) -> _Upsert:
     key = shape, dialect.name
-    if key not in _STATEMENTS:
-        _STATEMENTS[key] = _build(*shape, dialect)
-    return _STATEMENTS[key]
+    if key not in _UPSERTS:
+        _UPSERTS[key] = _Upsert(shape, dialect)
+    return _UPSERTS[key]
 
 
-def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Executable:
+def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Insert:
     table = _TABLES[kind]
     names = [*_NAMES[kind], *(["digest"] if kind is FactRecord else [])]
     values: dict[str, Any] = {
-        name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names
+        name: bindparam(f"{_NEW}{name}", type_=table.c[name].type) for name in names
     }
     if "customer_id" in values:
         values["customer_id"] = (
@@ -323,5 +357,5 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Exec
     if kind is Interaction:
         changes["customer_id"] = func.coalesce(old.customer_id, new.customer_id)
         changes["result"] = func.coalesce(new.result, old.result)
-        changes["note"] = case((new.note == "", old.note), else_=new.note)
+        changes["note"] = case((new.note == literal_column("''"), old.note), else_=new.note)
     return statement.on_conflict_do_update(index_elements=list(known_by), set_=changes)

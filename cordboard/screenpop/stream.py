@@ -17,11 +17,12 @@ from cordboard.screenpop.views import Message, Viewer
 KEPT_MESSAGES = 4096
 KEPT_BYTES = 4 * 1024 * 1024
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def to_json(value: Any) -> bytes:
     """Compact UTF-8 JSON. What is no text (a lone surrogate from a broken peer) becomes `?`."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,9 @@ class Frame:
 def encode(message: Message) -> Frame:
     """Raises `ValueError` for a number that JSON does not have (NaN, infinity)."""
     kind = message["type"]
-    rest = to_json({key: value for key, value in message.items() if key != "type"})
-    return Frame(
-        head=b'{"type":' + to_json(kind) + b',"seq":',
-        tail=rest[1:] if rest == b"{}" else b"," + rest[1:],
-        pop=message["id"] if kind == "screenpop" else None,
-    )
+    head = b'{"type":"%b"' % kind.encode()
+    tail = to_json({"type": kind, **message}).removeprefix(head)
+    return Frame(head + b',"seq":', tail, message["id"] if kind == "screenpop" else None)
 
 
 class Stream:
