@@ -50,7 +50,7 @@ class _Plan(NamedTuple):
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
-    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why",
+    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}

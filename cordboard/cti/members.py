@@ -8,6 +8,11 @@ from cordboard.events import PbxName, QueueName
 
 LARGEST = 2**31 - 1
 
+COPIES_KNOWN = 200
+"""Events of members and phones that are known again when they come twice."""
+
+_TOLD_APART = ("Event", "Timestamp", "Queue", "Interface", "Device")
+
 DEVICE_STATES = {
     "UNKNOWN": 0,
     "NOT_INUSE": 1,
@@ -40,9 +45,13 @@ class Members:
         self._pbx = pbx
         self._seen_in: dict[tuple[QueueName, str], int] = {}
         self._phones: dict[str, int] = {}
+        self._read: dict[tuple[str, ...], None] = {}
 
     def read(self, message: Message, snapshot: int) -> list[QueueFact]:
-        """`snapshot` is the number of the last snapshot that began."""
+        """`snapshot` is the number of the last snapshot that began. A copy of an event that was
+        read before, which may come late, is nothing new."""
+        if self._is_copy(message):
+            return []
         if message["Event"] == "DeviceStateChange":
             return self._phone(message["Device"], DEVICE_STATES.get(message["State"], 0))
         queue = QueueName(message["Queue"])
@@ -68,6 +77,17 @@ class Members:
                 in_call=message["InCall"] == "1",
             )
         ]
+
+    def _is_copy(self, message: Message) -> bool:
+        if not message["Timestamp"]:  # an item of a list, or a PBX that gives none
+            return False
+        key = tuple(message[name] for name in _TOLD_APART)
+        if key in self._read:
+            return True
+        self._read[key] = None
+        if len(self._read) > COPIES_KNOWN:
+            del self._read[next(iter(self._read))]
+        return False
 
     def _phone(self, phone: str, status: int) -> list[QueueFact]:
         """A device that has no slash in its name is none: a queue, a hint, a parking space."""
