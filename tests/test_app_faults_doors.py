@@ -244,7 +244,9 @@ async def test_a_session_that_breaks_off_at_any_step_costs_no_caller_and_the_car
             assert pop["call"]["queue"] == ("support-ru" if done else "support"), said
             assert ("fallback" in codes(pop["route"]["why"])) == (not done), said
             if not done:
-                assert pop["route"]["why"][-1]["args"] == {"how": "interrupted"}
+                # An RST that overtakes Asterisk's own first lines is a server it did not reach.
+                how = pop["route"]["why"][-1]["args"]["how"]
+                assert how in ("interrupted", *(["unreachable"] if reset else [])), said
             assert not caller.result.done()
             pbx.hang_up_all()
             await caller.result

@@ -351,12 +351,12 @@ SCENES: tuple[Callable[[Shift], Awaitable[None]], ...] = (
 )
 
 
-async def reconcile(server: Server, since: str, *words: str) -> tuple[int, str]:
+async def reconcile(server: Server, log: Path, since: str, *words: str) -> tuple[int, str]:
     """The exit code, and what the command printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "cordboard", "reconcile", "--config", str(server.config)),
-        *("--queue-log", server.status["queue_log"], "--since", since, *words),
+        *("--queue-log", str(log), "--since", since, *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -378,10 +378,13 @@ async def nothing_open(server: Server) -> None:
 
 
 async def test_a_shift_with_every_kind_of_call_and_kill_has_no_unexplained_difference(
-    server: Server, pbx: SandboxPbx
+    server: Server, pbx: SandboxPbx, tmp_path: Path
 ) -> None:
     shift = Shift(server, pbx)
     since = datetime.now(UTC).isoformat(timespec="seconds")
+    # Other tests had this PBX before, among them callers who write line ends into its log.
+    whole, log = Path(server.status["queue_log"]), tmp_path / "queue_log"
+    before = whole.stat().st_size if whole.exists() else 0
     try:
         for scene in SCENES:
             await shift.listen()
@@ -389,7 +392,8 @@ async def test_a_shift_with_every_kind_of_call_and_kill_has_no_unexplained_diffe
     finally:
         await shift.stop()
     await nothing_open(server)
-    code, printed = await reconcile(server, since, "--json")
+    log.write_bytes(whole.read_bytes()[before:])
+    code, printed = await reconcile(server, log, since, "--json")
     told: dict[str, Any] = json.loads(printed)
     differences = told["differences"]
     assert [item for item in differences if item["cause"] is None] == []
@@ -401,7 +405,7 @@ async def test_a_shift_with_every_kind_of_call_and_kill_has_no_unexplained_diffe
     assert ("CONNECT", "lost") not in [(item["log"], item["store"]) for item in differences]
     assert (code, told["unexplained"], told["left_out"]) == (0, 0, [])
     assert told["compared"] >= 30
-    code, printed = await reconcile(server, since)
+    code, printed = await reconcile(server, log, since)
     assert code == 0
     assert printed.splitlines()[-1].startswith(f"{told['compared']} stays compared, ")
     assert printed.splitlines()[-1].endswith(" differences, 0 unexplained")
