@@ -156,14 +156,11 @@ export class Desk {
     const { note, result } = card.draft;
     const customer = card.pop.customer?.id ?? null;
     try {
-      const answer = await post(`/api/v1/calls/${encodeURIComponent(card.call.id)}/actions`, {
-        action: "wrapup",
-        // Whoever has been told that it is saved, and saves all the same, means it.
-        args: { note: note.trim(), result, customer, first: !card.elsewhere && !this.#wasSaved(card) },
-        reason: "",
-      });
-      const outcome = await this.stream.outcome(answer.id);
-      if (!outcome) throw new Error(_("No answer from the server; try again."));
+      const address = `/api/v1/calls/${encodeURIComponent(card.call.id)}/actions`;
+      // Whoever has been told that it is saved, and saves all the same, means it.
+      const first = !card.elsewhere && !this.#wasSaved(card);
+      const args = { note: note.trim(), result, customer, first };
+      const outcome = await this.stream.act(address, "wrapup", args);
       if (outcome.error === SAVED_ELSEWHERE) {
         card.elsewhere = true;
         throw new Error(_("Already saved on another device. Your text is kept here: save again to replace what was saved there."));
@@ -186,13 +183,8 @@ export class Desk {
    */
   async place(number) {
     try {
-      const answer = await post(`/api/v1/operators/${encodeURIComponent(this.user)}/actions`, {
-        action: "call",
-        args: { number },
-        reason: "",
-      });
-      const outcome = await this.stream.outcome(answer.id, PLACED_WITHIN);
-      if (!outcome) return _("No answer from the server; try again.");
+      const address = `/api/v1/operators/${encodeURIComponent(this.user)}/actions`;
+      const outcome = await this.stream.act(address, "call", { number }, PLACED_WITHIN);
       return outcome.ok ? "" : _("Not called: {error}", { error: outcome.error ?? "" });
     } catch (error) {
       return error instanceof Error ? error.message : String(error);

@@ -1,18 +1,16 @@
-/** The operator's console: the card of the call, the wrap-up, own state, queues and colleagues. */
-import { post } from "./api.js";
+/** The operator's console: the card of the call, the wrap-up, what is left between calls. */
 import { callerName, Desk, dirty, phaseSince } from "./cards.js";
 import { Cases, Facts, History, Why } from "./customer.js";
 import { DialForm } from "./dialling.js";
+import { Bar, Colleagues } from "./floor.js";
 import { clock, languageName, phone, withheld } from "./format.js";
-import { _, load, ngettext } from "./i18n.js";
+import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { afterPaint } from "./stream.js";
 import {
   Alarms,
   Icon,
-  LinkState,
   PHONE_LOST,
-  pauseReason,
   speaks,
   StaleBanner,
   startClock,
@@ -24,7 +22,6 @@ import {
   word,
 } from "./ui.js";
 import {
-  Component,
   html,
   render,
   useEffect,
@@ -36,7 +33,6 @@ import {
 
 /** @typedef {import("./cards.js").Card} Card */
 /** @typedef {import("./cards.js").Recent} Recent */
-/** @typedef {import("./stream.js").Operator} Operator */
 
 /** @type {string[]} */
 const results = JSON.parse(main.dataset.results ?? "[]");
@@ -66,57 +62,6 @@ function typing() {
 function useDesk() {
   const [, again] = useReducer((/** @type {number} */ count) => count + 1, 0);
   useLayoutEffect(() => desk.on(() => again(null)), []);
-}
-
-/* The bar. */
-
-function Bar() {
-  return html`<${OwnState} /><${QueueFigures} /><${LinkState} stream=${stream} />`;
-}
-
-function OwnState() {
-  const own = useOperator(me);
-  if (!own) return null;
-  return html`<span class="own" data-testid="own-state">
-    <${StatePill} state=${own.state} group="operator" since=${own.since} />
-    ${own.state === "paused" && own.reason && html`<span class="own-reason">${pauseReason(own.reason)}</span>`}
-  </span>`;
-}
-
-const BAR_QUEUES = 3;
-
-function QueueFigures() {
-  useStream(stream, ["queues", "snapshot"]);
-  const own = useOperator(me);
-  const all = [...(stream.state?.queues.values() ?? [])];
-  const queues = own?.queues.length ? all.filter((queue) => own.queues.includes(queue.name)) : all;
-  if (!queues.length) return null;
-  const longest = queues
-    .map((queue) => queue.longest_since)
-    .filter((since) => since !== null)
-    .sort()[0];
-  const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0);
-  if (queues.length > BAR_QUEUES) {
-    return html`<span class="figures" data-testid="queue-figures">
-      <${Figure} name=${_("Queues")} waiting=${waiting} longest=${longest} />
-    </span>`;
-  }
-  return html`<span class="figures" data-testid="queue-figures">
-    ${queues.map(
-      (queue) =>
-        html`<${Figure} key=${queue.name} name=${queue.name} waiting=${queue.waiting} longest=${queue.longest_since} />`,
-    )}
-  </span>`;
-}
-
-function Figure(/** @type {{name: string, waiting: number, longest?: string | null}} */ props) {
-  const { name, waiting, longest } = props;
-  const title = ngettext("{n} caller is waiting", "{n} callers are waiting", waiting);
-  return html`<span class="figure" data-busy=${waiting > 0} title=${`${name}: ${title}`}>
-    <span class="figure-name">${name}</span>
-    <${Icon} name="people" /><b aria-label=${title}>${waiting}</b>
-    ${waiting > 0 && longest && html`<${Timer} since=${longest} />`}
-  </span>`;
 }
 
 /* The desk. */
@@ -165,7 +110,8 @@ function PhoneLost() {
     setAsked(true);
     setError("");
     try {
-      await act(`/api/v1/operators/${encodeURIComponent(me)}/actions`, "unpause");
+      const outcome = await stream.act(`/api/v1/operators/${encodeURIComponent(me)}/actions`, "unpause");
+      if (!outcome.ok) throw new Error(outcome.error ?? "");
     } catch (failure) {
       setError(failure instanceof Error ? failure.message : String(failure));
       setAsked(false);
@@ -181,14 +127,6 @@ function PhoneLost() {
       ${_("My phone works again")}
     </button>
   </div>`;
-}
-
-/** Asks for an action and waits for its outcome. Throws what went wrong, in words. */
-async function act(/** @type {string} */ address, /** @type {string} */ action) {
-  const answer = await post(address, { action, args: {}, reason: "" });
-  const outcome = await stream.outcome(answer.id);
-  if (!outcome) throw new Error(_("No answer from the server; try again."));
-  if (!outcome.ok) throw new Error(outcome.error ?? "");
 }
 
 const plainTitle = document.title;
@@ -519,47 +457,6 @@ function RecentCalls() {
       )}
     </ul>
   </section>`;
-}
-
-/* Colleagues: folded away until somebody asks, for there may be hundreds. */
-
-function Colleagues() {
-  useStream(stream, ["operators", "snapshot"]);
-  const [open, setOpen] = useState(false);
-  const all = [...(stream.state?.operators.values() ?? [])].filter((one) => one.name !== me);
-  if (!all.length) return null;
-  const ready = all.filter((one) => one.state === "ready").length;
-  const toggled = (/** @type {any} */ event) => setOpen(event.target.open);
-  return html`<details class="colleagues" data-testid="colleagues" onToggle=${toggled}>
-    <summary>
-      <span>${_("Colleagues")}</span>
-      <span class="soft">${ngettext("{n} ready", "{n} ready", ready)}</span>
-    </summary>
-    ${open && html`<ul>${all.sort(byState).map((one) => html`<${Colleague} key=${one.name} operator=${one} />`)}</ul>`}
-  </details>`;
-}
-
-const ORDER = ["ready", "offered", "talking", "on-hold", "wrap-up", "paused", "offline"];
-
-function byState(/** @type {Operator} */ one, /** @type {Operator} */ other) {
-  return (
-    ORDER.indexOf(one.state) - ORDER.indexOf(other.state) ||
-    one.display_name.localeCompare(other.display_name)
-  );
-}
-
-class Colleague extends Component {
-  shouldComponentUpdate(/** @type {{operator: Operator}} */ next) {
-    return next.operator !== this.props.operator;
-  }
-
-  render() {
-    const { operator } = /** @type {{operator: Operator}} */ (this.props);
-    return html`<li>
-      <span class="colleague-name">${operator.display_name}</span>
-      <${StatePill} state=${operator.state} group="operator" since=${operator.state === "offline" ? undefined : operator.since} />
-    </li>`;
-  }
 }
 
 /* The keyboard. */

@@ -5,6 +5,8 @@
  * up where it stopped. While the server is away the picture stays as it was, with the time from
  * which it is old.
  */
+import { post } from "./api.js";
+import { _ } from "./i18n.js";
 
 /** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
 /** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null, unseen?: Gap[]}} Call */
@@ -190,6 +192,21 @@ export class Stream {
         resolve(outcome);
       });
     });
+  }
+
+  /**
+   * Asks for an action and waits for its outcome. Throws, in words, where none comes.
+   * @param {string} address
+   * @param {string} action
+   * @param {Record<string, any>} [args]
+   * @param {number} [within] milliseconds
+   * @returns {Promise<Outcome>}
+   */
+  async act(address, action, args = {}, within = OUTCOME_WITHIN) {
+    const answer = await post(address, { action, args, reason: "" });
+    const outcome = await this.outcome(answer.id, within);
+    if (!outcome) throw new Error(_("No answer from the server; try again."));
+    return outcome;
   }
 
   #connect() {
