@@ -56,9 +56,9 @@ from cordboard.events import (
 )
 from cordboard.links import Links
 from cordboard.outgoing import Outgoing
+from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.queue.routing import Reason
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,

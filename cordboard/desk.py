@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Decision, Policy, Reason
+from cordboard.queue.routing import Policy
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""

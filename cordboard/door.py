@@ -12,7 +12,7 @@ from cordboard.cti.fastagi import AgiSession
 from cordboard.desk import RouteAsked, SendRoute
 from cordboard.errors import PeerError
 from cordboard.events import Linkedid, PbxName, derived_id
-from cordboard.queue.routing import Decision
+from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0
 """Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
@@ -60,11 +60,12 @@ class Door:
             "CB_PRIO": decision.priority,
             "CB_LANG": decision.language,
         }
-        if decision.mobile:
-            variables["CB_NUMBER"] = decision.mobile
-            variables["CB_RETURN_PRIO"] = decision.return_priority
-        if decision.message:
-            variables["CB_MESSAGE"] = decision.message
+        if decision.personal and decision.personal.mobile:
+            variables["CB_ACTION"] = "manager"
+            variables["CB_NUMBER"] = decision.personal.mobile
+            variables["CB_RETURN_PRIO"] = decision.priority
+        if decision.action == "message" and decision.to:
+            variables["CB_MESSAGE"] = decision.to
         for name, value in variables.items():
             await session.set_variable(name, value)
         await session.set_variable("CB_DONE", 1)

@@ -34,6 +34,7 @@ from cordboard.cti.people import DIAL_FAILURES
 from cordboard.errors import UserError
 from cordboard.events import OperatorName, PbxName
 from cordboard.pseudonyms import Pseudonyms, Rule, kept
+from cordboard.queue.decisions import Personal
 
 Kind = Literal["kept", "clean", "channel", "private"]
 Field = tuple[str, Kind, Rule, Any]
@@ -50,13 +51,13 @@ class _Plan(NamedTuple):
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
-    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns",
+    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
 """Fields of type `str` that are not private, by name."""
 
-LOGINS = (crm.User, crm.Manager)
+LOGINS = (crm.User, crm.Manager, Personal)
 """Whose `name` is a login; ids are made of it."""
 
 ATTRIBUTES: dict[str, Kind] = {

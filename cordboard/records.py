@@ -26,8 +26,8 @@ from cordboard.events import (
     Uniqueid,
     derived_id,
 )
+from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry
-from cordboard.queue.routing import Reason
 
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 

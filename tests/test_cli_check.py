@@ -301,7 +301,7 @@ def test_faults_of_the_rule_file_are_told_with_their_lines(alone: Place) -> None
         " unable to parse string as an integer",
         "2: default_langage: no such key; take it out or mend its spelling",
         "6: rule.0.when.status: Input should be a valid list",
-        "7: rule.0.action: Input should be 'queue', 'manager' or 'message'",
+        "7: rule.0.action: Input should be 'queue', 'number', 'message', 'voicemail' or 'script'",
         "9: rule.1.name: this key is needed; add it",
     ]
     assert said.lines[-1] == "[[pbx]]: none is configured; name the Asterisk to connect to"

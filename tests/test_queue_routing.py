@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cordboard.crm_core.model import Card, Customer, Manager
-from cordboard.queue.routing import Caller, Decision, Policy, decide
+from cordboard.queue.decisions import Decision
+from cordboard.queue.routing import Caller, Policy, decide
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 SHIPPED = Policy.parse((Path(__file__).parent.parent / "config/routing.toml").read_text())
@@ -51,14 +52,15 @@ def test_a_vip_goes_before_a_regular_customer_of_the_same_queue() -> None:
 
 def test_a_vip_with_a_manager_rings_the_mobile_and_comes_back_in_front() -> None:
     decision = route(card("vip", mobile="+79031112233"))
-    assert (decision.action, decision.mobile) == ("manager", "+79031112233")
-    assert decision.return_priority > route(card("vip")).priority
+    assert decision.personal is not None
+    assert (decision.action, decision.personal.mobile) == ("queue", "+79031112233")
+    assert decision.priority > route(card("vip")).priority
 
 
 def test_a_blocked_customer_hears_a_message() -> None:
     decision = route(card("blocked"))
     assert decision.action == "message"
-    assert decision.message
+    assert decision.to
 
 
 def test_others_go_to_the_queue_of_their_language() -> None:
@@ -134,7 +136,10 @@ def test_no_rule_at_all_still_has_an_answer() -> None:
             "4: rule.0.akshun: no such",
         ),
         ("default_queue = 'q'\n[[rule]]\nname = 'x'\naction = 'message'", "2: rule.0"),
-        ("default_queue = 'q'\n[[rule]]\nname='x'\naction='manager'", "needs when.manager"),
+        (
+            "default_queue = 'q'\n[[rule]]\nname='x'\naction='queue'\nfirst={who='manager'}",
+            "needs when.manager",
+        ),
         ("default_queue = ", "1: "),
     ],
 )

@@ -12,7 +12,10 @@ Outcome = Literal["connected", "abandoned", "timed-out", "moved", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stay of one caller in one queue. `entered` and `left` are on our clock."""
+    """One stay of one caller in one queue. `priority` is the one that Asterisk has now, of which
+    more is nearer to the head; `joined` the one he came with. `entered` and `left` are on our
+    clock. An entry that is `away` keeps the place of somebody whom Asterisk does not have in the
+    queue at the moment."""
 
     id: str
     call: CallId
@@ -22,13 +25,16 @@ class Entry:
     entered: float
     outcome: Outcome | None = None
     left: float | None = None
+    joined: int = 0
+    away: bool = False
 
 
 class Line:
     """Who waits in one queue, the head first.
 
     Asterisk says at which place a caller joins, and says nothing of the others, who move up or
-    down by it. So the order is kept here: put in at that place, taken out on leaving.
+    down by it; of a changed priority it says nothing at all. So the order is kept here by
+    Asterisk's own rules. Places count from 1, and count only those who are in Asterisk's queue.
     """
 
     def __init__(self, queue: QueueName) -> None:
@@ -40,6 +46,7 @@ class Line:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
+        """All of them, those who are away at the places that are kept for them."""
         return tuple(self._entries)
 
     @property
@@ -47,21 +54,69 @@ class Line:
         return min((entry.entered for entry in self._entries), default=None)
 
     def join(self, entry: Entry, position: int) -> None:
-        """Puts `entry` at `position`, 1 being the head. A caller who stands here already is moved
-        there: after a snapshot the same caller is told of twice."""
-        self._entries = [e for e in self._entries if e.uniqueid != entry.uniqueid]
-        self._entries.insert(max(0, position - 1), entry)
+        """Puts `entry` at `position`. A caller who stands here already is moved there: after a
+        snapshot the same caller is told of twice, and one who was away comes back."""
+        self._take(entry.uniqueid)
+        self._entries.insert(self._index(entry, position), entry)
+
+    def keep(self, entry: Entry) -> None:
+        """Keeps a place where Asterisk would put a caller who joins now with this priority."""
+        self._take(entry.uniqueid)
+        self._insert(replace(entry, away=True))
+
+    def place(self, uniqueid: Uniqueid) -> int | None:
+        """The place of a caller, or the one that is kept; None for one who does not wait here."""
+        ahead = 0
+        for entry in self._entries:
+            if entry.uniqueid == uniqueid:
+                return ahead + 1
+            ahead += not entry.away
+        return None
+
+    def move(self, uniqueid: Uniqueid, priority: int) -> Entry | None:
+        """A caller has another priority: behind all who have as much, as Asterisk does it with
+        QueueChangePriorityCaller, Immediate. The entry as it is now."""
+        entry = self._take(uniqueid)
+        if entry is None:
+            return None
+        moved = replace(entry, priority=priority)
+        self._insert(moved)
+        return moved
 
     def find(self, uniqueid: Uniqueid) -> Entry | None:
         return next((e for e in self._entries if e.uniqueid == uniqueid), None)
 
     def leave(self, uniqueid: Uniqueid, outcome: Outcome, now: float) -> Entry | None:
         """The finished entry, or None when this caller does not stand here."""
+        entry = self._take(uniqueid)
+        return replace(entry, outcome=outcome, left=now) if entry else None
+
+    def _take(self, uniqueid: Uniqueid) -> Entry | None:
         entry = self.find(uniqueid)
-        if entry is None:
-            return None
-        self._entries.remove(entry)
-        return replace(entry, outcome=outcome, left=now)
+        if entry is not None:
+            self._entries.remove(entry)
+        return entry
+
+    def _insert(self, entry: Entry) -> None:
+        index = 0
+        while index < len(self._entries) and self._entries[index].priority >= entry.priority:
+            index += 1
+        self._entries.insert(index, entry)
+
+    def _index(self, entry: Entry, position: int) -> int:
+        """Behind `position` - 1 who are here, and behind those who are away but are not less
+        important than he is."""
+        index = here = 0
+        while index < len(self._entries) and here < position - 1:
+            here += not self._entries[index].away
+            index += 1
+        while (
+            index < len(self._entries)
+            and self._entries[index].away
+            and self._entries[index].priority >= entry.priority
+        ):
+            index += 1
+        return index
 
 
 @dataclass(frozen=True, slots=True)

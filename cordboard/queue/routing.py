@@ -24,11 +24,10 @@ from pydantic import (
 
 from cordboard.crm_core.model import Card
 from cordboard.events import QueueName
+from cordboard.queue.decisions import Action, Decision, Growth, Personal, Reason, Texts
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Action = Literal["queue", "manager", "message"]
-Texts = dict[str, str]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -43,16 +42,6 @@ QueueTemplate = Annotated[str, AfterValidator(_queue_name)]
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One sentence of why: `code` and `args` for a program, `text` by language where the rule
-    file gave it."""
-
-    code: str
-    args: dict[str, str]
-    text: Texts | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """What is known when the route is asked for. `country` is the ISO code of the number's
     country, `lookup_failed` means that the store did not answer in time."""
@@ -62,21 +51,6 @@ class Caller:
     dialled: str
     card: Card | None
     lookup_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Where the call goes. `mobile` and `return_priority` belong to the action `manager`,
-    `message` to `message`."""
-
-    action: Action
-    queue: QueueName
-    priority: int
-    language: str
-    reasons: tuple[Reason, ...]
-    mobile: str | None = None
-    return_priority: int = 0
-    message: str | None = None
 
 
 class _Part(BaseModel):
@@ -114,13 +88,25 @@ class When(_Part):
         )
 
 
+class Growing(_Part):
+    by: int = Field(ge=1, le=1000)
+    every: float = Field(gt=0)
+    up_to: int = Field(ge=1, le=1000)
+
+
+class First(_Part):
+    who: Literal["manager"]
+    seconds: int = Field(default=25, ge=5, le=120)
+
+
 class Rule(_Part):
     name: str = Field(min_length=1, max_length=60)
     when: When = When()
     action: Action
     queue: QueueTemplate | None = None
     priority: int = Field(default=0, ge=0, le=1000)
-    return_priority: int | None = Field(default=None, ge=0, le=1000)
+    growth: Growing | None = Field(default=None, alias="raise")
+    first: First | None = None
     message: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,80}$")
     why: Texts = {}
 
@@ -128,8 +114,10 @@ class Rule(_Part):
     def _whole(self) -> Self:
         if self.action == "message" and not self.message:
             raise ValueError("action message needs message, the name of a sound")
-        if self.action == "manager" and self.when.manager is not True:
-            raise ValueError("action manager needs when.manager = true, or there is no one to ring")
+        if self.first and self.when.manager is not True:
+            raise ValueError(
+                'first = { who = "manager" } needs when.manager = true, or there is no one to ring'
+            )
         return self
 
 
@@ -222,17 +210,21 @@ def decide(policy: Policy, caller: Caller, local: datetime) -> Decision:
                 priority=rule.priority,
                 language=language,
                 reasons=(*reasons, Reason("language", {"language": language})),
-                mobile=_mobile(caller) if rule.action == "manager" else None,
-                return_priority=_or(rule.return_priority, rule.priority),
-                message=rule.message,
+                growth=Growth(**rule.growth.model_dump()) if rule.growth else None,
+                personal=_personal(rule.first, caller) if rule.first else None,
+                to=rule.message,
+                rule=rule.name,
             )
     reasons.append(Reason("language", {"language": language}))
     queue = QueueName(policy.default_queue.format(language=language))
     return Decision("queue", queue, 0, language, tuple(reasons))
 
 
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value
+def _personal(first: First, caller: Caller) -> Personal | None:
+    manager = caller.card.customer.manager if caller.card else None
+    if manager is None:
+        return None
+    return Personal(first.who, manager.name, None, manager.mobile, first.seconds)
 
 
 def _language(policy: Policy, caller: Caller) -> str:

@@ -25,9 +25,9 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
 )
+from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Reason
 from cordboard.records import reasons
 from cordboard.screenpop.views import Message, moment
 
