@@ -28,6 +28,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    PolicyRecord,
     Record,
     WrapUp,
 )
@@ -38,6 +39,7 @@ _KINDS: dict[str, type[Record]] = {
     "entry": EntryRecord,
     "fact": FactRecord,
     "interaction": Interaction,
+    "policy": PolicyRecord,
     "wrap-up": WrapUp,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}

@@ -150,6 +150,10 @@ class Floor:
             self.touch(queue)
         return line
 
+    @property
+    def queues(self) -> frozenset[QueueName]:
+        return frozenset(self._lines)
+
     def standing(self, queue: QueueName, now: float) -> Standing:
         """How busy a queue is; one that was never seen is empty, and nobody serves it."""
         line = self._lines.get(queue)

@@ -138,8 +138,8 @@ class Api:
     async def change_customer(self, ask: Ask) -> Message:
         body: schemas.CustomerChanges = ask.body
         changes = body.model_dump(include=body.model_fields_set)
-        if "phones" in changes:
-            changes["phones"] = tuple(changes["phones"])
+        for field in changes.keys() & {"phones", "tags"}:
+            changes[field] = tuple(changes[field])
         if "balance" in changes:
             changes["balance_minor"] = _minor(changes.pop("balance"))
         changed = await self._store.update_customer(ask.path["id"], changes)
@@ -295,7 +295,8 @@ class Api:
 
 def _draft(values: dict[str, Any]) -> Draft:
     balance = values.pop("balance")
-    return Draft(**values | {"phones": tuple(values["phones"]), "balance_minor": _minor(balance)})
+    lists = {field: tuple(values[field]) for field in ("phones", "tags")}
+    return Draft(**values | lists | {"balance_minor": _minor(balance)})
 
 
 def _minor(balance: Any) -> int | None:

@@ -127,6 +127,10 @@ def customer(shown: Customer, currency: str) -> Message:
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
         "currency": currency,
+        "segment": shown.segment,
+        "tags": list(shown.tags),
+        "do_not_disturb": shown.do_not_disturb,
+        "attributes": dict(shown.attributes),
     }
 
 
