@@ -137,6 +137,7 @@ def customer(shown: Customer, currency: str) -> Message:
 def interaction(shown: Interaction, names: Names) -> Message:
     return {
         "id": shown.id,
+        "call": shown.call_id,
         "operator": shown.operator,
         "operator_name": names.get(shown.operator or "", shown.operator),
         "queue": shown.queue,

@@ -213,6 +213,7 @@ class Customers(Given):
 
 class Interaction(Given):
     id: str
+    call: str | None
     operator: str | None
     operator_name: str | None
     queue: str | None
@@ -263,6 +264,62 @@ class Calls(Given):
     """The live ones first, then those that are over, newest first."""
 
     calls: list[Call]
+
+
+class Event(Given):
+    """One fact of a call; `event` says which, `data` what it tells besides. `phone` is the one
+    that it speaks of, `operator` whose it is now."""
+
+    at: str
+    event: str
+    phone: str | None
+    operator: str | None
+    operator_name: str | None
+    data: dict[str, Any]
+
+
+class Timeline(Given):
+    call: Call
+    events: list[Event]
+
+
+Value = str | int | float | bool | list[str] | None
+
+
+class Failed(Given):
+    """The first condition of a rule that did not hold: what it looked at, what it wants (`is`,
+    `one_of`, `any_of`, `at_least` and `below`, `during`), and what it found. `misfit`: that was
+    not even of the kind that it wants."""
+
+    condition: str
+    wish: dict[str, Value]
+    value: Value
+    misfit: bool
+
+
+class Tried(Given):
+    rule: str
+    held: bool
+    failed: Failed | None
+
+
+class Decided(Given):
+    """One decision. `inputs` are the values that it looked at, as they were; `tried` the rules of
+    then, tried again on them, and `same` whether that comes to the same. Both are null where the
+    rule file of then is not there, or cannot be read by this release."""
+
+    at: str
+    policy: str
+    rule: str | None
+    decision: dict[str, Any]
+    inputs: dict[str, Value]
+    tried: list[Tried] | None
+    same: bool | None
+
+
+class Explanation(Given):
+    call: Call
+    decisions: list[Decided]
 
 
 class Level(Given):
