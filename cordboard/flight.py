@@ -311,7 +311,7 @@ class Writer:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
             case crm.PolicyRecord():
-                return {"decision": "save-policy", "policy": clean(record.fingerprint)}
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():
