@@ -65,7 +65,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub

@@ -16,7 +16,8 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Inputs
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -54,19 +55,22 @@ wrote them; the machine's clock was set while calls lived."""
 @dataclass(frozen=True, slots=True)
 class RouteAsked:
     """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
-    waits for `SendRoute`."""
+    waits for `SendRoute`; `ivr` are the answers that the caller gave to menus before."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str
     dialled: str
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number."""
+    `e164` and `country` are None where the number is no number, `calls_today` where it was not
+    asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -74,6 +78,7 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    calls_today: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,14 @@ class CustomerChanged:
     numbers take it on."""
 
     card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The rule file was changed, and is good. Calls that ask for a route from now on go by it;
+    whoever has one keeps it."""
+
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +192,7 @@ AnyFact = (
     | Remembered
     | UsersChanged
     | CustomerChanged
+    | PolicyChanged
     | ActionAsked
     | ActionDone
     | WrapUpSaved
@@ -211,8 +225,12 @@ class Arrival:
     dialled: str
     at: float
     ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
     found: CustomerFound | None = None
     decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +313,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
+    """Where `since` is given, it is also asked how often the number has called from then on."""
+
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

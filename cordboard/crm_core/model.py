@@ -6,12 +6,15 @@ in the one currency of the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cordboard.events import derived_id
 
 CustomerKind = Literal["person", "organisation"]
+Attribute = str | int | float | bool
+"""What a customer's attribute may be; its name is the house's own."""
 Role = Literal["operator", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
 
@@ -27,7 +30,8 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """`phones` are E.164, the first is the main one. `status` is one of the configured list."""
+    """`phones` are E.164, the first is the main one. `status` is one of the configured list;
+    `segment`, `tags` and `attributes` are whatever the house tells its customers apart by."""
 
     id: str
     kind: CustomerKind
@@ -39,6 +43,10 @@ class Customer:
     balance_minor: int | None
     created_at: float
     updated_at: float
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Draft:
     language: str | None = None
     manager: str | None = None
     balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
 from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
+from cordboard.queue.decisions import Standing
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
     Membership,
@@ -148,6 +149,16 @@ class Floor:
             self._levels.setdefault(queue, self._fresh)
             self.touch(queue)
         return line
+
+    def standing(self, queue: QueueName, now: float) -> Standing:
+        """How busy a queue is; one that was never seen is empty, and nobody serves it."""
+        line = self._lines.get(queue)
+        waiting, since = (len(line), line.longest_since) if line else (0, None)
+        ready = sum(
+            o.state == "ready" and any(m.queue == queue and not m.paused for m in o.memberships)
+            for o in self._operators.values()
+        )
+        return Standing(waiting, now - since if since is not None else 0.0, None, ready)
 
     def level(self, queue: QueueName) -> ServiceLevel:
         return self._levels[queue]
