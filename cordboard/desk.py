@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.crm_core.model import (
+    AuditRecord,
+    CallRecord,
+    Card,
+    EntryRecord,
+    Record,
+    Role,
+    User,
+)
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
@@ -149,6 +157,15 @@ class ActionAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What was asked for stands in the audit, and may be done now; with an `error`, in words, it
+    does not, and may not."""
+
+    asked: ActionAsked
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ActionDone:
     """The outcome of a command that an action led to; `error` is in words, None when it worked."""
 
@@ -194,6 +211,7 @@ AnyFact = (
     | CustomerChanged
     | PolicyChanged
     | ActionAsked
+    | Audited
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -355,6 +373,14 @@ class SaveWrapUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Write this down; only when it is written, what was asked for may be done."""
+
+    asked: ActionAsked
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Hang up this channel if it is still the one with this Uniqueid."""
 
@@ -481,6 +507,7 @@ Command = (
     | CountFallbacks
     | Save
     | SaveWrapUp
+    | Audit
     | HangUp
     | Originate
     | PauseMember
