@@ -12,8 +12,11 @@ from dataclasses import replace
 from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
 from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
+from cordboard.queue.decisions import Standing
+from cordboard.queue.forecast import Handled, Paces, pace_of, waits
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
+    AVAILABLE,
     Membership,
     Operator,
     WorkEvent,
@@ -25,10 +28,12 @@ from cordboard.queue.operators import (
 
 
 class Floor:
-    """`threshold` and `short` are those of `ServiceLevel`, in seconds."""
+    """`threshold` and `short` are those of `ServiceLevel`, `handling` what a call takes of an
+    operator before any was measured; all in seconds."""
 
-    def __init__(self, threshold: float, short: float) -> None:
+    def __init__(self, threshold: float, short: float, handling: float = 180.0) -> None:
         self._fresh = ServiceLevel(threshold, short)
+        self._paces = Paces(handling)
         self._operators: dict[OperatorName, Operator] = {}
         self._phones: dict[str, OperatorName] = {}
         self._lines: dict[QueueName, Line] = {}
@@ -71,7 +76,20 @@ class Floor:
         operator = self._operators[name]
         if event in ("release", "hang-up", "done") and operator.call not in (call, None):
             return
-        self._put(advance(operator, event, call, now))
+        after = advance(operator, event, call, now)
+        self._put(after)
+        if after.work == "idle":
+            self._paces.end(name, now)
+        elif operator.work == "idle" or (operator.work == "wrap-up" and event != "done"):
+            self._paces.begin(name, now)
+
+    def take(self, name: OperatorName, entry: Entry) -> None:
+        """The call that this operator is in came from a queue."""
+        self._paces.take(name, entry.call, entry.queue)
+
+    def handled(self) -> list[Handled]:
+        """The calls of queues that operators finished with since this was asked last."""
+        return self._paces.handled()
 
     def reassign(self, name: OperatorName, part: CallId, whole: CallId) -> None:
         """The call that an operator is in turned out to be part of another."""
@@ -156,6 +174,38 @@ class Floor:
         """`queue` is to be shown again: something about its callers changed."""
         self._changed_queues[queue] = None
 
+    def standing(self, queue: QueueName, now: float) -> Standing:
+        """How busy a queue is; one that was never seen is empty, and nobody serves it."""
+        line = self._lines.get(queue)
+        waiting, since = (len(line), line.longest_since) if line else (0, None)
+        ready = sum(
+            o.state == "ready" and any(m.queue == queue and not m.paused for m in o.memberships)
+            for o in self._operators.values()
+        )
+        longest = now - since if since is not None else 0.0
+        return Standing(waiting, longest, self.waits(queue, 1)[-1], ready)
+
+    def waits(self, queue: QueueName, more: int = 0) -> list[float | None]:
+        """The estimated waits of all who stand in the line, in their order, and of so many `more`
+        who would join at its end: see `forecast`. A place that is kept counts as one that is
+        taken."""
+        line = self._lines.get(queue)
+        entries = line.entries if line else ()
+        calls = {entry.call for entry in entries}
+        waiting = {name for name, other in self._lines.items() if len(other)} | {queue}
+        free, crew = 0, []
+        for operator in self._operators.values():
+            serves = _serves(operator)
+            if queue not in serves:
+                continue
+            free += operator.state == "ready" or (
+                operator.state == "offered" and operator.call in calls
+            )
+            # In turn with the other queues in which somebody waits.
+            crew.append(sum(self._paces.of(q).handling for q in serves & waiting))
+        pace, leaving = pace_of(crew), self._paces.of(queue).leaving
+        return waits(len(entries) + more, free, pace, leaving)
+
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)
         self.touch(entry.queue)
@@ -176,6 +226,11 @@ class Floor:
         if finished.outcome is not None and finished.left_at is not None:
             self._count(queue, finished.outcome, finished.left_at - finished.entered_at)
 
+    def recall_handled(self, handled: Iterable[Handled]) -> None:
+        """What calls took of their operators before the start, oldest first."""
+        for each in handled:
+            self._paces.recall(each.queue, each.seconds)
+
     def new_day(self) -> None:
         for queue in self._levels:
             self._levels[queue] = self._fresh
@@ -183,4 +238,13 @@ class Floor:
 
     def _count(self, queue: QueueName, outcome: str, wait: float) -> None:
         self._levels[queue] = self._levels[queue].counting(outcome, wait)
+        self._paces.stay(queue, outcome, wait)
         self.touch(queue)
+
+
+def _serves(operator: Operator) -> set[QueueName]:
+    """The queues whose calls this operator takes. A pause for the wrap-up is none from work."""
+    writing = operator.work == "wrap-up"
+    return {
+        m.queue for m in operator.memberships if m.status in AVAILABLE and (writing or not m.paused)
+    }
