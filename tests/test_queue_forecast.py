@@ -9,7 +9,7 @@ from cordboard.cti.facts import MemberSeen
 from cordboard.events import CallId, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Standing
 from cordboard.queue.floor import Floor
-from cordboard.queue.forecast import CALLS, OUTLIER, PRIOR_CALLS, Pace, pace_of, waits
+from cordboard.queue.forecast import CALLS, OUTLIER, PRIOR_CALLS, Pace, waits
 from cordboard.queue.lines import Entry
 
 SUPPORT, SALES = QueueName("support"), QueueName("sales")
@@ -162,5 +162,4 @@ def test_leaving_is_how_many_gave_up_by_how_long_all_waited() -> None:
 
 
 def test_without_operators_there_is_no_estimate() -> None:
-    assert pace_of([]) == 0.0
     assert waits(2, 0, 0.0, 0.1) == [None, None]

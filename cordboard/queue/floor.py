@@ -13,10 +13,9 @@ from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
 from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
 from cordboard.queue.decisions import Standing
-from cordboard.queue.forecast import Handled, Paces, pace_of, waits
+from cordboard.queue.forecast import Crew, Handled, Paces, waits
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
-    AVAILABLE,
     Membership,
     Operator,
     WorkEvent,
@@ -34,6 +33,7 @@ class Floor:
     def __init__(self, threshold: float, short: float, handling: float = 180.0) -> None:
         self._fresh = ServiceLevel(threshold, short)
         self._paces = Paces(handling)
+        self._crew = Crew()
         self._operators: dict[OperatorName, Operator] = {}
         self._phones: dict[str, OperatorName] = {}
         self._lines: dict[QueueName, Line] = {}
@@ -106,6 +106,8 @@ class Floor:
             known = self._operators.get(name)
             # The phone may have been seen in a queue before its owner was known.
             stranger = self._operators.pop(self._phones.get(user.phone, name), None)
+            if stranger:
+                self._crew.drop(stranger.name)
             before = known or stranger
             self._phones[user.phone] = name
             self._put(
@@ -155,6 +157,7 @@ class Floor:
         if self._operators.get(operator.name) != operator:
             self._operators[operator.name] = operator
             self._changed_operators[operator.name] = None
+            self._crew.put(operator)
 
     # Queues
 
@@ -178,12 +181,8 @@ class Floor:
         """How busy a queue is; one that was never seen is empty, and nobody serves it."""
         line = self._lines.get(queue)
         waiting, since = (len(line), line.longest_since) if line else (0, None)
-        ready = sum(
-            o.state == "ready" and any(m.queue == queue and not m.paused for m in o.memberships)
-            for o in self._operators.values()
-        )
         longest = now - since if since is not None else 0.0
-        return Standing(waiting, longest, self.waits(queue, 1)[-1], ready)
+        return Standing(waiting, longest, self.waits(queue, 1)[-1], self._crew.ready(queue))
 
     def waits(self, queue: QueueName, more: int = 0) -> list[float | None]:
         """The estimated waits of all who stand in the line, in their order, and of so many `more`
@@ -191,20 +190,10 @@ class Floor:
         taken."""
         line = self._lines.get(queue)
         entries = line.entries if line else ()
-        calls = {entry.call for entry in entries}
-        waiting = {name for name, other in self._lines.items() if len(other)} | {queue}
-        free, crew = 0, []
-        for operator in self._operators.values():
-            serves = _serves(operator)
-            if queue not in serves:
-                continue
-            free += operator.state == "ready" or (
-                operator.state == "offered" and operator.call in calls
-            )
-            # In turn with the other queues in which somebody waits.
-            crew.append(sum(self._paces.of(q).handling for q in serves & waiting))
-        pace, leaving = pace_of(crew), self._paces.of(queue).leaving
-        return waits(len(entries) + more, free, pace, leaving)
+        waiting = {name for name, other in self._lines.items() if len(other)}
+        pace = self._crew.pace(queue, waiting, self._paces)
+        free = self._crew.ready(queue) + self._crew.offered({entry.call for entry in entries})
+        return waits(len(entries) + more, free, pace, self._paces.of(queue).leaving)
 
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)
@@ -240,11 +229,3 @@ class Floor:
         self._levels[queue] = self._levels[queue].counting(outcome, wait)
         self._paces.stay(queue, outcome, wait)
         self.touch(queue)
-
-
-def _serves(operator: Operator) -> set[QueueName]:
-    """The queues whose calls this operator takes. A pause for the wrap-up is none from work."""
-    writing = operator.work == "wrap-up"
-    return {
-        m.queue for m in operator.memberships if m.status in AVAILABLE and (writing or not m.paused)
-    }

@@ -11,11 +11,12 @@ far it is from the truth with calls that do is measured by `cordboard simulate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from statistics import median
 
 from cordboard.events import CallId, OperatorName, QueueName
+from cordboard.queue.operators import AVAILABLE, Operator
 
 CALLS = 50
 """How many of a queue's last calls tell its handling time."""
@@ -120,9 +121,65 @@ class Paces:
         return handled
 
 
-def pace_of(crew: Iterable[float]) -> float:
-    """Calls in a second that operators take who need so many seconds for one."""
-    return sum(1 / seconds for seconds in crew)
+Seat = tuple[QueueName, ...]
+"""The queues whose calls an operator takes."""
+
+
+class Crew:
+    """Who serves which queues now, kept as counts: a floor of hundreds is asked for each call."""
+
+    def __init__(self) -> None:
+        self._seats: dict[OperatorName, tuple[Seat, bool]] = {}
+        self._serving: dict[Seat, int] = {}
+        self._ready: dict[Seat, int] = {}
+        self._offered: dict[OperatorName, CallId] = {}
+
+    def put(self, operator: Operator) -> None:
+        """The operator is now so."""
+        self.drop(operator.name)
+        seat, ready = _seat(operator), operator.state == "ready"
+        if seat:
+            self._seats[operator.name] = (seat, ready)
+            self._serving[seat] = self._serving.get(seat, 0) + 1
+            self._ready[seat] = self._ready.get(seat, 0) + ready
+            if operator.state == "offered" and operator.call is not None:
+                self._offered[operator.name] = operator.call
+
+    def drop(self, name: OperatorName) -> None:
+        seat, ready = self._seats.pop(name, ((), False))
+        self._offered.pop(name, None)
+        if seat:
+            self._serving[seat] -= 1
+            self._ready[seat] -= ready
+            if not self._serving[seat]:
+                del self._serving[seat], self._ready[seat]
+
+    def ready(self, queue: QueueName) -> int:
+        """Operators who could take a call of `queue` at once."""
+        return sum(count for seat, count in self._ready.items() if queue in seat)
+
+    def offered(self, calls: Container[CallId]) -> int:
+        """Phones that ring for one of these."""
+        return sum(call in calls for call in self._offered.values())
+
+    def pace(self, queue: QueueName, waiting: Container[QueueName], paces: Paces) -> float:
+        """Calls of `queue` in a second. Operators take them in turn with those of the other queues
+        they serve in which somebody is `waiting`."""
+        return sum(
+            count
+            / sum(paces.of(each).handling for each in seat if each == queue or each in waiting)
+            for seat, count in self._serving.items()
+            if queue in seat
+        )
+
+
+def _seat(operator: Operator) -> Seat:
+    """A pause for the wrap-up is none from work."""
+    writing = operator.work == "wrap-up"
+    serves = {
+        m.queue for m in operator.memberships if m.status in AVAILABLE and (writing or not m.paused)
+    }
+    return tuple(sorted(serves))
 
 
 def waits(callers: int, free: int, pace: float, leaving: float) -> list[float | None]:
