@@ -124,6 +124,7 @@ class App:
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
+            desk.handling_seconds,
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models

@@ -65,6 +65,7 @@ from cordboard.records import (
     call_record,
     contact,
     fact_record,
+    handled_record,
     recalled,
 )
 from cordboard.waits import Waits
@@ -82,7 +83,7 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._floor = Floor(rules.threshold, rules.short_abandon)
+        self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
         self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
@@ -201,6 +202,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
 
@@ -521,6 +523,7 @@ class Board:
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
+        self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

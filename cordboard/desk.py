@@ -22,6 +22,7 @@ from cordboard.crm_core.model import (
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.policy import Policy
@@ -106,13 +107,15 @@ class Unwritten:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
-    the current day, and talks whose wrap-up may not be over."""
+    the current day, talks whose wrap-up may not be over, and what calls took of their operators,
+    oldest first."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    handled: tuple[Handled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,8 @@ class Rules:
     wrapup: float
     threshold: float
     short_abandon: float
+    handling: float = 180.0
+    """What a call takes of an operator, before any was measured."""
 
 
 @dataclass(slots=True)
