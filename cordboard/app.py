@@ -39,12 +39,15 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmKind,
     AlarmRaised,
+    Announce,
+    Announcing,
     AnyFact,
     Command,
     CountFallbacks,
     CustomerFound,
     FindCustomer,
     HangUp,
+    Hush,
     Originate,
     PauseMember,
     Remark,
@@ -60,7 +63,7 @@ from cordboard.desk import (
 )
 from cordboard.door import Door
 from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.events import PbxName
+from cordboard.events import PbxName, Uniqueid
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
@@ -114,12 +117,14 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
+        policy = read_policy(settings)
         rules = Rules(
-            read_policy(settings),
+            policy,
             ZoneInfo(desk.timezone),
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
+            Announcing(**settings.announce.model_dump(), language=policy.default_language),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -404,6 +409,8 @@ class App:
                     self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
+                case Announce() | Hush():
+                    self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
                     log.info("surprise", what=command.what)
@@ -487,6 +494,17 @@ class App:
                 reason = str(error) or "no answer"
         # Nobody can be told any more that another device was first.
         await self._ledger.keep(replace(written, first=False), reason)
+
+    async def _speak(self, command: Announce | Hush) -> None:
+        try:
+            match command:
+                case Announce():
+                    await self._exchange.announce(command)
+                case Hush():
+                    await self._exchange.hush(command)
+        except PeerError as error:
+            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None
