@@ -15,6 +15,7 @@ from datetime import datetime
 
 from cordboard.actions import command_for
 from cordboard.alarms import Alarms
+from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
@@ -60,12 +61,14 @@ from cordboard.links import Links
 from cordboard.outgoing import Outgoing
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
     contact,
     fact_record,
+    handled_record,
     recalled,
 )
 from cordboard.waits import Waits
@@ -83,7 +86,7 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._floor = Floor(rules.threshold, rules.short_abandon)
+        self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
         self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
@@ -93,6 +96,7 @@ class Board:
         self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
+        self._announcements = Announcements(rules.announcing)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -120,6 +124,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "announced": self._announcements,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -187,6 +192,7 @@ class Board:
                 self._floor.employ(fact.users, now)
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
+                self._out += self._announcements.originated(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked():
@@ -207,6 +213,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
 
@@ -321,7 +328,7 @@ class Board:
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
         left = self._waits.leave(fact, call, self._now)
-        self._out += left
+        self._out += self._announcements.hush(fact.call) + left
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
@@ -491,6 +498,8 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        waiting = self._waits.places(self._calls)
+        self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._advance(pop.operator, "done", pop.call.id)
@@ -504,6 +513,10 @@ class Board:
             self._day = day
 
     # Operators and queues
+
+    def _estimate(self, entry: Entry, place: int) -> float | None:
+        """How long this caller has still to wait, in seconds."""
+        return None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""
@@ -527,6 +540,7 @@ class Board:
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
+        self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

@@ -10,10 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.crm_core.model import (
+    AuditRecord,
+    CallRecord,
+    Card,
+    EntryRecord,
+    Record,
+    Role,
+    User,
+)
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
 from cordboard.queue.policy import Policy
@@ -100,13 +109,15 @@ class Unwritten:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
-    the current day, and talks whose wrap-up may not be over."""
+    the current day, talks whose wrap-up may not be over, and what calls took of their operators,
+    oldest first."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    handled: tuple[Handled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,15 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was asked for stands in the audit, and may be done now; with an `error`, in words, it
+    does not, and may not."""
+
+    asked: ActionAsked
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +216,7 @@ AnyFact = (
     | CustomerChanged
     | PolicyChanged
     | ActionAsked
+    | Audited
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -208,6 +229,20 @@ AnyFact = (
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """What waiting callers are told: the `first` time after so many seconds, then `every` so many
+    (0: never), their place up to `places`, their wait up to so many `minutes`. `at_once` is how
+    many are told at one time, `language` that of callers of whom no other is known."""
+
+    first: float = 30.0
+    every: float = 60.0
+    places: int = 10
+    minutes: int = 30
+    at_once: int = 10
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -216,6 +251,9 @@ class Rules:
     wrapup: float
     threshold: float
     short_abandon: float
+    handling: float = 180.0
+    """What a call takes of an operator, before any was measured."""
+    announcing: Announcing = Announcing()
 
 
 @dataclass(slots=True)
@@ -357,6 +395,14 @@ class SaveWrapUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Write this down; only when it is written, what was asked for may be done."""
+
+    asked: ActionAsked
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Hang up this channel if it is still the one with this Uniqueid."""
 
@@ -377,6 +423,28 @@ class Originate:
     pbx: PbxName
     phone: str
     number: str
+    channel_id: Linkedid
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
+    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
+    channel that says it."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    uniqueid: Uniqueid
+    language: str
+    place: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End this announcement, if it is not over."""
+
+    pbx: PbxName
     channel_id: Linkedid
 
 
@@ -483,8 +551,11 @@ Command = (
     | CountFallbacks
     | Save
     | SaveWrapUp
+    | Audit
     | HangUp
     | Originate
+    | Announce
+    | Hush
     | PauseMember
     | ShowPop
     | EndPop

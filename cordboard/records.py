@@ -27,6 +27,7 @@ from cordboard.events import (
     derived_id,
 )
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry
 from cordboard.queue.routing import Inputs
 
@@ -129,6 +130,18 @@ def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) 
     same decision of them again."""
     told = {"decision": asdict(decision), "inputs": inputs}
     return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
+
+
+HANDLED = "handled"
+"""How the fact is called that tells what a call of a queue took of its operator."""
+
+
+def handled_record(handled: Handled, now: float) -> FactRecord:
+    return FactRecord(handled.call, now, HANDLED, json.dumps(asdict(handled), ensure_ascii=False))
+
+
+def handled_of(fact: FactRecord) -> Handled:
+    return Handled(**json.loads(fact.data))
 
 
 def link_record(fact: LinkFact, now: float) -> FactRecord:

@@ -211,6 +211,24 @@ class WrapUp:
     first: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Who made somebody else's call or state another, in what role, and why; written before it is
+    done, and never changed. `id` is the action's, `kind` what `target` is (`call`, `operator`);
+    `before` and `after`, as it was and as it was asked for, are JSON."""
+
+    id: str
+    at: float
+    actor: str
+    role: str
+    kind: str
+    action: str
+    target: str
+    reason: str
+    before: str
+    after: str
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -223,4 +241,4 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | WrapUp
+Record = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | WrapUp | AuditRecord
