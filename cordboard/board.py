@@ -34,6 +34,7 @@ from cordboard.desk import (
     EndCall,
     Originate,
     PauseMember,
+    PolicyChanged,
     PopEnd,
     Remark,
     Remembered,
@@ -66,6 +67,7 @@ from cordboard.records import (
     call_record,
     contact,
     fact_record,
+    handled_record,
     recalled,
 )
 from cordboard.waits import Waits
@@ -83,8 +85,8 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._floor = Floor(rules.threshold, rules.short_abandon)
-        self._arrivals = Arrivals(rules)
+        self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
+        self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
         self._cards = Cards(rules.wrapup)
@@ -97,6 +99,11 @@ class Board:
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
+
+    @property
+    def rules(self) -> Rules:
+        """The settings as they are now: the policy may be another than at the start."""
+        return self._rules
 
     @property
     def live_calls(self) -> int:
@@ -171,6 +178,8 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case PolicyChanged():
+                self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
@@ -198,6 +207,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
 
@@ -224,6 +234,7 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -273,6 +284,7 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._arrivals.known(call), force=True)
+        self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or was_out):
@@ -522,6 +534,7 @@ class Board:
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
+        self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

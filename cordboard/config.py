@@ -149,6 +149,7 @@ class Routing(Section):
 
 class Crm(Section):
     statuses: list[str] = ["new", "regular", "vip", "debtor", "blocked"]
+    segments: list[str] = []
     languages: list[str] = ["ru", "bg", "en"]
     currency: str = Field(default="RUB", pattern=r"^[A-Z]{3}$")
     results: list[str] = ["resolved", "callback", "complaint", "order", "wrong-number", "other"]
@@ -161,6 +162,7 @@ class Desk(Section):
     service_level_seconds: float = Field(default=20, gt=0)
     short_abandon_seconds: float = Field(default=5, ge=0)
     wrapup_seconds: float = Field(default=30, ge=0)
+    handling_seconds: float = Field(default=180, gt=0)
     lookup_deadline_ms: int = Field(default=300, ge=10)
 
 

@@ -52,7 +52,10 @@ class Waits:
     def answer(self, call: Call, name: OperatorName) -> list[Command]:
         """It is `name` who took the call from the queue, if it came from one."""
         entry = self._answered_entries.pop(call.id, None)
-        return [Save(entry_record(entry, call, name))] if entry else []
+        if entry is None:
+            return []
+        self._floor.take(name, entry)
+        return [Save(entry_record(entry, call, name))]
 
     def over(self, call: CallId) -> None:
         """The call has ended, or is part of another."""
