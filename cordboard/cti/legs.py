@@ -46,6 +46,11 @@ def is_plumbing(channel: str) -> bool:
     return channel.startswith(PLUMBING) or channel.endswith(ZOMBIE)
 
 
+def stands_in(channel: str) -> bool:
+    """Whether a channel of this name waits for somebody who is to be called back."""
+    return channel.startswith(STAND_IN) and channel.endswith(";2")
+
+
 @dataclass(slots=True, eq=False)
 class Leg:
     """One channel. `came_in`: it called the PBX, rather than being called by it."""
@@ -95,7 +100,7 @@ class Leg:
     def __post_init__(self) -> None:
         self.identity = self.uniqueid
         self.is_plumbing = is_plumbing(self.channel)
-        self.stands_in = self.channel.startswith(STAND_IN) and self.channel.endswith(";2")
+        self.stands_in = stands_in(self.channel)
 
 
 @dataclass(slots=True)

@@ -180,6 +180,10 @@ class People:
         people = self._legs.together(leg)
         if len(people) < 2:
             return
+        for one in people:
+            pipe = self._legs.twin(one.call.caller) if one.call.caller else None
+            if pipe is not None and pipe.bridge == one.bridge:
+                self.reach(one, pipe)  # his phone was called unseen
         # Two who had called in by themselves meet: a parked caller is fetched, a conference.
         arrived = [one for one in people if one.came_in]
         for other in arrived[1:]:
