@@ -20,6 +20,7 @@ from cordboard.config import load
 from cordboard.errors import UserError
 from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import demo, pbx_app
+from cordboard.trial import simulate, traffic
 
 if TYPE_CHECKING:
     from cordboard.replay import Flight
@@ -36,6 +37,8 @@ app.add_typer(db_app, name="db")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
 app.command("reconcile")(reconcile)
+app.command("simulate")(simulate)
+app.command("traffic")(traffic)
 app.command("demo")(demo)
 
 Config = Annotated[
