@@ -12,10 +12,10 @@ import math
 import signal
 import ssl
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -28,7 +28,7 @@ from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import User, WrapUp
+from cordboard.crm_core.model import Record, User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import FastAgiServer
@@ -40,6 +40,8 @@ from cordboard.desk import (
     AlarmKind,
     AlarmRaised,
     AnyFact,
+    Audit,
+    Audited,
     Command,
     CountFallbacks,
     CustomerFound,
@@ -65,7 +67,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
@@ -73,6 +75,8 @@ from cordboard.screenpop.web import make_app
 from cordboard.spool import Spool
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
@@ -401,6 +405,8 @@ class App:
                     self._spawn(self._find_customer(command))
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
+                case Audit():
+                    self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
@@ -476,18 +482,32 @@ class App:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
     async def _write_wrapup(self, written: WrapUp) -> None:
-        """Into the database, else into the spool: what an operator wrote is not asked for twice.
-        Raises `FieldsError`, and `PeerError` where there is no room for it."""
+        """What an operator wrote is not asked for twice. Raises `FieldsError`, and `PeerError`
+        where there is no room for it."""
+        # From the spool nobody can be told any more that another device was first.
+        await self._write(self.store.write_wrapup, written, replace(written, first=False))
+
+    async def _write(
+        self, write: Callable[[T], Coroutine[Any, Any, object]], what: T, spooled: Record
+    ) -> None:
+        """Into the database, else into the spool. Raises `PeerError` where there is no room."""
         reason = "the database lacks what came before"
         if not self._ledger.behind:
             try:
                 async with asyncio.timeout(WRITE_WITHIN):
-                    await self.store.write_wrapup(written)
+                    await write(what)
                 return
             except (PeerError, TimeoutError) as error:
                 reason = str(error) or "no answer"
-        # Nobody can be told any more that another device was first.
-        await self._ledger.keep(replace(written, first=False), reason)
+        await self._ledger.keep(spooled, reason)
+
+    async def _audit(self, command: Audit) -> None:
+        error = None
+        try:
+            await self._write(self.store.write, [command.record], command.record)
+        except PeerError as failure:
+            error = str(failure)
+        self._result(Audited(command.asked, error))
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None

@@ -33,6 +33,7 @@ from cordboard.desk import (
     EndCall,
     Originate,
     PauseMember,
+    PolicyChanged,
     PopEnd,
     Remark,
     Remembered,
@@ -83,7 +84,7 @@ class Board:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
-        self._arrivals = Arrivals(rules)
+        self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
         self._cards = Cards(rules.wrapup)
@@ -95,6 +96,11 @@ class Board:
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
+
+    @property
+    def rules(self) -> Rules:
+        """The settings as they are now: the policy may be another than at the start."""
+        return self._rules
 
     @property
     def live_calls(self) -> int:
@@ -168,6 +174,8 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case PolicyChanged():
+                self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
@@ -221,6 +229,7 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -270,6 +279,7 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._arrivals.known(call), force=True)
+        self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or was_out):

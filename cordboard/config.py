@@ -149,6 +149,7 @@ class Routing(Section):
 
 class Crm(Section):
     statuses: list[str] = ["new", "regular", "vip", "debtor", "blocked"]
+    segments: list[str] = []
     languages: list[str] = ["ru", "bg", "en"]
     currency: str = Field(default="RUB", pattern=r"^[A-Z]{3}$")
     results: list[str] = ["resolved", "callback", "complaint", "order", "wrong-number", "other"]

@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.crm_core.model import (
+    AuditRecord,
+    CallRecord,
+    Card,
+    EntryRecord,
+    Record,
+    Role,
+    User,
+)
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Inputs
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -55,19 +64,22 @@ wrote them; the machine's clock was set while calls lived."""
 @dataclass(frozen=True, slots=True)
 class RouteAsked:
     """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
-    waits for `SendRoute`."""
+    waits for `SendRoute`; `ivr` are the answers that the caller gave to menus before."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str
     dialled: str
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number."""
+    `e164` and `country` are None where the number is no number, `calls_today` where it was not
+    asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -75,6 +87,7 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    calls_today: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,14 @@ class CustomerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The rule file was changed, and is good. Calls that ask for a route from now on go by it;
+    whoever has one keeps it."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class ActionAsked:
     """Somebody at a console, or a program with a token, asks for something to be done.
 
@@ -136,6 +157,15 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was asked for stands in the audit, and may be done now; with an `error`, in words, it
+    does not, and may not."""
+
+    asked: ActionAsked
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +212,9 @@ AnyFact = (
     | Remembered
     | UsersChanged
     | CustomerChanged
+    | PolicyChanged
     | ActionAsked
+    | Audited
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -216,8 +248,12 @@ class Arrival:
     dialled: str
     at: float
     ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
     found: CustomerFound | None = None
     decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +336,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
+    """Where `since` is given, it is also asked how often the number has called from then on."""
+
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +375,14 @@ class SaveWrapUp:
     note: str
     result: str | None
     first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Write this down; only when it is written, what was asked for may be done."""
+
+    asked: ActionAsked
+    record: AuditRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +512,7 @@ Command = (
     | CountFallbacks
     | Save
     | SaveWrapUp
+    | Audit
     | HangUp
     | Originate
     | PauseMember

@@ -26,9 +26,10 @@ from cordboard.events import (
     Uniqueid,
     derived_id,
 )
-from cordboard.queue.decisions import Reason
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry
+from cordboard.queue.routing import Inputs
 
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 
@@ -134,6 +135,13 @@ def handled_record(handled: Handled, now: float) -> FactRecord:
 
 def handled_of(fact: FactRecord) -> Handled:
     return Handled(**json.loads(fact.data))
+
+
+def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) -> FactRecord:
+    """What was decided of the call, and the values that it hung on: `routing.explain` makes the
+    same decision of them again."""
+    told = {"decision": asdict(decision), "inputs": inputs}
+    return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
 
 
 def link_record(fact: LinkFact, now: float) -> FactRecord:

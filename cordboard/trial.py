@@ -28,8 +28,8 @@ from cordboard.errors import PeerError, UserError
 from cordboard.moments import moment
 from cordboard.pseudonyms import Pseudonyms
 from cordboard.queue import recording
+from cordboard.queue.policy import Policy
 from cordboard.queue.results import Accuracy, Figures, Tally, figures, mean_waits
-from cordboard.queue.routing import Policy
 from cordboard.queue.simulation import Run, Simulation
 from cordboard.queue.traffic import Arrival, Service, Traffic
 

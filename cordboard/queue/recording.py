@@ -1,6 +1,7 @@
 """Calls that really came, as traffic for the simulator: a CSV file with a line for each. Pure.
 
-    at,number,status,language,country,manager,balance,dialled,queue,outcome,waited,talk,patience
+    at,number,status,segment,tags,language,country,manager,balance,dialled,queue,outcome,waited,talk,
+    patience
 
 Only `at` must be there. How long a caller would have waited is known of those who gave up, of the
 others only that it was longer than they did wait. So it is drawn from Kaplan and Meier's estimate
@@ -13,13 +14,15 @@ from __future__ import annotations
 import csv
 import math
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from io import StringIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cordboard.queue.routing import Approach
 from cordboard.queue.traffic import (
     PATIENCE,
     RING,
@@ -28,27 +31,28 @@ from cordboard.queue.traffic import (
     Arrival,
     Traffic,
     Who,
-    caller_of,
     draw,
     sentence,
 )
 
 FAULTS_SHOWN = 20
 COLUMNS = (
-    *("at", "number", "status", "language", "country", "manager", "balance", "dialled"),
-    *("queue", "outcome", "waited", "talk", "patience"),
+    *("at", "number", "status", "segment", "tags", "language", "country", "manager", "balance"),
+    *("dialled", "queue", "outcome", "waited", "talk", "patience"),
 )
 
 
 class Recorded(BaseModel):
-    """One line. `at` is local time; `manager` says whether the customer has one; `queue` is where
-    the call was, which is for people to read. Times in seconds."""
+    """One line. `at` is local time; `tags` have spaces between them; `manager` says whether the
+    customer has one; `queue` is where the call was, which is for people to read. In seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: datetime
     number: str = ""
     status: str | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
     language: str | None = None
     country: str | None = None
     manager: bool = False
@@ -59,6 +63,11 @@ class Recorded(BaseModel):
     waited: float = Field(default=0.0, ge=0)
     talk: float | None = Field(default=None, ge=0)
     patience: float | None = Field(default=None, ge=0)
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("at")
     @classmethod
@@ -145,6 +154,7 @@ class Recording:
         """The calls in order, with what is not known of them as the module says, or else as
         `traffic` does."""
         midnight = datetime.combine(self.day, datetime.min.time())
+        today: Counter[tuple[date, str]] = Counter()
         patience = Survival([(c.waited, c.outcome == "abandoned") for c in self.calls])
         talks = [call.talk for call in self.calls if call.talk]
         for number, call in enumerate(self.calls):
@@ -152,14 +162,19 @@ class Recording:
             stays = call.patience
             if stays is None and call.outcome == "abandoned":
                 stays = call.waited
+            who, at = _who(call), (call.at - midnight).total_seconds()
+            today[call.at.date(), call.number] += 1
             talk = call.talk
             if not talk:
                 at_random = draw(seed, number, TALK)
                 talk = talks[int(at_random * len(talks))] if talks else traffic.talk.at(at_random)
             yield Arrival(
                 number,
-                (call.at - midnight).total_seconds(),
-                caller_of(_who(call), call.number),
+                at,
+                traffic.caller(
+                    seed, number, call.at.replace(tzinfo=UTC).timestamp(), who, call.number
+                ),
+                Approach(call.dialled, today=today[call.at.date(), call.number]),
                 patience.after(call.waited, chance) if stays is None else stays,
                 talk,
                 traffic.wrapup.at(draw(seed, number, WRAPUP)),
@@ -174,9 +189,10 @@ def _who(call: Recorded) -> Who:
         share=1,
         known=call.status is not None,
         status=call.status or "new",
+        segment=call.segment,
+        tags=call.tags,
         language=call.language,
         country=call.country,
         manager=call.manager,
         balance=call.balance,
-        dialled=call.dialled,
     )

@@ -14,17 +14,21 @@ import heapq
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from cordboard.crm_core.model import User
 from cordboard.cti.facts import MemberGone, MemberSeen
 from cordboard.events import CallId, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue import lines
+from cordboard.queue.calendars import clock
+from cordboard.queue.conditions import During
 from cordboard.queue.decisions import Decision, Penalties
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.queue.routing import Policy, decide
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Seat, Situation, decide
 from cordboard.queue.traffic import (
     CALLBACK,
     CALLED_BACK,
@@ -35,6 +39,7 @@ from cordboard.queue.traffic import (
     Operators,
     Traffic,
     draw,
+    operator_name,
     span,
 )
 
@@ -120,12 +125,13 @@ class Simulation:
         service = traffic.service
         handling = traffic.ring.mean + traffic.talk.mean + traffic.wrapup.mean
         self._policy, self._traffic, self._seed = policy, traffic, seed
-        self._midnight = datetime.combine(day, datetime.min.time())
+        self._midnight = datetime.combine(day, datetime.min.time(), UTC)
         self._floor = Floor(service.threshold, service.short_abandon, handling)
         self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._now = 0.0
         self._stays: dict[Uniqueid, Stay] = {}
+        self._clerks: dict[OperatorName, Clerk] = {}
         self._members: dict[QueueName, list[Clerk]] = {}
         self._holdtimes: dict[QueueName, int] = {}
         self._run = Run()
@@ -154,10 +160,11 @@ class Simulation:
     # Operators
 
     def _employ(self, group: Operators, days: range) -> None:
-        name = OperatorName(f"operator-{len(self._run.clerks) + 1}")
+        name = operator_name(len(self._run.clerks))
         phone = f"PJSIP/{name}"
         clerk = Clerk(name, group.queues)
         self._run.clerks.append(clerk)
+        self._clerks[name] = clerk
         user = User(name, name, name, "operator", phone, None, None, True)
         self._floor.employ([user], 0.0)
         for queue in group.queues:
@@ -230,17 +237,19 @@ class Simulation:
 
     def _ring(self, stay: Stay, clerk: Clerk) -> None:
         """The operator's phone rings; for a callback the caller's, after the operator took it."""
-        clerk.idle, clerk.began = False, self._now
-        stay.operator = clerk
-        self._floor.step(clerk.name, "offer", stay.entry.call, self._now)
-        arrival = stay.arrival
-        if stay.state == "waiting":
+        arrival, was = stay.arrival, stay.state
+        self._call(stay, clerk)
+        if was == "waiting":
             self._at(self._now + arrival.ring, self._answer, stay, "answered")
         elif arrival.chance(CALLED_BACK) < self._traffic.callback.answers:
             self._at(self._now + 2 * arrival.ring, self._answer, stay, "called-back")
         else:
             self._at(self._now + arrival.ring + TRIES, self._not_reached, stay)
-        stay.state = "ringing"
+
+    def _call(self, stay: Stay, clerk: Clerk) -> None:
+        clerk.idle, clerk.began = False, self._now
+        stay.state, stay.operator = "ringing", clerk
+        self._floor.step(clerk.name, "offer", stay.entry.call, self._now)
 
     def _answer(self, stay: Stay, outcome: Outcome) -> None:
         clerk = stay.operator
@@ -252,7 +261,7 @@ class Simulation:
             held = self._holdtimes.get(stay.queue, 0)
             self._holdtimes[stay.queue] = (3 * held + int(stay.wait)) >> 2
         self._floor.step(clerk.name, "answer", stay.entry.call, self._now)
-        if left is not None:
+        if left is not None and outcome != "personal":
             self._floor.take(clerk.name, left)
         clerk.served += 1
         self._at(self._now + stay.arrival.talk, self._hang_up, stay, clerk)
@@ -280,8 +289,16 @@ class Simulation:
     # Callers
 
     def _arrive(self, arrival: Arrival) -> None:
-        local = self._midnight + timedelta(seconds=self._now)
-        decision = decide(self._policy, arrival.caller, local)
+        decision = decide(
+            self._policy,
+            Situation(
+                arrival.caller,
+                arrival.approach,
+                self._local(),
+                partial(self._floor.standing, now=self._now),
+                self._seat,
+            ),
+        )
         uniqueid = Uniqueid(str(arrival.number))
         entry = Entry(
             uniqueid, CallId(uniqueid), uniqueid, decision.queue, decision.priority, self._now
@@ -301,11 +318,23 @@ class Simulation:
         if decision.callback:
             self._at(self._now + decision.callback.after, self._offer_callback, stay)
 
+    def _local(self) -> datetime:
+        return self._midnight + timedelta(seconds=self._now)
+
+    def _seat(self, name: OperatorName) -> Seat | None:
+        operator = self._floor.operator(name)
+        return Seat(operator.phone, operator.state == "ready") if operator else None
+
     def _join(self, stay: Stay) -> None:
         personal = stay.decision.personal
         if personal:
             stay.state, stay.was_away = "away", True
             self._floor.line(stay.queue).keep(stay.entry)
+            clerk = self._clerks.get(OperatorName(personal.name))
+            if clerk is not None and clerk.on and clerk.idle:
+                self._call(stay, clerk)
+                self._at(self._now + stay.arrival.ring, self._answer, stay, "personal")
+                return
             phones = (personal.desk is not None) + (personal.mobile is not None)
             ring = self._traffic.personal.ring.at(stay.arrival.chance(RING))
             if ring < personal.seconds * phones and (
@@ -389,8 +418,14 @@ class Simulation:
 
     def _offer_callback(self, stay: Stay) -> None:
         """Who accepts goes, and the place stays."""
+        offer = stay.decision.callback
         accepts = stay.arrival.chance(CALLBACK) < self._traffic.callback.accepts
-        if stay.state == "waiting" and accepts:
+        open_now = (
+            offer is None
+            or offer.hours is None
+            or (During("time", offer.hours).holds(clock(self._local())))
+        )
+        if stay.state == "waiting" and accepts and open_now:
             place = self._floor.line(stay.queue).place(stay.entry.uniqueid)
             self._floor.join(replace(stay.entry, away=True), place or 1)
             stay.state, stay.was_away = "callback", True

@@ -14,15 +14,17 @@ import tomllib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cordboard.crm_core.model import Card, Customer, Manager
-from cordboard.queue.routing import Caller
+from cordboard.crm_core.model import Card, Customer, Interaction, Manager
+from cordboard.events import OperatorName
+from cordboard.queue.routing import Approach, Caller
+from cordboard.queue.sources import Lines
 
 DAY = 86_400.0
 
@@ -42,7 +44,7 @@ def draw(seed: int, number: int, what: int) -> float:
     return ((x >> 11) + 0.5) * 2.0**-53
 
 
-GAP, GROUP, PATIENCE, TALK, WRAPUP, RING, MANAGER, CALLBACK, CALLED_BACK, NUMBER = range(10)
+GAP, GROUP, PATIENCE, TALK, WRAPUP, RING, MANAGER, CALLBACK, CALLED_BACK, LAST = range(10)
 """What a draw is for."""
 
 
@@ -95,7 +97,8 @@ class Service(_Part):
 
 
 class Who(_Part):
-    """A kind of customer. `known` false is a number that the CRM does not have."""
+    """A kind of customer. `known` false is a number that the CRM does not have; `last_operator`
+    is one of the operators of this file, by chance."""
 
     name: str = Field(min_length=1, max_length=40)
     share: float = Field(gt=0)
@@ -104,8 +107,15 @@ class Who(_Part):
     language: str | None = None
     country: str | None = None
     manager: bool = False
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
     balance: float | None = None
+    attributes: dict[str, bool | int | float | str] = {}
+    days_since_contact: int | None = Field(default=None, ge=0)
+    last_operator: bool = False
     dialled: str = ""
+    ivr: dict[str, str] = {}
     patience: Seconds | None = None
     talk: Seconds | None = None
 
@@ -143,6 +153,7 @@ class Arrival:
     number: int
     at: float
     caller: Caller
+    approach: Approach
     patience: float
     talk: float
     wrapup: float
@@ -198,7 +209,8 @@ class Traffic(_Part):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            faults = [f"{_line(text, f['loc'])}: {sentence(f)}" for f in error.errors()]
+            lines = Lines(text)
+            faults = [f"{lines.of(*fault['loc'])}: {sentence(fault)}" for fault in error.errors()]
             raise ValueError("\n".join(faults)) from None
 
     def made_up(self, seed: int) -> Iterator[Arrival]:
@@ -224,10 +236,12 @@ class Traffic(_Part):
         def take(seconds: Seconds, what: int) -> float:
             return seconds.at(draw(seed, number, what))
 
+        began = datetime.combine(self.day, datetime.min.time(), UTC).timestamp() + at
         return Arrival(
             number,
             at,
-            caller_of(who, phone),
+            self.caller(seed, number, began, who, phone),
+            Approach(who.dialled, who.ivr, today=1),
             take(who.patience or self.patience, PATIENCE),
             take(who.talk or self.talk, TALK),
             take(self.wrapup, WRAPUP),
@@ -235,28 +249,50 @@ class Traffic(_Part):
             seed,
         )
 
-
-def caller_of(who: Who, phone: str) -> Caller:
-    """As the lookup would give it."""
-    card = None
-    if who.known:
-        manager = Manager("manager", "Manager", "+79000000000") if who.manager else None
-        balance = None if who.balance is None else round(who.balance * 100)
-        identity = f"{who.name} {phone}"
+    def caller(self, seed: int, number: int, now: float, who: Who, phone: str) -> Caller:
+        """As the lookup would give it."""
+        if not who.known:
+            return Caller(phone, who.country, None)
         customer = Customer(
-            identity,
-            "person",
-            who.name,
-            (phone,),
-            who.status,
-            who.language,
-            manager,
-            balance,
-            0.0,
-            0.0,
+            id=phone,
+            kind="person",
+            name=who.name,
+            phones=(phone,),
+            status=who.status,
+            language=who.language,
+            manager=Manager("manager", "Manager", "+79000000000") if who.manager else None,
+            balance_minor=None if who.balance is None else round(who.balance * 100),
+            created_at=0.0,
+            updated_at=0.0,
+            segment=who.segment,
+            tags=who.tags,
+            do_not_disturb=who.do_not_disturb,
+            attributes=who.attributes,
         )
-        card = Card(customer, ())
-    return Caller(phone, who.country, who.dialled, card)
+        history: tuple[Interaction, ...] = ()
+        if who.last_operator or who.days_since_contact is not None:
+            began = now - DAY * (who.days_since_contact or 0)
+            count = sum(group.count for group in self.operator)
+            name = operator_name(int(draw(seed, number, LAST) * count))
+            last = Interaction(
+                phone,
+                phone,
+                None,
+                name if who.last_operator else None,
+                None,
+                began,
+                began,
+                None,
+                None,
+                "",
+            )
+            history = (last,)
+        return Caller(phone, who.country, Card(customer, history))
+
+
+def operator_name(place: int) -> OperatorName:
+    """What the operators of the file are called, from the first on."""
+    return OperatorName(f"operator-{place + 1}")
 
 
 def _sums(values: Sequence[float]) -> Iterator[float]:
@@ -273,20 +309,3 @@ def sentence(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{where}: this key is needed; add it"
     return f"{where}: {str(fault['msg']).removeprefix('Value error, ')}".removeprefix(": ")
-
-
-def _line(text: str, loc: tuple[int | str, ...]) -> int:
-    """The line of the key at `loc`, or of the table that it is in, or the first."""
-    names = [part for part in loc if isinstance(part, str) and part != "[key]"]
-    index = next((part for part in loc if isinstance(part, int)), 0)
-    found, seen, inside = 1, -1, True
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[{1,2}\s*([\w.-]+)\s*\]{1,2}", line)
-        if header and names:
-            seen += header[1] == names[0]
-            inside = header[1] == names[0] and seen == index
-            if inside:
-                found = number
-        elif inside and any(re.match(rf'\s*"?{re.escape(n)}"?\s*=', line) for n in names):
-            found = number
-    return found
