@@ -39,6 +39,8 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmKind,
     AlarmRaised,
+    Announce,
+    Announcing,
     AnyFact,
     Audit,
     Audited,
@@ -47,6 +49,7 @@ from cordboard.desk import (
     CustomerFound,
     FindCustomer,
     HangUp,
+    Hush,
     Originate,
     PauseMember,
     Remark,
@@ -62,7 +65,7 @@ from cordboard.desk import (
 )
 from cordboard.door import Door
 from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.events import PbxName
+from cordboard.events import PbxName, Uniqueid
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
@@ -118,13 +121,15 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
+        policy = read_policy(settings)
         rules = Rules(
-            read_policy(settings),
+            policy,
             ZoneInfo(desk.timezone),
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
             desk.handling_seconds,
+            Announcing(**settings.announce.model_dump(), language=policy.default_language),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -411,6 +416,8 @@ class App:
                     self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
+                case Announce() | Hush():
+                    self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
                     log.info("surprise", what=command.what)
@@ -508,6 +515,17 @@ class App:
         except PeerError as failure:
             error = str(failure)
         self._result(Audited(command.asked, error))
+
+    async def _speak(self, command: Announce | Hush) -> None:
+        try:
+            match command:
+                case Announce():
+                    await self._exchange.announce(command)
+                case Hush():
+                    await self._exchange.hush(command)
+        except PeerError as error:
+            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None

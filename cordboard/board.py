@@ -15,6 +15,7 @@ from datetime import datetime
 
 from cordboard.actions import command_for
 from cordboard.alarms import Alarms
+from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
@@ -59,6 +60,7 @@ from cordboard.links import Links
 from cordboard.outgoing import Outgoing
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
@@ -93,6 +95,7 @@ class Board:
         self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
+        self._announcements = Announcements(rules.announcing)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -115,6 +118,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "announced": self._announcements,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -182,6 +186,7 @@ class Board:
                 self._floor.employ(fact.users, now)
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
+                self._out += self._announcements.originated(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked():
@@ -317,7 +322,7 @@ class Board:
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
         left = self._waits.leave(fact, call, self._now)
-        self._out += left
+        self._out += self._announcements.hush(fact.call) + left
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
@@ -487,6 +492,8 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        waiting = self._waits.places(self._calls)
+        self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._advance(pop.operator, "done", pop.call.id)
@@ -500,6 +507,10 @@ class Board:
             self._day = day
 
     # Operators and queues
+
+    def _estimate(self, entry: Entry, place: int) -> float | None:
+        """How long this caller has still to wait, in seconds."""
+        return None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""

@@ -227,6 +227,20 @@ AnyFact = (
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """What waiting callers are told: the `first` time after so many seconds, then `every` so many
+    (0: never), their place up to `places`, their wait up to so many `minutes`. `at_once` is how
+    many are told at one time, `language` that of callers of whom no other is known."""
+
+    first: float = 30.0
+    every: float = 60.0
+    places: int = 10
+    minutes: int = 30
+    at_once: int = 10
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -237,6 +251,7 @@ class Rules:
     short_abandon: float
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
+    announcing: Announcing = Announcing()
 
 
 @dataclass(slots=True)
@@ -410,6 +425,28 @@ class Originate:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
+    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
+    channel that says it."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    uniqueid: Uniqueid
+    language: str
+    place: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End this announcement, if it is not over."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+
+
+@dataclass(frozen=True, slots=True)
 class PauseMember:
     """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
     is a rule of the board."""
@@ -467,10 +504,12 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order."""
+    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
+    where nobody serves the queue."""
 
     queue: QueueName
     waiting: tuple[tuple[Entry, Call], ...]
+    estimates: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +554,8 @@ Command = (
     | Audit
     | HangUp
     | Originate
+    | Announce
+    | Hush
     | PauseMember
     | ShowPop
     | EndPop

@@ -125,6 +125,13 @@ def fact_record(fact: CallFact, now: float) -> FactRecord:
     return FactRecord(fact.call, now, fact_kind(type(fact)), json.dumps(data, ensure_ascii=False))
 
 
+def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) -> FactRecord:
+    """What was decided of the call, and the values that it hung on: `routing.explain` makes the
+    same decision of them again."""
+    told = {"decision": asdict(decision), "inputs": inputs}
+    return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
+
+
 HANDLED = "handled"
 """How the fact is called that tells what a call of a queue took of its operator."""
 
@@ -135,13 +142,6 @@ def handled_record(handled: Handled, now: float) -> FactRecord:
 
 def handled_of(fact: FactRecord) -> Handled:
     return Handled(**json.loads(fact.data))
-
-
-def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) -> FactRecord:
-    """What was decided of the call, and the values that it hung on: `routing.explain` makes the
-    same decision of them again."""
-    told = {"decision": asdict(decision), "inputs": inputs}
-    return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
 
 
 def link_record(fact: LinkFact, now: float) -> FactRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
 from cordboard.desk import Call, Command, Save, ShowQueue, ShowWaiting
@@ -75,9 +75,20 @@ class Waits:
             line = self._floor.line(queue)
             entries, level = line.entries, self._floor.level(queue)
             out.append(ShowQueue(queue, len(entries), line.longest_since, level))
-            waiting = tuple((e, calls[e.call]) for e in entries if e.call in calls)
-            out.append(ShowWaiting(queue, waiting))
+            rows = zip(entries, self._floor.waits(queue), strict=True)
+            known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
+            waiting = tuple((entry, call) for entry, call, _ in known)
+            out.append(ShowWaiting(queue, waiting, tuple(wait for *_, wait in known)))
         return out
+
+    def places(self, calls: Mapping[CallId, Call]) -> Iterator[tuple[Entry, Call, int]]:
+        """All who stand in Asterisk's queues, each with his place there."""
+        for line in self._floor.lines():
+            here = (entry for entry in line.entries if not entry.away)
+            for place, entry in enumerate(here, start=1):
+                call = calls.get(entry.call)
+                if call is not None:
+                    yield entry, call, place
 
     def _entry(self, fact: Queued, call: Call, now: float) -> Entry:
         record = self._past.entry(call.id, fact.queue)

@@ -170,6 +170,9 @@ class Floor:
             self.touch(queue)
         return line
 
+    def lines(self) -> Iterable[Line]:
+        return self._lines.values()
+
     def level(self, queue: QueueName) -> ServiceLevel:
         return self._levels[queue]
 
