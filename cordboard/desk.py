@@ -506,10 +506,12 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order."""
+    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
+    where nobody serves the queue."""
 
     queue: QueueName
     waiting: tuple[tuple[Entry, Call], ...]
+    estimates: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

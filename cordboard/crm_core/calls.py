@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -54,6 +54,19 @@ from cordboard.events import derived_id
 RECENT_AT_MOST = 500
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
+
+LONGEST_CALL = 86_400.0
+"""Seconds after its beginning in which a call may come into a queue."""
+
+
+class CallerRow(NamedTuple):
+    """What routing goes by of a customer."""
+
+    status: str
+    language: str | None
+    manager_id: str | None
+    balance_minor: int | None
+
 
 Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord
 """The records that are rows of a table as they are."""
@@ -173,6 +186,25 @@ class Calls:
         key = as_id(call_id)
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
+
+    async def calls_in(
+        self, since: float, until: float
+    ) -> list[tuple[CallRecord, CallerRow | None, list[EntryRecord]]]:
+        """The incoming calls that began at `since` or later and before `until`, in order, each
+        with what is known of its caller now and with its stays in queues."""
+        began = (call.c.started_at >= since, call.c.started_at < until, call.c.direction == "in")
+        found = await self._database.rows(_CALL.where(*began).order_by(call.c.started_at))
+        callers = await self._database.rows(
+            select(call.c.id, *(customer.c[name] for name in CallerRow._fields))
+            .join(customer, customer.c.id == call.c.customer_id)
+            .where(*began)
+        )
+        known = {row[0]: CallerRow._make(row[1:]) for row in callers}
+        stays: dict[str, list[EntryRecord]] = {}
+        for entry in await self.entries_since(since, until + LONGEST_CALL):
+            stays.setdefault(entry.call_id, []).append(entry)
+        calls = records(CallRecord, found)
+        return [(each, known.get(each.id), stays.get(each.id, [])) for each in calls]
 
     async def last_fact_at(self) -> float | None:
         """When the last fact of any call was learnt; None in a fresh store."""

@@ -65,8 +65,9 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "operators", "changed": [operator(shown)]}
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
-        case ShowWaiting(queue=name, waiting=waiting):
-            entries = [entry(e, c, place, names) for place, (e, c) in enumerate(waiting, 1)]
+        case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
+            rows = enumerate(zip(waiting, estimates, strict=True), 1)
+            entries = [entry(e, c, place, wait, names) for place, ((e, c), wait) in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
@@ -228,7 +229,7 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
+def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: Names) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -238,6 +239,7 @@ def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
         "status": call.card.customer.status if call.card else None,
         "priority": shown.priority,
         "since": moment(shown.entered),
+        "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names),
         "unseen": unseen(call.unseen),
     }
