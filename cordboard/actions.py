@@ -1,18 +1,17 @@
-"""What people ask for at their consoles, as the command that does it. Pure.
+"""What people ask for of a call at their consoles, as the command that does it. Pure.
 
 Who may ask for what was settled before (screenpop.api).
 """
 
 from __future__ import annotations
 
-from cordboard.desk import ActionAsked, Call, Command, HangUp, PauseMember, SaveWrapUp, Tell
+from cordboard.desk import ActionAsked, Call, Command, HangUp, SaveWrapUp, Tell
 from cordboard.events import CallId
-from cordboard.queue.operators import Operator
 
 
-def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None) -> Command:
-    """`call` or `operator` is what the action is aimed at, None where there is none. What cannot
-    be done is answered at once, in words."""
+def command_for(asked: ActionAsked, call: Call | None) -> Command:
+    """`call` is what the action is aimed at, None where there is none. What cannot be done is
+    answered at once, in words."""
     match asked.kind, asked.action:
         case "call", "wrapup":
             # Also for a call that is over and forgotten: the store knows it.
@@ -29,10 +28,4 @@ def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None
             if call is None or call.state == "ended":
                 return Tell(asked.id, asked.actor, "the call is over")
             return HangUp(asked.id, asked.actor, call.pbx, call.channel, call.uniqueid)
-        case "operator", ("pause" | "unpause") as action:
-            if operator is None or not operator.memberships:
-                return Tell(asked.id, asked.actor, "this operator serves no queue")
-            member, paused = operator.memberships[0], action == "pause"
-            reason = asked.reason if paused else ""
-            return PauseMember(asked.id, asked.actor, member.pbx, member.interface, paused, reason)
     return Tell(asked.id, asked.actor, f"no such action: {asked.action}")

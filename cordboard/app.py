@@ -45,6 +45,8 @@ from cordboard.desk import (
     CustomerFound,
     FindCustomer,
     HangUp,
+    LogIn,
+    LogOut,
     Originate,
     PauseMember,
     Remark,
@@ -67,6 +69,7 @@ from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.queue.routing import Policy
 from cordboard.recorder import Recorder
+from cordboard.roster import Roster
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
@@ -117,9 +120,12 @@ class App:
         rules = Rules(
             read_policy(settings),
             ZoneInfo(desk.timezone),
-            desk.wrapup_seconds,
+            desk.wrapup_limit_seconds if desk.wrapup == "until-done" else desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
+            wrapup_limit=desk.wrapup_limit_seconds,
+            misses=desk.misses,
+            pauses={pause.name: pause.seconds for pause in settings.pause},
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -127,7 +133,7 @@ class App:
         self._recorder = Recorder(
             settings.recorder,
             self._core,
-            [*crm.statuses, *crm.languages, *crm.results],
+            [*crm.statuses, *crm.languages, *crm.results, *(p.name for p in settings.pause)],
             stopped=lambda why: self.alarm("recorder-stopped", detail=why),
             resumed=lambda: self.alarm_over("recorder-stopped"),
         )
@@ -139,6 +145,7 @@ class App:
         }
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
         self._exchange = Exchange(self.links, contexts)
+        self._roster = Roster(self.links)
         self._counters = Counters(self.registry)
         self._door = Door(
             list(self._models),
@@ -197,7 +204,12 @@ class App:
         await self._load_users()
         waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
         remembered = await memory.remembered(
-            self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
+            self.store,
+            waiting,
+            list(self._models),
+            now,
+            self._day_began(now),
+            desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))
         last = await self.store.last_fact_at()
@@ -402,7 +414,7 @@ class App:
                     self._spawn(self._save_wrapup(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
-                case HangUp() | Originate() | PauseMember():
+                case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Remark():
                     self._counters.surprises.inc()
@@ -488,7 +500,9 @@ class App:
         # Nobody can be told any more that another device was first.
         await self._ledger.keep(replace(written, first=False), reason)
 
-    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
+    async def _ask_exchange(
+        self, command: HangUp | Originate | LogIn | LogOut | PauseMember
+    ) -> None:
         error = None
         try:
             match command:
@@ -497,8 +511,12 @@ class App:
                 case Originate():
                     await self._exchange.originate(command)
                     return  # what became of it comes as an event
+                case LogIn():
+                    await self._roster.log_in(command)
+                case LogOut():
+                    await self._roster.log_out(command)
                 case PauseMember():
-                    await self._exchange.pause(command)
+                    await self._roster.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))

@@ -10,12 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.crm_core.model import (
+    CallRecord,
+    Card,
+    EntryRecord,
+    Record,
+    Role,
+    StateRecord,
+    User,
+)
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
-from cordboard.queue.operators import Operator
+from cordboard.queue.operators import Operator, Post
 from cordboard.queue.routing import Policy
 
 Gap = tuple[float, float]
@@ -34,6 +42,8 @@ AlarmKind = Literal[
     "forged-callers",
     "fallback-routed",
     "phone-lost",
+    "calls-missed",
+    "pause-over",
     "pops-missed",
     "spooling",
     "disk-full",
@@ -43,9 +53,10 @@ AlarmKind = Literal[
     "clock-stepped",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
-away in mid-call; cards that an open console did not show; records that wait on disk; no room to
-write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived."""
+away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
+may; cards that an open console did not show; records that wait on disk; no room to write; records
+given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
+the machine's clock was set while calls lived."""
 
 
 # Facts
@@ -100,6 +111,8 @@ class Remembered:
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    states: tuple[StateRecord, ...] = ()
+    """What each operator did when last heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +211,15 @@ class Rules:
     policy: Policy
     zone: ZoneInfo
     wrapup: float
+    """How long an operator is in wrap-up who does not say anything."""
     threshold: float
     short_abandon: float
+    wrapup_limit: float = 600.0
+    """How long at most, with all extensions."""
+    misses: int = 0
+    """So many calls in a row that rang in vain pause an operator; 0 is never."""
+    pauses: Mapping[str, float | None] = field(default_factory=dict)
+    """The reasons for a pause, and for how long each may last."""
 
 
 @dataclass(slots=True)
@@ -262,6 +282,19 @@ class Pop:
     at: float
     talked: bool = False
     wrapup_until: float | None = None
+    wrapup_at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a supervisor did to an operator, for this operator to read."""
+
+    operator: OperatorName
+    action: str
+    by: OperatorName
+    said: str
+    """Why, in the supervisor's words."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +391,33 @@ class Originate:
 
 
 @dataclass(frozen=True, slots=True)
+class LogIn:
+    """Make `phone` a member of these queues under the operator's name, `paused` for this reason
+    or, with None, ready; on the first of `pbxs` that has such a phone."""
+
+    id: str
+    actor: OperatorName
+    operator: OperatorName
+    pbxs: tuple[PbxName, ...]
+    phone: str
+    queues: tuple[Post, ...]
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """Take this member out of these queues."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    interface: str
+    queues: tuple[QueueName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PauseMember:
-    """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
-    is a rule of the board."""
+    """Pause or unpause this interface in all its queues."""
 
     id: str
     actor: OperatorName
@@ -403,6 +460,16 @@ class EndCall:
 @dataclass(frozen=True, slots=True)
 class ShowOperator:
     operator: Operator
+
+
+@dataclass(frozen=True, slots=True)
+class ShowNotice:
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    operator: OperatorName
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,12 +529,16 @@ Command = (
     | SaveWrapUp
     | HangUp
     | Originate
+    | LogIn
+    | LogOut
     | PauseMember
     | ShowPop
     | EndPop
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
     | ShowLink

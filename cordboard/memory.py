@@ -7,7 +7,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Record,
+    StateRecord,
+    WrapUp,
+)
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import Gap, Remembered, Unwritten
@@ -23,11 +30,13 @@ async def remembered(
     day_began: float,
     wrapup: float,
 ) -> Remembered:
-    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, and the
-    talks that ended within the last `wrapup` seconds. Raises `PeerError`."""
+    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
+    that ended within the last `wrapup` seconds, and what the operators did last. Raises
+    `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
+    states = {state.id: state for state in await store.open_states()}
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
     for record in spooled:
@@ -37,6 +46,8 @@ async def remembered(
             calls[record.id] = replace(record, customer_id=customer)
         elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
             entries[record.id] = record
+        elif isinstance(record, StateRecord):
+            states[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
     late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
@@ -47,6 +58,7 @@ async def remembered(
         tuple(entries.values()),
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
+        tuple(state for state in states.values() if state.until is None),
     )
 
 

@@ -29,6 +29,7 @@ from cordboard.crm_core.model import (
     FactRecord,
     Interaction,
     Record,
+    StateRecord,
     WrapUp,
 )
 from cordboard.errors import UserError
@@ -38,6 +39,7 @@ _KINDS: dict[str, type[Record]] = {
     "entry": EntryRecord,
     "fact": FactRecord,
     "interaction": Interaction,
+    "state": StateRecord,
     "wrap-up": WrapUp,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}

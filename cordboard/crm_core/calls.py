@@ -33,11 +33,19 @@ from cordboard.crm_core.model import (
     FactRecord,
     Interaction,
     Record,
+    StateRecord,
     WrapUp,
     link_id,
 )
 from cordboard.crm_core.rules import FieldsError
-from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
+from cordboard.crm_core.tables import (
+    call,
+    call_fact,
+    customer,
+    interaction,
+    operator_state,
+    queue_entry,
+)
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
@@ -45,7 +53,7 @@ RECENT_AT_MOST = 500
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
 
-Row = CallRecord | EntryRecord | FactRecord | Interaction
+Row = CallRecord | EntryRecord | FactRecord | Interaction | StateRecord
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -53,6 +61,7 @@ _TABLES: dict[type[Row], Table] = {
     EntryRecord: queue_entry,
     Interaction: interaction,
     FactRecord: call_fact,
+    StateRecord: operator_state,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -60,6 +69,7 @@ _NEW = "new_"
 _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
+_STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
 
 class RecordsError(PeerError):
@@ -212,6 +222,19 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(call_fact.c.id))
         return records(FactRecord, rows)
 
+    async def open_states(self) -> list[StateRecord]:
+        """The states of operators that had not ended when they were last heard of."""
+        chosen = _STATE.where(operator_state.c.until.is_(None))
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
+    async def states(self, since: float, until: float) -> list[StateRecord]:
+        """The states in which operators were between these moments, in order."""
+        over = operator_state.c.until.is_(None) | (operator_state.c.until > since)
+        chosen = _STATE.where(operator_state.c.since < until, over)
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -234,6 +257,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("id",)),
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
+    (StateRecord, ("id",)),
 )
 
 
@@ -269,7 +293,7 @@ def _wrap_up(connection: Connection, written: WrapUp) -> None:
 
 
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
-    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    """`group` with each call, entry and state but once, as it would be after all of it: a
     call is told again and again in the second in which it comes in."""
     rows: dict[str, Record] = {}
     others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
@@ -279,7 +303,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord):
+        elif isinstance(record, EntryRecord | StateRecord):
             rows[record.id] = record
         else:
             others.append(record)
