@@ -32,7 +32,7 @@ Queues = Annotated[
     list[str] | None,
     typer.Option(
         "--queue",
-        help="A queue to serve, with a penalty behind it if you like: support-ru:1. Again for more.",
+        help="A queue to serve, perhaps with a penalty: support-ru:1. Again for more.",
     ),
 ]
 Mobile = Annotated[str | None, typer.Option(help="Where personal calls are put through.")]
