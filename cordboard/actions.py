@@ -5,8 +5,46 @@ Who may ask for what was settled before (screenpop.api).
 
 from __future__ import annotations
 
-from cordboard.desk import ActionAsked, Call, Command, HangUp, SaveWrapUp, Tell
+import json
+from typing import Any
+
+from cordboard.crm_core.model import AuditRecord
+from cordboard.desk import (
+    ActionAsked,
+    Audit,
+    Call,
+    Command,
+    HangUp,
+    SaveWrapUp,
+    Tell,
+)
 from cordboard.events import CallId
+
+AUDITED = frozenset({("call", "move")})
+"""What is written down, with its reason, before it is done; so is all that is done to another
+operator."""
+
+
+def is_audited(asked: ActionAsked) -> bool:
+    forced = asked.kind == "operator" and asked.actor != asked.target
+    return forced or (asked.kind, asked.action) in AUDITED
+
+
+def audited(asked: ActionAsked, before: dict[str, Any], now: float) -> Audit:
+    """The command to write down who asks for what, and why; `before` is how things stand."""
+    record = AuditRecord(
+        asked.id,
+        now,
+        asked.actor,
+        asked.role,
+        asked.kind,
+        asked.action,
+        asked.target,
+        asked.reason,
+        json.dumps(before, ensure_ascii=False),
+        json.dumps(asked.args, ensure_ascii=False),
+    )
+    return Audit(asked, record)
 
 
 def command_for(asked: ActionAsked, call: Call | None) -> Command:

@@ -13,8 +13,9 @@ from collections.abc import Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.actions import command_for
+from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
+from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
@@ -24,6 +25,7 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmRaised,
     AnyFact,
+    Audited,
     Call,
     CallState,
     Command,
@@ -32,6 +34,7 @@ from cordboard.desk import (
     CustomerFound,
     EndCall,
     Originate,
+    PolicyChanged,
     Pop,
     PopEnd,
     Remark,
@@ -58,12 +61,14 @@ from cordboard.links import Links
 from cordboard.outgoing import Outgoing
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
 from cordboard.queue.operators import PHONE_LOST, Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
     contact,
     fact_record,
+    handled_record,
     recalled,
 )
 from cordboard.shifts import Shifts
@@ -79,8 +84,8 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._floor = Floor(rules.threshold, rules.short_abandon)
-        self._arrivals = Arrivals(rules)
+        self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
+        self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
         self._cards = Cards(rules.wrapup, rules.wrapup_limit)
@@ -90,9 +95,15 @@ class Board:
         self._alarms = Alarms()
         self._outgoing = Outgoing()
         self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
+        self._announcements = Announcements(rules.announcing)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
+
+    @property
+    def rules(self) -> Rules:
+        """The settings as they are now: the policy may be another than at the start."""
+        return self._rules
 
     @property
     def live_calls(self) -> int:
@@ -107,6 +118,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "announced": self._announcements,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -167,18 +179,27 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case PolicyChanged():
+                self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
+                self._out += self._announcements.originated(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
+            case ActionAsked(kind="operator") if is_audited(fact):
+                standing = self._shifts.standing(OperatorName(fact.target))
+                self._out.append(audited(fact, standing, now))
             case ActionAsked(kind="operator"):
-                if fact.action in ("done", "unpause"):
-                    self._end_wrapups(OperatorName(fact.target))
-                self._out += self._shifts.asked(fact, now)
+                self._change_state(fact)
+            case Audited(asked=ActionAsked(kind="operator")):
+                if fact.error is None:
+                    self._change_state(fact.asked)
+                else:
+                    self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
@@ -196,6 +217,7 @@ class Board:
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
         self._out += self._shifts.settle(now)
+        self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
 
@@ -222,6 +244,7 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -271,6 +294,7 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._arrivals.known(call), force=True)
+        self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or was_out):
@@ -308,7 +332,7 @@ class Board:
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
         left = self._waits.leave(fact, call, self._now)
-        self._out += left
+        self._out += self._announcements.hush(fact.call) + left
         self._shifts.left(fact.call)
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
@@ -463,6 +487,11 @@ class Board:
         self._waits.over(call.id)
         self._forget_if_over(call.id)
 
+    def _change_state(self, asked: ActionAsked) -> None:
+        if asked.action in ("done", "unpause"):
+            self._end_wrapups(OperatorName(asked.target))
+        self._out += self._shifts.asked(asked, self._now)
+
     # Wrap-up
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
@@ -491,6 +520,8 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        waiting = self._waits.places(self._calls)
+        self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._end_wrapup(pop)
@@ -503,6 +534,10 @@ class Board:
             self._day = day
 
     # Operators and queues
+
+    def _estimate(self, entry: Entry, place: int) -> float | None:
+        """How long this caller has still to wait, in seconds."""
+        return None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""
@@ -527,6 +562,7 @@ class Board:
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
+        self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

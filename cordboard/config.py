@@ -165,6 +165,7 @@ class Routing(Section):
 
 class Crm(Section):
     statuses: list[str] = ["new", "regular", "vip", "debtor", "blocked"]
+    segments: list[str] = []
     languages: list[str] = ["ru", "bg", "en"]
     currency: str = Field(default="RUB", pattern=r"^[A-Z]{3}$")
     results: list[str] = ["resolved", "callback", "complaint", "order", "wrong-number", "other"]
@@ -181,6 +182,7 @@ class Desk(Section):
     wrapup_limit_seconds: float = Field(default=600, ge=0)
     misses: int = Field(default=3, ge=0)
     phones: Annotated[str, AfterValidator(_pattern)] = "PJSIP/[0-9]{3,5}"
+    handling_seconds: float = Field(default=180, gt=0)
     lookup_deadline_ms: int = Field(default=300, ge=10)
 
     @model_validator(mode="after")
@@ -227,6 +229,7 @@ OWN_PAUSES = ("wrap-up", "missed", "declined", "phone-lost", "forced")
 PAUSES = [
     Pause(name="break", minutes=15, text={"en": "Break", "ru": "Перерыв", "bg": "Почивка"}),
     Pause(name="lunch", minutes=60, text={"en": "Lunch", "ru": "Обед", "bg": "Обяд"}),
+    Pause(name="training", text={"en": "Training", "ru": "Обучение", "bg": "Обучение"}),
     Pause(name="meeting", text={"en": "Meeting", "ru": "Совещание", "bg": "Среща"}),
     Pause(
         name="back-office",
@@ -234,6 +237,22 @@ PAUSES = [
     ),
 ]
 """Where the configuration has no [[pause]]."""
+
+
+class Announce(Section):
+    """What waiting callers are told of their place and their wait. `every` 0: nothing."""
+
+    first: float = Field(default=30, ge=0)
+    every: float = Field(default=60, ge=0)
+    places: int = Field(default=10, ge=0)
+    minutes: int = Field(default=30, ge=0)
+    at_once: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if 0 < self.every < 15:
+            raise ValueError("one announcement takes up to 15 seconds: every = 15 or more, or 0")
+        return self
 
 
 class Recorder(Section):
@@ -263,6 +282,7 @@ class Settings(BaseSettings):
     crm: Crm = Crm()
     desk: Desk = Desk()
     pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
+    announce: Announce = Announce()
     recorder: Recorder = Recorder()
 
     @classmethod

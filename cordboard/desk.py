@@ -11,6 +11,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
+    AuditRecord,
     CallRecord,
     Card,
     EntryRecord,
@@ -22,9 +23,11 @@ from cordboard.crm_core.model import (
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator, Post
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Inputs
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -65,19 +68,22 @@ the machine's clock was set while calls lived."""
 @dataclass(frozen=True, slots=True)
 class RouteAsked:
     """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
-    waits for `SendRoute`."""
+    waits for `SendRoute`; `ivr` are the answers that the caller gave to menus before."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str
     dialled: str
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number."""
+    `e164` and `country` are None where the number is no number, `calls_today` where it was not
+    asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -85,6 +91,7 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    calls_today: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +111,15 @@ class Unwritten:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
-    the current day, and talks whose wrap-up may not be over."""
+    the current day, talks whose wrap-up may not be over, and what calls took of their operators,
+    oldest first."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    handled: tuple[Handled, ...] = ()
     states: tuple[StateRecord, ...] = ()
     """What each operator did when last heard of."""
 
@@ -131,6 +140,14 @@ class CustomerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The rule file was changed, and is good. Calls that ask for a route from now on go by it;
+    whoever has one keeps it."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class ActionAsked:
     """Somebody at a console, or a program with a token, asks for something to be done.
 
@@ -146,6 +163,15 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was asked for stands in the audit, and may be done now; with an `error`, in words, it
+    does not, and may not."""
+
+    asked: ActionAsked
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +218,9 @@ AnyFact = (
     | Remembered
     | UsersChanged
     | CustomerChanged
+    | PolicyChanged
     | ActionAsked
+    | Audited
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -205,6 +233,20 @@ AnyFact = (
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """What waiting callers are told: the `first` time after so many seconds, then `every` so many
+    (0: never), their place up to `places`, their wait up to so many `minutes`. `at_once` is how
+    many are told at one time, `language` that of callers of whom no other is known."""
+
+    first: float = 30.0
+    every: float = 60.0
+    places: int = 10
+    minutes: int = 30
+    at_once: int = 10
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -214,6 +256,9 @@ class Rules:
     """How long an operator is in wrap-up who does not say anything."""
     threshold: float
     short_abandon: float
+    handling: float = 180.0
+    """What a call takes of an operator, before any was measured."""
+    announcing: Announcing = Announcing()
     wrapup_limit: float = 600.0
     """How long at most, with all extensions."""
     misses: int = 0
@@ -231,8 +276,12 @@ class Arrival:
     dialled: str
     at: float
     ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
     found: CustomerFound | None = None
     decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +377,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
+    """Where `since` is given, it is also asked how often the number has called from then on."""
+
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +416,14 @@ class SaveWrapUp:
     note: str
     result: str | None
     first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Write this down; only when it is written, what was asked for may be done."""
+
+    asked: ActionAsked
+    record: AuditRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +473,28 @@ class LogOut:
     pbx: PbxName
     interface: str
     queues: tuple[QueueName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
+    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
+    channel that says it."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    uniqueid: Uniqueid
+    language: str
+    place: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End this announcement, if it is not over."""
+
+    pbx: PbxName
+    channel_id: Linkedid
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,10 +609,13 @@ Command = (
     | CountFallbacks
     | Save
     | SaveWrapUp
+    | Audit
     | HangUp
     | Originate
     | LogIn
     | LogOut
+    | Announce
+    | Hush
     | PauseMember
     | ShowPop
     | EndPop

@@ -106,6 +106,13 @@ class Shifts:
         self._boots: dict[PbxName, str] = {}
         self._before: dict[PbxName, tuple[Operator, ...]] = {}
 
+    def standing(self, name: OperatorName) -> dict[str, str | None]:
+        """The state of an operator, for the audit."""
+        operator = self._floor.operator(name)
+        if operator is None:
+            return {}
+        return {"state": operator.state, "reason": operator.reason, "phone": operator.phone}
+
     # What people ask for
 
     def asked(self, fact: ActionAsked, now: float) -> list[Command]:

@@ -16,6 +16,8 @@ from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
+    Audit,
+    Audited,
     EndNotice,
     LogIn,
     LogOut,
@@ -72,6 +74,8 @@ class Desk(board_desk.Desk):
         given = super().tell(*facts, after=after)
         if self.obeys:
             for one in given:
+                if isinstance(one, Audit):
+                    self.tell(Audited(one.asked, None))
                 if isinstance(one, PauseMember):
                     self.members[one.interface] = one.reason if one.paused else None
                     self.tell(ActionDone(one.id, one.actor, None))
@@ -352,9 +356,22 @@ def test_a_supervisors_doing_is_told_with_who_and_why(desk: Desk) -> None:
 def test_a_refused_action_is_told_in_the_pbxs_words_and_changes_nothing() -> None:
     desk = Desk(obeys=False)
     desk.ask(ANNA, "pause", by=OLGA, pause="lunch")
+    assert desk.all(PauseMember) == []
+    desk.tell(Audited(desk.last(Audit).asked, None))
     desk.tell(ActionDone("a1", OLGA, "Interface not found"))
     assert desk.last(Tell).error == "Interface not found"
     assert desk.all(ShowNotice) == []
+
+
+def test_what_cannot_be_written_down_is_not_done(desk: Desk) -> None:
+    desk.obeys = False
+    desk.ask(ANNA, "logout", by=OLGA, reason="gone home")
+    record = desk.last(Audit).record
+    assert (record.actor, record.target, record.reason) == (OLGA, ANNA, "gone home")
+    assert '"ready"' in record.before
+    desk.tell(Audited(desk.last(Audit).asked, "the database is away"))
+    assert desk.last(Tell).error == "the database is away"
+    assert desk.all(LogOut) == []
 
 
 # Logging in and out
@@ -487,7 +504,7 @@ def test_a_restarted_server_takes_up_the_rows_and_what_the_pbx_forgot(boot: str)
     after.board = Board(RULES)
     after.now = before.now + 40
     after.members[PHONES[ANNA]] = "lunch" if boot == "boot" else None
-    after.tell(Remembered((), (), (), {}, left))
+    after.tell(Remembered((), (), states=left))
     after.start(boot)
     (shown,) = (o for o in after.board._floor.operators if o.name == ANNA)
     assert (shown.state, shown.reason) == ("paused", "lunch")
