@@ -5,7 +5,7 @@ AGI and AMI are two connections, and either may bring the news of a call first.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from cordboard.desk import (
     SendRoute,
 )
 from cordboard.events import Linkedid, PbxName
+from cordboard.queue.decisions import Decision
 from cordboard.queue.routing import Caller, decide
 from cordboard.records import reasons_json
 
@@ -31,8 +32,10 @@ ARRIVAL_KEPT = 3600.0
 class Arrivals:
     """The callers of whom something is known, by PBX and Linkedid."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, review: Callable[[Decision], Decision]) -> None:
+        """`review` takes out of a decision what cannot be done at the moment."""
         self._rules = rules
+        self._review = review
         self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
 
     def __len__(self) -> int:
@@ -100,8 +103,9 @@ class Arrivals:
             found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
         )
         local = datetime.fromtimestamp(now, self._rules.zone)
-        arrival.ask, arrival.decision = None, decide(self._rules.policy, caller, local)
-        return [SendRoute(ask, arrival.decision)]
+        decision = self._review(decide(self._rules.policy, caller, local))
+        arrival.ask, arrival.decision = None, decision
+        return [SendRoute(ask, decision)]
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -18,11 +18,13 @@ ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A customer's personal manager: a colleague, reachable at `mobile` (E.164) where given."""
+    """A customer's personal manager: a colleague, reachable at `mobile` (E.164) and at the desk's
+    `phone`, such as PJSIP/1001, where given."""
 
     name: str
     display_name: str
     mobile: str | None
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

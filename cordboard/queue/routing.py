@@ -224,7 +224,7 @@ def _personal(first: First, caller: Caller) -> Personal | None:
     manager = caller.card.customer.manager if caller.card else None
     if manager is None:
         return None
-    return Personal(first.who, manager.name, None, manager.mobile, first.seconds)
+    return Personal(first.who, manager.name, manager.phone, manager.mobile, first.seconds)
 
 
 def _language(policy: Policy, caller: Caller) -> str:

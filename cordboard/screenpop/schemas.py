@@ -148,8 +148,22 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class SeenArgs(Taken):
+    """The id of a missed call."""
+
+    id: Words
+
+
+class Seen(Taken):
+    """The operator knows of the call that he missed."""
+
+    action: Literal["seen"]
+    args: SeenArgs
+    reason: OneLine = ""
+
+
 CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
-OperatorAction = Annotated[Pause | Unpause | Place, Field(discriminator="action")]
+OperatorAction = Annotated[Pause | Unpause | Place | Seen, Field(discriminator="action")]
 
 
 class ManagerGiven(Given):
