@@ -5,10 +5,12 @@ AGI and AMI are two connections, and either may bring the news of a call first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from cordboard.crm_core.model import Card
 from cordboard.cti.facts import Offered
 from cordboard.desk import (
     Arrival,
@@ -18,12 +20,17 @@ from cordboard.desk import (
     FindCustomer,
     RouteAsked,
     Rules,
+    Save,
     SendRoute,
 )
-from cordboard.events import Linkedid, PbxName
+from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Decision
-from cordboard.queue.routing import Caller, decide
-from cordboard.records import reasons_json
+from cordboard.queue.floor import Floor
+from cordboard.queue.routing import Approach, Caller, Seat, Situation, weigh
+from cordboard.records import decided_record, reasons_json
+
+ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
+"""The states of an operator whom no caller of their own is brought, also not at the mobile."""
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -32,10 +39,9 @@ ARRIVAL_KEPT = 3600.0
 class Arrivals:
     """The callers of whom something is known, by PBX and Linkedid."""
 
-    def __init__(self, rules: Rules, review: Callable[[Decision], Decision]) -> None:
-        """`review` takes out of a decision what cannot be done at the moment."""
-        self._rules = rules
-        self._review = review
+    def __init__(self, rules: Rules, floor: Floor) -> None:
+        self.rules = rules
+        self._floor = floor
         self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
 
     def __len__(self) -> int:
@@ -48,13 +54,15 @@ class Arrivals:
         if (pbx, linkedid) in self._arrivals:
             return []
         self._arrivals[pbx, linkedid] = Arrival(number, dialled, now)
-        return [FindCustomer(pbx, linkedid, number)]
+        since = self._midnight(now) if "calls_today" in self.rules.policy.keys else None
+        return [FindCustomer(pbx, linkedid, number, since)]
 
     def asked(self, fact: RouteAsked, now: float) -> list[Command]:
         """The dialplan waits for a route, and gets it when it is known who calls."""
         commands = self.heard(fact.pbx, fact.linkedid, fact.number, fact.dialled, now)
         arrival = self._arrivals[fact.pbx, fact.linkedid]
         arrival.ask, arrival.dialled = fact.ask, fact.dialled
+        arrival.ivr, arrival.callback = fact.ivr, fact.callback
         return commands + self._decide(arrival, now)
 
     def found(self, fact: CustomerFound, now: float) -> list[Command]:
@@ -95,17 +103,57 @@ class Arrivals:
             if now - arrival.at > ARRIVAL_KEPT and key not in live:
                 del self._arrivals[key]
 
+    def decided(self, call: Call) -> list[Command]:
+        """What was decided of the call since this was asked last, to be kept with its inputs."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None:
+            return []
+        fresh, arrival.unsaved = arrival.unsaved, ()
+        return [Save(decided_record(call.id, *each)) for each in fresh]
+
+    def again(
+        self, pbx: PbxName, linkedid: Linkedid, card: Card | None, now: float
+    ) -> Decision | None:
+        """What the policy says of the caller now, with this card; None for a call that no route
+        was ever decided for. Nobody is told: the call is where it is."""
+        arrival = self._arrivals.get((pbx, linkedid))
+        if arrival is None or arrival.found is None or arrival.decision is None:
+            return None
+        arrival.found = replace(arrival.found, card=card, failed=False)
+        return self._weigh(arrival, arrival.found, now)
+
     def _decide(self, arrival: Arrival, now: float) -> list[Command]:
         found, ask = arrival.found, arrival.ask
         if found is None or ask is None:
             return []
-        caller = Caller(
-            found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
+        arrival.ask = None
+        return [SendRoute(ask, self._weigh(arrival, found, now))]
+
+    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Decision:
+        number = found.e164 or arrival.number
+        situation = Situation(
+            Caller(number, found.country, found.card, found.failed),
+            Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
+            datetime.fromtimestamp(now, self.rules.zone),
+            partial(self._floor.standing, now=now),
+            self._seat,
         )
-        local = datetime.fromtimestamp(now, self._rules.zone)
-        decision = self._review(decide(self._rules.policy, caller, local))
-        arrival.ask, arrival.decision = None, decision
-        return [SendRoute(ask, decision)]
+        arrival.decision, inputs = weigh(self.rules.policy, situation)
+        arrival.unsaved = (*arrival.unsaved, (now, arrival.decision, inputs))
+        return arrival.decision
+
+    def _seat(self, name: OperatorName) -> Seat | None:
+        operator = self._floor.operator(name)
+        if operator is None:
+            return None
+        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
+        unknown = not operator.memberships and operator.work == "idle"
+        ready = unknown or operator.state == "ready"
+        return Seat(operator.phone, ready, operator.state in ENGAGED)
+
+    def _midnight(self, now: float) -> float:
+        local = datetime.fromtimestamp(now, self.rules.zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def new_call(fact: Offered, now: float) -> Call:

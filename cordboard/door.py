@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Callable, Sequence
 
 from prometheus_client import Histogram
@@ -18,6 +19,11 @@ from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0
 """Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
+ANSWERS_AT_MOST = 20
+ANSWERS_CHARACTERS = 1000
+CALLBACK = "callback"
+"""The one answer that is ours: `callback=1` is a call that we call back."""
+_ANSWER = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x1f\x7f&=]{0,80})")
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
 
@@ -64,16 +70,17 @@ class Door:
 
     async def _route(self, session: AgiSession) -> Variables:
         began = asyncio.get_running_loop().time()
-        linkedid, dialled, pbx_name, mark, answers = (*session.arguments, *[""] * 5)[:5]
+        linkedid, dialled, pbx_name, mark, said = (*session.arguments, *[""] * 5)[:5]
         pbx = self._pbx(pbx_name)
         if mark == FORGED or session.tampered:
             self._forger(pbx, session.env.get("agi_channel", ""))
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         number = session.env.get("agi_callerid", "")
         dialled = dialled or session.env.get("agi_extension", "")
-        answer = await self._ask(
-            RouteAsked(self._name(pbx, known), pbx, known, number, dialled, _answers(answers))
-        )
+        ivr = answers(said)
+        callback = ivr.pop(CALLBACK, "") == "1"
+        ask = self._name(pbx, known)
+        answer = await self._ask(RouteAsked(ask, pbx, known, number, dialled, ivr, callback))
         assert isinstance(answer, SendRoute)
         self._seconds.observe(asyncio.get_running_loop().time() - began)
         return _variables(answer.decision)
@@ -143,10 +150,11 @@ def _variables(decision: Decision) -> Variables:
     return found
 
 
-def _answers(said: str) -> dict[str, str]:
-    """What a script has asked of the caller: `choice=2&card=77`."""
-    pairs = (pair.partition("=") for pair in said.split("&"))
-    return {name: value for name, equals, value in pairs if name and equals}
+def answers(said: str) -> dict[str, str]:
+    """What a caller answered to the menus before us, from `key=value&key=value`; what is not
+    written so, or is too much, is left out."""
+    found = (_ANSWER.fullmatch(pair) for pair in said[:ANSWERS_CHARACTERS].split("&"))
+    return dict([(each[1], each[2]) for each in found if each][:ANSWERS_AT_MOST])
 
 
 def _seconds(said: str) -> float:

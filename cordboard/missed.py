@@ -12,8 +12,8 @@ KEPT = 8 * 3600.0
 AT_MOST = 20
 """Of one operator; the oldest go first."""
 
-SKIPPED = "personal-skipped"
-"""The reason for not ringing at whose caller it is: they cannot take him now."""
+SKIPPED = "personal-away"
+"""The reason of a decision not to ring at whose caller it is: they cannot take him now."""
 
 
 class MissedCalls:

@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from cordboard.crm_core.model import FactRecord
 from cordboard.cti.facts import Detoured
 from cordboard.desk import BackAsked, Call, Command, Save, SendPlace
-from cordboard.events import CallId, OperatorName, QueueName, derived_id
-from cordboard.missed import SKIPPED
-from cordboard.queue.decisions import Decision, Personal, Reason
+from cordboard.events import CallId, QueueName, derived_id
+from cordboard.queue.decisions import Personal, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-
-_ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
-"""The states of an operator to whom no call is brought, at the desk or at the mobile."""
 
 
 class Places:
@@ -34,23 +29,6 @@ class Places:
 
     def __len__(self) -> int:
         return len(self._kept)
-
-    def review(self, decision: Decision) -> Decision:
-        """The decision without an attempt that nobody could take, and why."""
-        first = decision.personal
-        if first is None:
-            return decision
-        operator = self._floor.operator(OperatorName(first.name))
-        state = operator.state if operator else None
-        # A desk phone that serves no queue tells us nothing: it is tried.
-        desk = first.desk
-        if operator and operator.memberships and state == "offline":
-            desk = None
-        if state not in _ENGAGED and (desk or first.mobile):
-            return replace(decision, personal=replace(first, desk=desk))
-        args = {"who": first.who, "operator": first.name, "state": state or "offline"}
-        skipped = Reason(SKIPPED, args)
-        return replace(decision, personal=None, reasons=(*decision.reasons, skipped))
 
     def keep(self, call: Call, now: float) -> list[Command]:
         """The call goes to somebody in person first; nothing where it does not."""

@@ -49,7 +49,6 @@ _CUSTOMER_COLUMNS = (
     app_user.c.name.label("manager_name"),
     app_user.c.display_name.label("manager_display_name"),
     app_user.c.mobile.label("manager_mobile"),
-    app_user.c.phone.label("manager_phone"),
     phone.c.e164,
 )
 _INTERACTION_COLUMNS = tuple(interaction.c[field.name] for field in fields(Interaction))
@@ -316,12 +315,7 @@ def _customer(rows: Sequence[Row[Any]]) -> Customer:
     first = rows[0]
     manager = None
     if first.manager_name is not None:
-        manager = Manager(
-            first.manager_name,
-            first.manager_display_name,
-            first.manager_mobile,
-            first.manager_phone,
-        )
+        manager = Manager(first.manager_name, first.manager_display_name, first.manager_mobile)
     return Customer(
         id=first.id,
         kind=kind_of(first.kind),

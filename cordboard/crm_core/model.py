@@ -6,30 +6,32 @@ in the one currency of the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cordboard.events import derived_id
 
 CustomerKind = Literal["person", "organisation"]
+Attribute = str | int | float | bool
+"""What a customer's attribute may be; its name is the house's own."""
 Role = Literal["operator", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """A customer's personal manager: a colleague, reachable at `mobile` (E.164) and at the desk's
-    `phone`, such as PJSIP/1001, where given."""
+    """A customer's personal manager: a colleague, reachable at `mobile` (E.164) where given."""
 
     name: str
     display_name: str
     mobile: str | None
-    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """`phones` are E.164, the first is the main one. `status` is one of the configured list."""
+    """`phones` are E.164, the first is the main one. `status` is one of the configured list;
+    `segment`, `tags` and `attributes` are whatever the house tells its customers apart by."""
 
     id: str
     kind: CustomerKind
@@ -41,6 +43,10 @@ class Customer:
     balance_minor: int | None
     created_at: float
     updated_at: float
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class Draft:
     language: str | None = None
     manager: str | None = None
     balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +202,24 @@ class WrapUp:
     first: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Who made somebody else's call or state another, in what role, and why; written before it is
+    done, and never changed. `id` is the action's, `kind` what `target` is (`call`, `operator`);
+    `before` and `after`, as it was and as it was asked for, are JSON."""
+
+    id: str
+    at: float
+    actor: str
+    role: str
+    kind: str
+    action: str
+    target: str
+    reason: str
+    before: str
+    after: str
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -204,4 +232,4 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp
+Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp | AuditRecord
