@@ -298,9 +298,14 @@ class Writer:
                     "since": since,
                     "counts": counts,
                 }
-            case desk.ShowWaiting(queue, entries):
+            case desk.ShowWaiting(queue, entries, estimates):
                 calls = [entry.call for entry, _ in entries]
-                return {"decision": "waiting", "queue": queue, "calls": calls}
+                return {
+                    "decision": "waiting",
+                    "queue": queue,
+                    "calls": calls,
+                    "estimates": list(estimates),
+                }
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 
@@ -310,6 +315,8 @@ class Writer:
         match record:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
+            case crm.PolicyRecord():
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():

@@ -70,11 +70,9 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "operators", "changed": [operator(shown)]}
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
-        case ShowWaiting(queue=name, waiting=waiting):
-            places = _places(each for each, _ in waiting)
-            entries = [
-                entry(e, c, place, names) for place, (e, c) in zip(places, waiting, strict=True)
-            ]
+        case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
+            rows = zip(_places(each for each, _ in waiting), waiting, estimates, strict=True)
+            entries = [entry(e, c, place, wait, names) for place, (e, c), wait in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowMissed(missed=shown_missed):
             return {"type": "missed", "missed": missed(shown_missed, names)}
@@ -139,12 +137,17 @@ def customer(shown: Customer, currency: str) -> Message:
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
         "currency": currency,
+        "segment": shown.segment,
+        "tags": list(shown.tags),
+        "do_not_disturb": shown.do_not_disturb,
+        "attributes": dict(shown.attributes),
     }
 
 
 def interaction(shown: Interaction, names: Names) -> Message:
     return {
         "id": shown.id,
+        "call": shown.call_id,
         "operator": shown.operator,
         "operator_name": names.get(shown.operator or "", shown.operator),
         "queue": shown.queue,
@@ -235,7 +238,7 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
+def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: Names) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -246,6 +249,7 @@ def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
         "priority": shown.priority,
         "since": moment(shown.entered),
         "away": _away(call, names) if shown.away else None,
+        "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names),
         "unseen": unseen(call.unseen),
     }
