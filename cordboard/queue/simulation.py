@@ -149,6 +149,9 @@ class Simulation:
         while self._events:
             self._now, _, step, args = heapq.heappop(self._events)
             step(*args)
+        for clerk in self._run.clerks:
+            if clerk.here:
+                self._leave_desk(clerk)
         self._run.ended = max((s.left for s in self._run.stays if s.left < math.inf), default=last)
         return self._run
 
@@ -173,7 +176,7 @@ class Simulation:
         edges = [begin, *(t for pause in sorted(group.pauses) for t in span(pause)), end]
         for day in days:
             for place, edge in enumerate(edges):
-                if not (edge == DAY and begin == 0 and day + 1 in days):
+                if not (edge == DAY and begin == 0):  # round the clock, also after the last call
                     self._at(day * DAY + edge, self._come if place % 2 == 0 else self._go, clerk)
 
     def _come(self, clerk: Clerk) -> None:
