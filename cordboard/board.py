@@ -54,6 +54,7 @@ from cordboard.events import (
     Linkedid,
     OperatorName,
     PbxName,
+    QueueName,
     Uniqueid,
 )
 from cordboard.links import Links
@@ -104,6 +105,11 @@ class Board:
     def rules(self) -> Rules:
         """The settings as they are now: the policy may be another than at the start."""
         return self._rules
+
+    @property
+    def queues(self) -> frozenset[QueueName]:
+        """All that any PBX has told of."""
+        return self._floor.queues
 
     @property
     def live_calls(self) -> int:
@@ -509,8 +515,9 @@ class Board:
     # Operators and queues
 
     def _estimate(self, entry: Entry, place: int) -> float | None:
-        """How long this caller has still to wait, in seconds."""
-        return None
+        """How long this caller has still to wait, in seconds, by our own forecast."""
+        entries = self._floor.line(entry.queue).entries
+        return self._floor.waits(entry.queue)[entries.index(entry)]
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""

@@ -315,6 +315,8 @@ class Writer:
         match record:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
+            case crm.PolicyRecord():
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():

@@ -33,6 +33,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    PolicyRecord,
     Record,
     WrapUp,
     link_id,
@@ -44,6 +45,7 @@ from cordboard.crm_core.tables import (
     call_fact,
     customer,
     interaction,
+    policy,
     queue_entry,
 )
 from cordboard.errors import PeerError
@@ -66,7 +68,7 @@ class CallerRow(NamedTuple):
     balance_minor: int | None
 
 
-Row = CallRecord | EntryRecord | FactRecord | Interaction | AuditRecord
+Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -75,6 +77,7 @@ _TABLES: dict[type[Row], Table] = {
     Interaction: interaction,
     FactRecord: call_fact,
     AuditRecord: audit,
+    PolicyRecord: policy,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -104,9 +107,9 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts and audits appended, one that is there already but once; wrap-ups as by
-        `Interactions.save_wrapup`. So a group whose fate is not known,
-        because the deadline passed in the middle of its commit, may be written again.
+        facts, rule files and audits appended, one that is there already but once; wrap-ups as by
+        `Interactions.save_wrapup`. So a group whose fate is not known, because the deadline passed
+        in the middle of its commit, may be written again.
 
         Over an interaction or a call that has them already, a customer, a result and a note are
         kept where the record has none, and an interaction's customer also where it has another
@@ -139,6 +142,29 @@ class Calls:
         key = as_id(call_id)
         rows = await self._database.rows(_CALL.where(call.c.id == key)) if key else ()
         return records(CallRecord, rows)[0] if rows else None
+
+    async def calls_named(self, linkedid: str) -> list[CallRecord]:
+        """The calls that a PBX knew by this Linkedid, which comes again after a restart; newest
+        first."""
+        chosen = _CALL.where(call.c.linkedid == linkedid).order_by(call.c.started_at.desc())
+        return records(CallRecord, await self._database.rows(chosen.limit(RECENT_AT_MOST)))
+
+    async def calls_from(self, number: str, since: float, *, but: tuple[str, str]) -> int:
+        """How many calls came from this number at `since` or later, `but` the one of that PBX and
+        Linkedid, which may stand here already or not yet."""
+        chosen = select(func.count()).where(
+            call.c.number == number,
+            call.c.started_at >= since,
+            call.c.direction == "in",
+            (call.c.pbx != but[0]) | (call.c.linkedid != but[1]),
+        )
+        return int((await self._database.rows(chosen))[0][0])
+
+    async def policy(self, fingerprint: str) -> str | None:
+        """The rule file with this fingerprint."""
+        chosen = select(policy.c.text).where(policy.c.fingerprint == fingerprint)
+        rows = await self._database.rows(chosen)
+        return rows[0].text if rows else None
 
     async def recent_calls(self, limit: int = 50) -> list[CallRecord]:
         """The last calls, newest first."""
@@ -285,12 +311,15 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
     (AuditRecord, ("id",)),
+    (PolicyRecord, ("fingerprint",)),
 )
 
 
 def _shape(record: Row) -> _Shape:
     if isinstance(record, FactRecord):
         return FactRecord, ("digest",)
+    if isinstance(record, PolicyRecord):
+        return PolicyRecord, ("fingerprint",)
     if isinstance(record, Interaction) and record.call_id and record.operator:
         return Interaction, ("call_id", "operator")
     return type(record), ("id",)
@@ -399,7 +428,7 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         )
     insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(values)
-    if kind in (FactRecord, AuditRecord):
+    if kind in (FactRecord, PolicyRecord, AuditRecord):
         return statement.on_conflict_do_nothing(index_elements=list(known_by))
     new, old = statement.excluded, table.c
     changes: dict[str, Any] = {name: new[name] for name in names if name not in ("id", *known_by)}

@@ -128,12 +128,17 @@ def customer(shown: Customer, currency: str) -> Message:
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
         "currency": currency,
+        "segment": shown.segment,
+        "tags": list(shown.tags),
+        "do_not_disturb": shown.do_not_disturb,
+        "attributes": dict(shown.attributes),
     }
 
 
 def interaction(shown: Interaction, names: Names) -> Message:
     return {
         "id": shown.id,
+        "call": shown.call_id,
         "operator": shown.operator,
         "operator_name": names.get(shown.operator or "", shown.operator),
         "queue": shown.queue,
