@@ -90,7 +90,7 @@ def test_without_abandonment_it_is_erlang_c() -> None:
     waited = fmean(wait > 1e-6 for wait in every)
     assert waited == pytest.approx(erlang.waiting(10, load), rel=0.04)
     level = fmean(wait <= 20 for wait in every)
-    assert level == pytest.approx(erlang.service_level(10, load, 200, 20), rel=0.02)
+    assert level == pytest.approx(erlang.service_level(10, load, 200, 20), rel=0.03)
     busy = fmean(c.busy / c.present for day in days for c in day.clerks)
     assert busy == pytest.approx(erlang.occupancy(10, load), rel=0.02)
 
@@ -146,7 +146,7 @@ def test_a_priority_that_grows_bounds_the_longest_wait_of_the_least_important() 
 def test_a_vip_who_comes_late_stands_behind_a_caller_who_has_waited_long_enough() -> None:
     of = run(RAISED, traffic(per_hour=172, vips=0.6))
     for late in (s for s in of.stays if s.arrival.status == "vip"):
-        for early in of.stays:
+        for early in of.stays[max(0, late.arrival.number - 100) : late.arrival.number]:
             starved = late.entered - early.entered > 30 * 11
             if early.arrival.status == "regular" and starved and early.left > late.entered:
                 assert early.left <= late.left
@@ -233,7 +233,9 @@ def test_a_manager_who_answers_takes_the_call_from_the_line() -> None:
 
 
 def test_a_caller_who_waits_too_long_goes_elsewhere() -> None:
-    vips = outcomes("first", per_hour=400, more="[personal]\nanswers = 0")
+    vips = outcomes(
+        "first", per_hour=400, hours="08:00-11:00", patience=400, more="[personal]\nanswers = 0"
+    )
     gone = [stay for stay in vips if stay.outcome == "overflowed"]
     assert len(gone) > 100
     assert all(stay.wait == pytest.approx(40) for stay in gone)
