@@ -352,10 +352,12 @@ class Simulation:
                 self._at(self._now + personal.seconds * phones, self._back, stay)
             return
         self._stand(stay)
-        place = self._place(stay)
+        self._estimate(stay, self._place(stay))
+        self._serve(stay.queue)
+
+    def _estimate(self, stay: Stay, place: int) -> None:
         stay.estimated = self._floor.waits(stay.queue)[place]
         stay.holdtime = float(self._holdtimes.get(stay.queue, 0))
-        self._serve(stay.queue)
 
     def _stand(self, stay: Stay) -> None:
         """At the end of those who have as much priority, as Asterisk does it."""
