@@ -137,6 +137,8 @@ async def test_each_action_reaches_as_far_as_its_row_says(
     body: dict[str, Any] = {"action": action, "reason": "почему"}
     if action == "call":
         body["args"] = {"number": "+79031112233"}
+    if action == "pause":
+        body["args"] = {"pause": "lunch"}
     status, answer, _ = await desk.ask("POST", path, name, json=body)
     if own or PERMITTED[kind, action][USERS[name]] == "any":  # type: ignore[index]
         assert status == 202

@@ -53,6 +53,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(say.pbx, st.sampled_from(["up", "down", "connecting"])),
     st.builds(say.alarm, st.sampled_from(["spooling", "disk-full"]), numbers),
     st.builds(say.alarm_end, st.sampled_from(["spooling", "disk-full"])),
+    st.builds(say.notice, names, st.sampled_from(["pause", "logout"])),
+    st.builds(say.notice_end, names),
     st.builds(lambda: {"type": "result", "id": "x", "ok": True, "error": None}),
 )
 
@@ -70,6 +72,7 @@ class Client:
                 ("calls", "id"),
                 ("pops", "id"),
                 ("alarms", "kind"),
+                ("notices", "operator"),
             )
         }
         self.waiting: dict[str, list[Any]] = {}
@@ -95,6 +98,10 @@ class Client:
                 self.lists["pbx"][message["pbx"]["name"]] = message["pbx"]
             case "alarm":
                 self.lists["alarms"][message["alarm"]["kind"]] = message["alarm"]
+            case "notice":
+                self.lists["notices"][message["notice"]["operator"]] = message["notice"]
+            case "notice-end":
+                self.lists["notices"].pop(message["operator"], None)
             case "alarm-end":
                 self.lists["alarms"].pop(message["kind"], None)
 

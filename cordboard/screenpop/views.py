@@ -68,6 +68,7 @@ class Picture:
         self.calls: dict[str, Message] = {}
         self.pops: dict[str, Message] = {}
         self.alarms: dict[str, Message] = {}
+        self.notices: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
 
     @classmethod
@@ -81,6 +82,7 @@ class Picture:
             picture.waiting.setdefault(entry["queue"], []).append(entry)
         picture.calls = {item["id"]: item for item in snapshot["calls"]}
         picture.alarms = {item["kind"]: item for item in snapshot["alarms"]}
+        picture.notices = {item["operator"]: item for item in snapshot["notices"]}
         for pop in snapshot["pops"]:
             picture._put_pop(pop)
         return picture
@@ -105,6 +107,13 @@ class Picture:
             case "operators":
                 self.operators.update((item["name"], item) for item in message["changed"])
                 return [(message, EVERYONE)]
+            case "notice":
+                about = message["notice"]["operator"]
+                self.notices[about] = message["notice"]
+                return [(message, owned([about]))]
+            case "notice-end":
+                about = message["operator"]
+                return [(message, owned([about]))] if self.notices.pop(about, None) else []
             case "queues":
                 self.queues.update((item["name"], item) for item in message["changed"])
                 return [(message, EVERYONE)]
@@ -149,6 +158,9 @@ class Picture:
                 (pop for pop in self.pops.values() if viewer in owned([pop["operator"]])),
                 key=lambda pop: (pop["at"], pop["id"]),
             ),
+            "notices": [
+                notice for about, notice in sorted(self.notices.items()) if viewer in owned([about])
+            ],
             "alarms": [alarm for _, alarm in sorted(self.alarms.items()) if viewer in SUPERVISORS],
         }
 
