@@ -34,9 +34,21 @@ function useAsked() {
   }, []);
 }
 
-/** Asks for an action upon oneself. */
-async function ask(/** @type {string} */ action, /** @type {Record<string, any>} */ args = {}) {
-  if (asked.busy) return false;
+let running = "";
+/** @type {Promise<unknown>} */
+let last = Promise.resolve();
+
+/** Asks for an action upon oneself, one after the other; the same one but once. */
+function ask(/** @type {string} */ action, /** @type {Record<string, any>} */ args = {}) {
+  if (running === action) return Promise.resolve(false);
+  running = action;
+  const before = last;
+  const asking = before.then(() => send(action, args));
+  last = asking;
+  return asking;
+}
+
+async function send(/** @type {string} */ action, /** @type {Record<string, any>} */ args) {
   Object.assign(asked, { busy: true, error: "" });
   changed();
   try {
@@ -49,6 +61,7 @@ async function ask(/** @type {string} */ action, /** @type {Record<string, any>}
     return false;
   } finally {
     asked.busy = false;
+    if (running === action) running = "";
     changed();
   }
 }
@@ -148,7 +161,7 @@ function LoginForm() {
             value=${phone}
             maxlength="100"
             autocomplete="off"
-            spellcheck="false"
+            spellcheck=${false}
             data-testid="login-phone"
             onInput=${(/** @type {any} */ event) => setPhone(event.target.value)}
           />
