@@ -98,7 +98,7 @@ export function OwnState() {
   if (!own) return null;
   const out = own.queues.length === 0;
   return html`<span class="own" data-testid="own-state" data-out=${out}>
-    <${StatePill} state=${own.state} group="operator" since=${own.since} testid="own" />
+    <${StatePill} state=${own.state} group="operator" since=${own.since} />
     ${own.state === "paused" && own.reason && html`<span class="own-reason" data-testid="own-reason">${pauseReason(own.reason)}</span>`}
     ${own.due && html`<${Countdown} until=${own.due} testid="own-due" label=${own.state === "wrap-up" ? _("left for the wrap-up") : _("left of the pause")} />`}
     ${own.state === "wrap-up" && html`<${InWrapUp} own=${own} />`}
