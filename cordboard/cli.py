@@ -21,6 +21,7 @@ from cordboard.errors import UserError
 from cordboard.explanation import explain
 from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import demo, pbx_app
+from cordboard.trial import simulate, traffic
 
 if TYPE_CHECKING:
     from cordboard.replay import Flight
@@ -38,6 +39,8 @@ app.add_typer(import_app, name="import")
 app.command("token")(token)
 app.command("reconcile")(reconcile)
 app.command("explain")(explain)
+app.command("simulate")(simulate)
+app.command("traffic")(traffic)
 app.command("demo")(demo)
 
 Config = Annotated[

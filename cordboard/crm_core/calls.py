@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -35,6 +35,7 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
     link_id,
 )
@@ -45,6 +46,7 @@ from cordboard.crm_core.tables import (
     call_fact,
     customer,
     interaction,
+    operator_state,
     policy,
     queue_entry,
 )
@@ -55,7 +57,20 @@ RECENT_AT_MOST = 500
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
 
-Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord
+LONGEST_CALL = 86_400.0
+"""Seconds after its beginning in which a call may come into a queue."""
+
+
+class CallerRow(NamedTuple):
+    """What routing goes by of a customer."""
+
+    status: str
+    language: str | None
+    manager_id: str | None
+    balance_minor: int | None
+
+
+Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord | StateRecord
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -63,8 +78,9 @@ _TABLES: dict[type[Row], Table] = {
     EntryRecord: queue_entry,
     Interaction: interaction,
     FactRecord: call_fact,
-    PolicyRecord: policy,
+    StateRecord: operator_state,
     AuditRecord: audit,
+    PolicyRecord: policy,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -73,6 +89,7 @@ _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
+_STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
 
 class RecordsError(PeerError):
@@ -174,6 +191,25 @@ class Calls:
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
 
+    async def calls_in(
+        self, since: float, until: float
+    ) -> list[tuple[CallRecord, CallerRow | None, list[EntryRecord]]]:
+        """The incoming calls that began at `since` or later and before `until`, in order, each
+        with what is known of its caller now and with its stays in queues."""
+        began = (call.c.started_at >= since, call.c.started_at < until, call.c.direction == "in")
+        found = await self._database.rows(_CALL.where(*began).order_by(call.c.started_at))
+        callers = await self._database.rows(
+            select(call.c.id, *(customer.c[name] for name in CallerRow._fields))
+            .join(customer, customer.c.id == call.c.customer_id)
+            .where(*began)
+        )
+        known = {row[0]: CallerRow._make(row[1:]) for row in callers}
+        stays: dict[str, list[EntryRecord]] = {}
+        for entry in await self.entries_since(since, until + LONGEST_CALL):
+            stays.setdefault(entry.call_id, []).append(entry)
+        calls = records(CallRecord, found)
+        return [(each, known.get(each.id), stays.get(each.id, [])) for each in calls]
+
     async def last_fact_at(self) -> float | None:
         """When the last fact of any call was learnt; None in a fresh store."""
         last = select(call_fact.c.at).order_by(call_fact.c.id.desc()).limit(1)
@@ -256,6 +292,19 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(call_fact.c.id))
         return records(FactRecord, rows)
 
+    async def open_states(self) -> list[StateRecord]:
+        """The states of operators that had not ended when they were last heard of."""
+        chosen = _STATE.where(operator_state.c.until.is_(None))
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
+    async def states(self, since: float, until: float) -> list[StateRecord]:
+        """The states in which operators were between these moments, in order."""
+        over = operator_state.c.until.is_(None) | (operator_state.c.until > since)
+        chosen = _STATE.where(operator_state.c.since < until, over)
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -278,8 +327,9 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("id",)),
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
-    (PolicyRecord, ("fingerprint",)),
+    (StateRecord, ("id",)),
     (AuditRecord, ("id",)),
+    (PolicyRecord, ("fingerprint",)),
 )
 
 
@@ -317,7 +367,7 @@ def _wrap_up(connection: Connection, written: WrapUp) -> None:
 
 
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
-    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    """`group` with each call, entry and state but once, as it would be after all of it: a
     call is told again and again in the second in which it comes in."""
     rows: dict[str, Record] = {}
     others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
@@ -327,7 +377,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord):
+        elif isinstance(record, EntryRecord | StateRecord):
             rows[record.id] = record
         else:
             others.append(record)
