@@ -62,6 +62,8 @@ def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None
             if call is None or call.state == "ended":
                 return Tell(asked.id, asked.actor, "the call is over")
             return HangUp(asked.id, asked.actor, call.pbx, call.channel, call.uniqueid)
+        case "call", "move":
+            return Tell(asked.id, asked.actor, _not_waiting(call))
         case "operator", ("pause" | "unpause") as action:
             if operator is None or not operator.memberships:
                 return Tell(asked.id, asked.actor, "this operator serves no queue")
@@ -69,3 +71,11 @@ def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None
             reason = asked.reason if paused else ""
             return PauseMember(asked.id, asked.actor, member.pbx, member.interface, paused, reason)
     return Tell(asked.id, asked.actor, f"no such action: {asked.action}")
+
+
+def _not_waiting(call: Call | None) -> str:
+    if call is None or call.state == "ended":
+        return "the caller has already hung up"
+    if call.state == "talking":
+        return "the caller has already been answered"
+    return "the caller does not wait in a queue"

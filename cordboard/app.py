@@ -50,6 +50,9 @@ from cordboard.desk import (
     Originate,
     PauseMember,
     Remark,
+    Reorder,
+    Requeue,
+    Requeued,
     Rules,
     Save,
     SaveWrapUp,
@@ -408,6 +411,10 @@ class App:
                     self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
+                case Reorder():
+                    self._spawn(self._reorder(command))
+                case Requeue():
+                    self._spawn(self._requeue(command))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Remark():
@@ -522,6 +529,18 @@ class App:
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
+
+    async def _reorder(self, command: Reorder) -> None:
+        self._result(await self._exchange.reorder(command))
+
+    async def _requeue(self, command: Requeue) -> None:
+        error = None
+        try:
+            await self._exchange.requeue(command)
+        except PeerError as failure:
+            error = str(failure)
+        about = (command.pbx, command.uniqueid, command.queue, command.to)
+        self._result(Requeued(*about, error))
 
     async def _count_fallbacks(self, pbx: PbxName) -> None:
         try:

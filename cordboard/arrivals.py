@@ -21,6 +21,7 @@ from cordboard.desk import (
     SendRoute,
 )
 from cordboard.events import Linkedid, PbxName
+from cordboard.queue.decisions import Decision
 from cordboard.queue.routing import Caller, decide
 from cordboard.records import reasons_json
 
@@ -82,6 +83,19 @@ class Arrivals:
             why=reasons_json(decision.reasons) if decision and fresh else call.why,
         )
 
+    def again(self, call: Call, now: float) -> Decision | None:
+        """What the policy says of a caller by now; None where it is not known yet who it is."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        failed = arrival.found.failed and call.card is None
+        return self._decision(arrival, replace(arrival.found, card=call.card, failed=failed), now)
+
+    def settle(self, call: Call, decision: Decision) -> Call:
+        """The call, with another decision than before."""
+        self._arrivals[call.pbx, call.linkedid].decision = decision
+        return replace(call, decision=decision, why=reasons_json(decision.reasons))
+
     def over(self, pbx: PbxName, linkedid: Linkedid) -> None:
         """The call has ended, or is part of another."""
         self._arrivals.pop((pbx, linkedid), None)
@@ -96,12 +110,15 @@ class Arrivals:
         found, ask = arrival.found, arrival.ask
         if found is None or ask is None:
             return []
+        arrival.ask, arrival.decision = None, self._decision(arrival, found, now)
+        return [SendRoute(ask, arrival.decision)]
+
+    def _decision(self, arrival: Arrival, found: CustomerFound, now: float) -> Decision:
         caller = Caller(
             found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
         )
         local = datetime.fromtimestamp(now, self._rules.zone)
-        arrival.ask, arrival.decision = None, decide(self._rules.policy, caller, local)
-        return [SendRoute(ask, arrival.decision)]
+        return decide(self._rules.policy, caller, local)
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -13,7 +13,7 @@ from collections.abc import Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.actions import command_for
+from cordboard.actions import AUDITED, audited, command_for
 from cordboard.alarms import Alarms
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.cards import Cards, pop_end
@@ -24,6 +24,7 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmRaised,
     AnyFact,
+    Audited,
     Call,
     CallState,
     Command,
@@ -36,6 +37,8 @@ from cordboard.desk import (
     PopEnd,
     Remark,
     Remembered,
+    Reordered,
+    Requeued,
     RouteAsked,
     Rules,
     Save,
@@ -108,6 +111,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "turns": self._waits.priorities,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -120,7 +124,7 @@ class Board:
             case cti.Queued():
                 self._queued(fact)
             case cti.Placed():
-                self._waits.place(fact)
+                self._waits.place(fact, now)
             case cti.QueueLeft():
                 self._queue_left(fact)
             case cti.Detoured():
@@ -156,6 +160,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._waits.priorities.linked(fact.pbx)
                 self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
                 self._snapshot_done(fact)
@@ -173,12 +178,17 @@ class Board:
                 self._floor.employ(fact.users, now)
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
-            case ActionAsked(kind="operator", action="call"):
-                self._place(fact)
             case ActionAsked():
-                call = self._calls.get(CallId(fact.target))
-                operator = self._floor.operator(OperatorName(fact.target))
-                self._out.append(command_for(fact, call, operator))
+                self._asked(fact)
+            case Audited(asked, None):
+                self._asked(asked, audit=False)
+            case Audited(asked, error):
+                self._out.append(Tell(asked.id, asked.actor, error))
+            case Reordered():
+                up = self._links.up()
+                self._out += self._waits.priorities.reordered(fact, self._calls, up, now)
+            case Requeued():
+                self._out += self._waits.priorities.requeued(fact, now)
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
@@ -220,6 +230,37 @@ class Board:
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
             self._change(self._arrivals.known(call))
+            self._recall_priority(self._calls[call.id])
+
+    def _recall_priority(self, call: Call) -> None:
+        """For a caller of whom no decision is known, since we were away, or have been started anew:
+        what the policy says now counts for his place in the queue where he is."""
+        entry = self._waits.entry(call) if call.decision is None else None
+        decision = self._arrivals.again(call, self._now) if entry is not None else None
+        if entry is not None and decision is not None and decision.action == "queue":
+            self._waits.priorities.decided(entry, decision, self._now)
+
+    def _reconsider(self, before: Call) -> None:
+        """The policy is asked again for a caller who waits, whose customer was other `before`. He
+        is moved in his queue, or to another one; from anything else he is spared."""
+        call = self._calls[before.id]
+        entry, decision = self._waits.entry(call), self._arrivals.again(call, self._now)
+        if entry is None or decision is None or decision == call.decision:
+            return
+        was, now = (c.card.customer.status if c.card else "" for c in (before, call))
+        changed = Reason("status-changed", {"status": now, "before": was})
+        changed = changed if was != now else Reason("customer-changed", {})
+        priorities = self._waits.priorities
+        if decision.action != "queue":
+            priorities.noted(entry, Reason("stays", {"action": decision.action}))
+            return
+        self._change(self._arrivals.settle(call, decision))
+        priorities.decided(entry, decision, self._now, changed)
+        if decision.queue != entry.queue and not entry.away:
+            rings = call.state == "ringing" or bool(self._cards.of(call.id))
+            to = decision.queue
+            self._out += priorities.requeue(entry, self._calls[call.id], to, rings, changed)
+        self._reorder()
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
@@ -227,8 +268,32 @@ class Board:
             same = call.card is not None and call.card.customer.id == card.customer.id
             if same or (call.card is None and call.number in card.customer.phones):
                 self._change(replace(call, card=card, lookup_failed=False))
+                self._reconsider(call)
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _asked(self, asked: ActionAsked, audit: bool = True) -> None:
+        """What is done by force is written down before, and looked at anew then: there was time
+        for a change."""
+        call = self._calls.get(CallId(asked.target)) if asked.kind == "call" else None
+        entry = self._waits.entry(call) if call is not None else None
+        if asked.kind == "operator" and asked.action == "call":
+            self._place(asked)
+        elif asked.action == "move" and entry is None:
+            self._out.append(command_for(asked, call, None))
+        elif audit and (asked.kind, asked.action) in AUDITED:
+            place = entry and self._floor.line(entry.queue).place(entry.uniqueid)
+            before = entry and {"queue": entry.queue, "priority": entry.priority, "place": place}
+            self._out.append(audited(asked, before or {}, self._now))
+        elif entry is not None and asked.action == "move":
+            self._out += self._waits.priorities.asked(asked, entry, self._now)
+            self._reorder()
+        else:
+            operator = self._floor.operator(OperatorName(asked.target))
+            self._out.append(command_for(asked, call, operator))
+
+    def _reorder(self) -> None:
+        self._out += self._waits.priorities.step(self._calls, self._links.up(), self._now)
 
     def _place(self, asked: ActionAsked) -> None:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
@@ -283,6 +348,8 @@ class Board:
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
+        if joined:
+            self._recall_priority(self._calls[call.id])
 
     def _detoured(self, fact: cti.Detoured) -> None:
         call = self._calls.get(fact.call)
@@ -331,7 +398,7 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
                 self._out.append(self._cards.end(pop, reason))
         if call and call.state == "ringing" and not self._cards.of(fact.call):
-            waiting = self._waits.is_waiting(call)
+            waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
     def _established(self, fact: cti.Established) -> None:
@@ -380,7 +447,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.over(part.pbx, part.linkedid)
-        self._waits.over(part.id)
+        self._waits.over(part)
         self._out.append(EndCall(part.id, operators))
         self._out.append(ShowCall(whole, self._cards.operators(whole.id)))
 
@@ -450,7 +517,7 @@ class Board:
         self._outgoing.over(call.linkedid)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
-        self._waits.over(call.id)
+        self._waits.over(call)
         self._forget_if_over(call.id)
 
     # Wrap-up
@@ -481,6 +548,7 @@ class Board:
                 self._out.append(self._cards.end(pop, "done"))
                 self._forget_if_over(pop.call.id)
         self._arrivals.tick(self._now, live=self._linked)
+        self._reorder()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:
@@ -508,9 +576,7 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
-        for entry in fact.entries:
-            if entry.left_at is not None:
-                self._floor.recall(entry)
+        self._waits.remember(fact)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

@@ -21,6 +21,7 @@ from cordboard.crm_core.model import (
 )
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
@@ -99,6 +100,17 @@ class Unwritten:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A supervisor gave a caller this claim to a place in `queue`. It counts until he leaves:
+    beside his own, or, where it is `less`, instead of it. `why` says who did it and why."""
+
+    queue: QueueName
+    claim: Claim
+    less: bool
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, and talks whose wrap-up may not be over."""
@@ -108,6 +120,8 @@ class Remembered:
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    hands: Mapping[str, ByHand] = field(default_factory=dict)
+    """By call, what a supervisor made of its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,41 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One caller in a queue, as the PBX lists them; `position` 1 is the head."""
+
+    uniqueid: Uniqueid
+    position: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """What came of a `Reorder`: who stood in the queue before and who stands there now, in order
+    (nobody, where the PBX could not be asked: then `error` says why, in words), and the moves that
+    were not made, each with its reason. `unable`: this PBX moves nobody."""
+
+    pbx: PbxName
+    queue: QueueName
+    before: tuple[Seat, ...] = ()
+    after: tuple[Seat, ...] = ()
+    refused: tuple[tuple[Uniqueid, str], ...] = ()
+    error: str | None = None
+    unable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What came of a `Requeue`; where it worked the caller is on his way."""
+
+    pbx: PbxName
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +247,8 @@ AnyFact = (
     | CustomerChanged
     | ActionAsked
     | Audited
+    | Reordered
+    | Requeued
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -397,6 +448,40 @@ class PauseMember:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """This caller, whose priority `was` so, is to have `priority`, and to stand behind all who have
+    as much, also where it is the same."""
+
+    uniqueid: Uniqueid
+    was: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Make these moves in one queue, one after the other; who has left it meanwhile, or has another
+    priority than we thought, is left alone."""
+
+    pbx: PbxName
+    queue: QueueName
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
+    `rings`: phones ring for him, which he would have to wait for."""
+
+    pbx: PbxName
+    channel: str
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    priority: int
+    rings: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShowPop:
     pop: Pop
     first: bool
@@ -441,10 +526,10 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order."""
+    """All who wait in one queue, in order, each with why he stands where he stands."""
 
     queue: QueueName
-    waiting: tuple[tuple[Entry, Call], ...]
+    waiting: tuple[tuple[Entry, Call, tuple[Reason, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,6 +575,8 @@ Command = (
     | HangUp
     | Originate
     | PauseMember
+    | Reorder
+    | Requeue
     | ShowPop
     | EndPop
     | ShowCall

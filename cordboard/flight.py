@@ -62,7 +62,11 @@ LOGINS = (crm.User, crm.Manager, Personal)
 
 ATTRIBUTES: dict[str, Kind] = {
     **dict.fromkeys(
-        ["_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"], "kept"
+        [
+            *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
+            *("_turns", "_late", "_departures", "_hands"),
+        ],
+        "kept",
     ),
     "_locals": "channel",
     "_masked": "channel",
@@ -75,7 +79,7 @@ TRANSIENT = ("_out", "facts")
 _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp DialStatus BridgeUniqueid BridgeId OrigTransfererUniqueid
         SecondTransfererUniqueid TransferTargetUniqueid BridgeTechnology Duration ListItems DestType
-        State Result Cause Queue Position Wait UserEvent Paused InCall""",
+        State Result Cause Queue Position Wait Priority UserEvent Paused InCall""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
     "private": "MemberName Name PausedReason Reason Status",
@@ -299,8 +303,11 @@ class Writer:
                     "counts": counts,
                 }
             case desk.ShowWaiting(queue, entries):
-                calls = [entry.call for entry, _ in entries]
+                calls = [entry.call for entry, *_ in entries]
                 return {"decision": "waiting", "queue": queue, "calls": calls}
+            case desk.Reorder(_, queue, moves):
+                to = [[move.uniqueid, move.priority] for move in moves]
+                return {"decision": "reorder", "queue": queue, "moves": to}
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 

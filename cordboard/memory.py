@@ -10,8 +10,9 @@ from dataclasses import replace
 from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk import Gap, Remembered, Unwritten
+from cordboard.desk import ByHand, Gap, Remembered, Unwritten
 from cordboard.events import PbxName, Uniqueid
+from cordboard.priorities import MOVED, by_hand
 from cordboard.records import fact_kind
 
 
@@ -47,7 +48,18 @@ async def remembered(
         tuple(entries.values()),
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
+        await _hands(store, open_calls, spooled),
     )
+
+
+async def _hands(
+    store: Store, calls: Sequence[CallRecord], spooled: Sequence[Record]
+) -> dict[str, ByHand]:
+    ids = {call.id for call in calls}
+    facts = await store.facts_of([*ids], MOVED)
+    facts += [r for r in spooled if isinstance(r, FactRecord) and r.kind == MOVED]
+    told = {f.call_id: hand for f in facts if (hand := by_hand(json.loads(f.data))) is not None}
+    return {call: hand for call, hand in told.items() if call in ids}
 
 
 async def _gaps(

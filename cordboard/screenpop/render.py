@@ -66,7 +66,7 @@ def message(command: Shown, currency: str, names: Names) -> Message:
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting):
-            entries = [entry(e, c, place, names) for place, (e, c) in enumerate(waiting, 1)]
+            entries = [entry(*one, place, names) for place, one in enumerate(waiting, 1)]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
@@ -181,13 +181,19 @@ def unseen(gaps: Iterable[Gap]) -> list[Message]:
 
 def why(call: Call, names: Names) -> list[Message]:
     """The reasons of the route and what befell the call since. Operators have their names."""
-    found = reasons(call)
-    for reason in found:
-        login = reason["args"].get("operator")
-        if login is not None:
-            reason["args"] = {**reason["args"], "operator": names.get(login, login)}
+    found = _named(reasons(call), names)
     routed = call.decision or call.why or any(r.code == "fallback" for r in call.befell)
     return found if routed else [asdict(Reason("no-decision", {})), *found]
+
+
+def _named(reasons: Iterable[Message], names: Names) -> list[Message]:
+    found = []
+    for reason in reasons:
+        login = reason["args"].get("operator")
+        if login is not None:
+            reason = {**reason, "args": {**reason["args"], "operator": names.get(login, login)}}
+        found.append(reason)
+    return found
 
 
 def operator(shown: Operator) -> Message:
@@ -223,7 +229,9 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
+def entry(
+    shown: Entry, call: Call, stands: tuple[Reason, ...], place: int, names: Names
+) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -233,7 +241,7 @@ def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
         "status": call.card.customer.status if call.card else None,
         "priority": shown.priority,
         "since": moment(shown.entered),
-        "why": why(call, names),
+        "why": why(call, names) + _named(map(asdict, stands), names),
         "unseen": unseen(call.unseen),
     }
 
