@@ -110,6 +110,7 @@ class Request:
 class Departure:
     """A caller on his way to another queue: where he stood, and why he goes."""
 
+    uniqueid: Uniqueid
     to: QueueName
     stood: dict[str, Any]
     reasons: tuple[Reason, ...]
@@ -175,6 +176,7 @@ class Priorities:
             turn = replace(turn, why=departure.reasons)
             arrived = self._standing(entry)
             verified = entry.queue == departure.to
+            call = replace(call, queue=entry.queue)
             out = [_moved(call, now, departure.stood, arrived, departure.reasons, verified)]
         self._turns[entry.uniqueid] = turn
         claim = turn.claim(now)
@@ -261,8 +263,8 @@ class Priorities:
             return []
         turn = replace(turn, to=to, news=(*turn.news, *news))
         self._turns[entry.uniqueid] = turn
-        stood = {"queue": entry.queue, **self._standing(entry)}
-        self._departures[call.id] = Departure(to, stood, turn.news)
+        stood = self._standing(entry)
+        self._departures[call.id] = Departure(entry.uniqueid, to, stood, turn.news)
         priority = call.decision.priority
         place = (call.pbx, call.channel, entry.uniqueid, entry.queue)
         return [Requeue(*place, to, priority, rings)]
@@ -276,7 +278,7 @@ class Priorities:
         self._departures = {
             call: going
             for call, going in self._departures.items()
-            if going.stood["uniqueid"] != fact.uniqueid
+            if going.uniqueid != fact.uniqueid
         }
         self._at_once(turn.where, now)
         return [Remark(f"{fact.queue}: a caller could not be taken to {fact.to}: {fact.error}")]
@@ -511,7 +513,7 @@ class Priorities:
 
     def _standing(self, entry: Entry) -> dict[str, Any]:
         place = self._floor.line(entry.queue).place(entry.uniqueid)
-        return {"uniqueid": entry.uniqueid, "priority": entry.priority, "place": place}
+        return {"queue": entry.queue, "priority": entry.priority, "place": place}
 
 
 def _floored(claim: Claim, priority: int, now: float) -> Claim:
