@@ -200,10 +200,11 @@ export class Stream {
    * @param {string} action
    * @param {Record<string, any>} [args]
    * @param {number} [within] milliseconds
+   * @param {string} [reason]
    * @returns {Promise<Outcome>}
    */
-  async act(address, action, args = {}, within = OUTCOME_WITHIN) {
-    const answer = await post(address, { action, args, reason: "" });
+  async act(address, action, args = {}, within = OUTCOME_WITHIN, reason = "") {
+    const answer = await post(address, { action, args, reason });
     const outcome = await this.outcome(answer.id, within);
     if (!outcome) throw new Error(_("No answer from the server; try again."));
     return outcome;
