@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from cordboard.cti.facts import Offered
 from cordboard.desk import (
@@ -18,12 +19,20 @@ from cordboard.desk import (
     FindCustomer,
     RouteAsked,
     Rules,
+    Save,
     SendRoute,
 )
-from cordboard.events import Linkedid, PbxName
+from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Decision
-from cordboard.queue.routing import Caller, decide
-from cordboard.records import reasons_json
+from cordboard.queue.floor import Floor
+from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
+from cordboard.records import decided_record, reasons_json
+
+ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
+"""The states of an operator whom no caller of their own is brought, also not at the mobile."""
+
+Opinion = tuple[Decision, Inputs]
+"""What the policy says of a caller, and what it looked at."""
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -32,8 +41,9 @@ ARRIVAL_KEPT = 3600.0
 class Arrivals:
     """The callers of whom something is known, by PBX and Linkedid."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, rules: Rules, floor: Floor) -> None:
+        self.rules = rules
+        self._floor = floor
         self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
 
     def __len__(self) -> int:
@@ -46,13 +56,15 @@ class Arrivals:
         if (pbx, linkedid) in self._arrivals:
             return []
         self._arrivals[pbx, linkedid] = Arrival(number, dialled, now)
-        return [FindCustomer(pbx, linkedid, number)]
+        since = self._midnight(now) if "calls_today" in self.rules.policy.keys else None
+        return [FindCustomer(pbx, linkedid, number, since)]
 
     def asked(self, fact: RouteAsked, now: float) -> list[Command]:
         """The dialplan waits for a route, and gets it when it is known who calls."""
         commands = self.heard(fact.pbx, fact.linkedid, fact.number, fact.dialled, now)
         arrival = self._arrivals[fact.pbx, fact.linkedid]
         arrival.ask, arrival.dialled = fact.ask, fact.dialled
+        arrival.ivr, arrival.callback = fact.ivr, fact.callback
         return commands + self._decide(arrival, now)
 
     def found(self, fact: CustomerFound, now: float) -> list[Command]:
@@ -83,19 +95,6 @@ class Arrivals:
             why=reasons_json(decision.reasons) if decision and fresh else call.why,
         )
 
-    def again(self, call: Call, now: float) -> Decision | None:
-        """What the policy says of a caller by now; None where it is not known yet who it is."""
-        arrival = self._arrivals.get((call.pbx, call.linkedid))
-        if arrival is None or arrival.found is None:
-            return None
-        failed = arrival.found.failed and call.card is None
-        return self._decision(arrival, replace(arrival.found, card=call.card, failed=failed), now)
-
-    def settle(self, call: Call, decision: Decision) -> Call:
-        """The call, with another decision than before."""
-        self._arrivals[call.pbx, call.linkedid].decision = decision
-        return replace(call, decision=decision, why=reasons_json(decision.reasons))
-
     def over(self, pbx: PbxName, linkedid: Linkedid) -> None:
         """The call has ended, or is part of another."""
         self._arrivals.pop((pbx, linkedid), None)
@@ -106,19 +105,65 @@ class Arrivals:
             if now - arrival.at > ARRIVAL_KEPT and key not in live:
                 del self._arrivals[key]
 
+    def decided(self, call: Call) -> list[Command]:
+        """What was decided of the call since this was asked last, to be kept with its inputs."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None:
+            return []
+        fresh, arrival.unsaved = arrival.unsaved, ()
+        return [Save(decided_record(call.id, *each)) for each in fresh]
+
+    def opinion(self, call: Call, now: float) -> Opinion | None:
+        """What the policy says of a caller by now; None where it is not known yet who it is.
+        Nothing comes of it by itself: the call is where it is."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        failed = arrival.found.failed and call.card is None
+        return self._weigh(arrival, replace(arrival.found, card=call.card, failed=failed), now)
+
+    def settle(self, call: Call, opinion: Opinion, now: float) -> Call:
+        """The call, for which this counts from now on."""
+        decision, _ = opinion
+        self._keep(self._arrivals[call.pbx, call.linkedid], opinion, now)
+        return replace(call, decision=decision, why=reasons_json(decision.reasons))
+
     def _decide(self, arrival: Arrival, now: float) -> list[Command]:
         found, ask = arrival.found, arrival.ask
         if found is None or ask is None:
             return []
-        arrival.ask, arrival.decision = None, self._decision(arrival, found, now)
-        return [SendRoute(ask, arrival.decision)]
+        arrival.ask = None
+        opinion = self._weigh(arrival, found, now)
+        self._keep(arrival, opinion, now)
+        return [SendRoute(ask, opinion[0])]
 
-    def _decision(self, arrival: Arrival, found: CustomerFound, now: float) -> Decision:
-        caller = Caller(
-            found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
+    def _keep(self, arrival: Arrival, opinion: Opinion, now: float) -> None:
+        arrival.decision = opinion[0]
+        arrival.unsaved = (*arrival.unsaved, (now, *opinion))
+
+    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Opinion:
+        number = found.e164 or arrival.number
+        situation = Situation(
+            Caller(number, found.country, found.card, found.failed),
+            Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
+            datetime.fromtimestamp(now, self.rules.zone),
+            partial(self._floor.standing, now=now),
+            self._seat,
         )
-        local = datetime.fromtimestamp(now, self._rules.zone)
-        return decide(self._rules.policy, caller, local)
+        return weigh(self.rules.policy, situation)
+
+    def _seat(self, name: OperatorName) -> Seat | None:
+        operator = self._floor.operator(name)
+        if operator is None:
+            return None
+        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
+        unknown = not operator.memberships and operator.work == "idle"
+        ready = unknown or operator.state == "ready"
+        return Seat(operator.phone, ready, operator.state in ENGAGED)
+
+    def _midnight(self, now: float) -> float:
+        local = datetime.fromtimestamp(now, self.rules.zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -17,15 +17,18 @@ from cordboard.crm_core.model import (
     EntryRecord,
     Record,
     Role,
+    StateRecord,
     User,
 )
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
-from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Policy
+from cordboard.queue.operators import Operator, Post
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Inputs
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -35,6 +38,9 @@ Part = Literal["calls", "queues", "phones"]
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 LinkState = Literal["up", "connecting", "down"]
+MissedWhy = Literal["not-taken", "caller-left", "engaged"]
+"""Of a call that went to somebody in person: rung in vain; the caller hung up meanwhile; not even
+rung, because they were busy or paused."""
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
@@ -43,6 +49,8 @@ AlarmKind = Literal[
     "forged-callers",
     "fallback-routed",
     "phone-lost",
+    "calls-missed",
+    "pause-over",
     "pops-missed",
     "spooling",
     "disk-full",
@@ -50,11 +58,14 @@ AlarmKind = Literal[
     "recorder-stopped",
     "behind",
     "clock-stepped",
+    "policy-refused",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
-away in mid-call; cards that an open console did not show; records that wait on disk; no room to
-write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived."""
+away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
+may; cards that an open console did not show; records that wait on disk; no room to write; records
+given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
+the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
+the last good rules stay in force."""
 
 
 # Facts
@@ -63,19 +74,36 @@ wrote them; the machine's clock was set while calls lived."""
 @dataclass(frozen=True, slots=True)
 class RouteAsked:
     """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
-    waits for `SendRoute`."""
+    waits for `SendRoute`; `ivr` are the answers that the caller gave to menus before."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str
     dialled: str
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackAsked:
+    """Nobody took the call where it went first, and the dialplan brings the caller (back) to
+    `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
+    he has waited, by the PBX's clock: the dialplan knows them also after a restart of ours."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    queue: QueueName
+    priority: int
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number."""
+    `e164` and `country` are None where the number is no number, `calls_today` where it was not
+    asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -83,6 +111,7 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    calls_today: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +142,17 @@ class ByHand:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
-    the current day, and talks whose wrap-up may not be over."""
+    the current day, talks whose wrap-up may not be over, and what calls took of their operators,
+    oldest first."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    handled: tuple[Handled, ...] = ()
+    states: tuple[StateRecord, ...] = ()
+    """What each operator did when last heard of."""
     hands: Mapping[str, ByHand] = field(default_factory=dict)
     """By call, what a supervisor made of its place."""
 
@@ -137,6 +170,14 @@ class CustomerChanged:
     numbers take it on."""
 
     card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The rule file was changed, and is good. Calls that ask for a route from now on go by it;
+    whoever has one keeps it."""
+
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +199,7 @@ class ActionAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Rank:
     """One caller in a queue, as the PBX lists them; `position` 1 is the head."""
 
     uniqueid: Uniqueid
@@ -174,8 +215,8 @@ class Reordered:
 
     pbx: PbxName
     queue: QueueName
-    before: tuple[Seat, ...] = ()
-    after: tuple[Seat, ...] = ()
+    before: tuple[Rank, ...] = ()
+    after: tuple[Rank, ...] = ()
     refused: tuple[tuple[Uniqueid, str], ...] = ()
     error: str | None = None
     unable: bool = False
@@ -241,10 +282,12 @@ class Tick:
 AnyFact = (
     Fact
     | RouteAsked
+    | BackAsked
     | CustomerFound
     | Remembered
     | UsersChanged
     | CustomerChanged
+    | PolicyChanged
     | ActionAsked
     | Audited
     | Reordered
@@ -261,14 +304,38 @@ AnyFact = (
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """What waiting callers are told: the `first` time after so many seconds, then `every` so many
+    (0: never), their place up to `places`, their wait up to so many `minutes`. `at_once` is how
+    many are told at one time, `language` that of callers of whom no other is known."""
+
+    first: float = 30.0
+    every: float = 60.0
+    places: int = 10
+    minutes: int = 30
+    at_once: int = 10
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
     policy: Policy
     zone: ZoneInfo
     wrapup: float
+    """How long an operator is in wrap-up who does not say anything."""
     threshold: float
     short_abandon: float
+    handling: float = 180.0
+    """What a call takes of an operator, before any was measured."""
+    announcing: Announcing = Announcing()
+    wrapup_limit: float = 600.0
+    """How long at most, with all extensions."""
+    misses: int = 0
+    """So many calls in a row that rang in vain pause an operator; 0 is never."""
+    pauses: Mapping[str, float | None] = field(default_factory=dict)
+    """The reasons for a pause, and for how long each may last."""
 
 
 @dataclass(slots=True)
@@ -280,8 +347,12 @@ class Arrival:
     dialled: str
     at: float
     ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
     found: CustomerFound | None = None
     decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +402,19 @@ class Pop:
     at: float
     talked: bool = False
     wrapup_until: float | None = None
+    wrapup_at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a supervisor did to an operator, for this operator to read."""
+
+    operator: OperatorName
+    action: str
+    by: OperatorName
+    said: str
+    """Why, in the supervisor's words."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,20 +443,43 @@ class Alarm:
     last: float
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call that `operator` should have taken in person. `call` as it was then."""
+
+    id: str
+    operator: OperatorName
+    call: Call
+    why: MissedWhy
+    at: float
+
+
 # Commands
 
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
+    """Where `since` is given, it is also asked how often the number has called from then on."""
+
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SendRoute:
     ask: str
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class SendPlace:
+    """The place in the queue for whoever asked with `BackAsked`; None leaves it to the priority."""
+
+    ask: str
+    priority: int
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,9 +542,55 @@ class Originate:
 
 
 @dataclass(frozen=True, slots=True)
+class LogIn:
+    """Make `phone` a member of these queues under the operator's name, `paused` for this reason
+    or, with None, ready; on the first of `pbxs` that has such a phone."""
+
+    id: str
+    actor: OperatorName
+    operator: OperatorName
+    pbxs: tuple[PbxName, ...]
+    phone: str
+    queues: tuple[Post, ...]
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """Take this member out of these queues."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    interface: str
+    queues: tuple[QueueName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
+    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
+    channel that says it."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    uniqueid: Uniqueid
+    language: str
+    place: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End this announcement, if it is not over."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+
+
+@dataclass(frozen=True, slots=True)
 class PauseMember:
-    """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
-    is a rule of the board."""
+    """Pause or unpause this interface in all its queues."""
 
     id: str
     actor: OperatorName
@@ -517,6 +670,16 @@ class ShowOperator:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowNotice:
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    operator: OperatorName
+
+
+@dataclass(frozen=True, slots=True)
 class ShowQueue:
     queue: QueueName
     waiting: int
@@ -526,10 +689,25 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order, each with why he stands where he stands."""
+    """All who wait in one queue, in order, each with why he stands where he stands, and their
+    estimated waits from now, in seconds; None where nobody serves the queue."""
 
     queue: QueueName
     waiting: tuple[tuple[Entry, Call, tuple[Reason, ...]], ...]
+    estimates: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMissed:
+    missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
+class EndMissed:
+    """Seen, made good, or too old."""
+
+    id: str
+    operator: OperatorName
 
 
 @dataclass(frozen=True, slots=True)
@@ -568,12 +746,17 @@ class Remark:
 Command = (
     FindCustomer
     | SendRoute
+    | SendPlace
     | CountFallbacks
     | Save
     | SaveWrapUp
     | Audit
     | HangUp
     | Originate
+    | LogIn
+    | LogOut
+    | Announce
+    | Hush
     | PauseMember
     | Reorder
     | Requeue
@@ -582,8 +765,12 @@ Command = (
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
+    | ShowMissed
+    | EndMissed
     | ShowLink
     | ShowAlarm
     | EndAlarm

@@ -1,4 +1,4 @@
-"""What the desk asks of the PBX, as manager actions on the command connection.
+"""What the desk asks of the PBX about calls, as manager actions on the command connection.
 
 Nothing is asked twice: where an answer is lost with the link, the PBX is asked what is there.
 """
@@ -14,14 +14,15 @@ from cordboard.cti.ami import Message
 from cordboard.cti.link import AmiLink
 from cordboard.cti.members import number
 from cordboard.desk import (
+    Announce,
     HangUp,
+    Hush,
     Move,
     Originate,
-    PauseMember,
+    Rank,
     Reorder,
     Reordered,
     Requeue,
-    Seat,
 )
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
@@ -59,16 +60,6 @@ class Exchange:
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
 
-    async def pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self._links[command.pbx].act("QueuePause", fields)
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
     async def reorder(self, command: Reorder) -> Reordered:
         """Makes the moves and asks what came of it: no event tells. The list before them says who
         is still there, under which name, and that nobody else has touched his priority."""
@@ -76,12 +67,12 @@ class Exchange:
         try:
             entries = await _entries(link, command.queue)
             channels = {entry["Uniqueid"]: entry["Channel"] for entry in entries}
-            before = _seats(entries)
-            seats = {seat.uniqueid: seat for seat in before}
+            before = _ranks(entries)
+            ranks = {rank.uniqueid: rank for rank in before}
             refused = {
                 move.uniqueid: reason
                 for move in command.moves
-                if (reason := _obstacle(move, seats.get(move.uniqueid)))
+                if (reason := _obstacle(move, ranks.get(move.uniqueid)))
             }
             moves = [move for move in command.moves if move.uniqueid not in refused]
             # All are sent at once, in order; Asterisk answers one after the other.
@@ -105,7 +96,7 @@ class Exchange:
                     return Reordered(*about, before=before, error=text, unable=True)
                 if reply["Response"] != "Success":
                     refused[move.uniqueid] = reply["Message"]
-            after = _seats(await _entries(link, command.queue)) if moves else before
+            after = _ranks(await _entries(link, command.queue)) if moves else before
         except PeerError as error:
             return Reordered(*about, error=str(error))
         return Reordered(*about, before, after, tuple(refused.items()))
@@ -188,6 +179,35 @@ class Exchange:
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
 
+    async def announce(self, command: Announce) -> None:
+        """Returns when the PBX has taken it on. The one side of the channel whispers to the caller
+        what its other side plays: see cordboard-announce in the dialplan."""
+        said = {"CB_SPIED": command.uniqueid, "CB_LANG": command.language}
+        if command.place is not None:
+            said["CB_PLACE"] = str(command.place)
+        if command.minutes is not None:
+            said["CB_MINUTES"] = str(command.minutes)
+        fields: dict[str, str | int] = {
+            "Channel": "Local/say@cordboard-announce/n",
+            "ChannelId": command.channel_id,
+            "Context": "cordboard-announce",
+            "Exten": "spy",
+            "Priority": 1,
+            "Timeout": 5_000,
+            "Variable": ",".join(f"{name}={value}" for name, value in said.items()),
+            "Async": "true",
+        }
+        reply = await self._links[command.pbx].act("Originate", fields)
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def hush(self, command: Hush) -> None:
+        """That the announcement was over already is no error. The half that plays goes first: the
+        spy may linger, silent, for as long as no sound goes to the caller."""
+        for half in (f"{command.channel_id};2", command.channel_id):
+            fields: dict[str, str | int] = {"Channel": half, "Cause": 16}
+            await self._links[command.pbx].act("Hangup", fields)
+
     async def _is_there(self, link: AmiLink, uniqueid: str) -> bool:
         """Whether this channel is live, asked until there is an answer."""
         try:
@@ -209,18 +229,18 @@ async def _entries(link: AmiLink, queue: QueueName) -> list[Message]:
     return sorted(entries, key=lambda entry: number(entry["Position"], 0))
 
 
-def _seats(entries: Iterable[Message]) -> tuple[Seat, ...]:
+def _ranks(entries: Iterable[Message]) -> tuple[Rank, ...]:
     return tuple(
-        Seat(Uniqueid(e["Uniqueid"]), number(e["Position"], 0), number(e["Priority"], 0))
+        Rank(Uniqueid(e["Uniqueid"]), number(e["Position"], 0), number(e["Priority"], 0))
         for e in entries
     )
 
 
-def _obstacle(move: Move, seat: Seat | None) -> str | None:
+def _obstacle(move: Move, rank: Rank | None) -> str | None:
     """Why a move is not to be made, if it is not."""
-    if seat is None:
+    if rank is None:
         return GONE
-    return None if seat.priority == move.was else f"has the priority {seat.priority} by now"
+    return None if rank.priority == move.was else f"has the priority {rank.priority} by now"
 
 
 async def _count(link: AmiLink, variable: str) -> int:

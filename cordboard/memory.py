@@ -7,13 +7,23 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Record,
+    StateRecord,
+    WrapUp,
+)
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import ByHand, Gap, Remembered, Unwritten
 from cordboard.events import PbxName, Uniqueid
 from cordboard.priorities import MOVED, by_hand
-from cordboard.records import fact_kind
+from cordboard.records import HANDLED, fact_kind, handled_of
+
+HANDLED_KEPT = 4 * 3600.0
+"""Seconds back from the start. How long calls took before that tells less of the next ones."""
 
 
 async def remembered(
@@ -24,13 +34,16 @@ async def remembered(
     day_began: float,
     wrapup: float,
 ) -> Remembered:
-    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, and the
-    talks that ended within the last `wrapup` seconds. Raises `PeerError`."""
+    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
+    that ended within the last `wrapup` seconds, what calls took of operators within the last
+    `HANDLED_KEPT`, and what each operator did last. Raises `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
+    states = {state.id: state for state in await store.open_states()}
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
+    handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
     for record in spooled:
         if isinstance(record, CallRecord) and record.pbx in names:
             known = calls.get(record.id)
@@ -38,8 +51,12 @@ async def remembered(
             calls[record.id] = replace(record, customer_id=customer)
         elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
             entries[record.id] = record
+        elif isinstance(record, StateRecord):
+            states[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
+        elif isinstance(record, FactRecord) and record.kind == HANDLED:
+            handled.append(record)
     late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
     unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
     open_calls = tuple(call for call in calls.values() if call.ended_at is None)
@@ -48,6 +65,8 @@ async def remembered(
         tuple(entries.values()),
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
+        tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
+        tuple(state for state in states.values() if state.until is None),
         await _hands(store, open_calls, spooled),
     )
 

@@ -21,13 +21,13 @@ from cordboard.desk import (
     Call,
     Command,
     Move,
+    Rank,
     Remark,
     Reorder,
     Reordered,
     Requeue,
     Requeued,
     Save,
-    Seat,
     Tell,
 )
 from cordboard.events import CallId, PbxName, QueueName, Uniqueid
@@ -159,12 +159,14 @@ class Priorities:
 
     # Coming and going
 
-    def joined(self, entry: Entry, call: Call, now: float) -> list[Command]:
+    def joined(
+        self, entry: Entry, call: Call, now: float, since: float | None = None
+    ) -> list[Command]:
         """A caller stands in a queue, with Asterisk's priority as far as it is known: one whom the
-        dialplan sent another way may have one of the dialplan's own, so Asterisk is asked."""
-        own = Claim(entry.priority, entry.entered)
-        if call.decision is not None:
-            own = _floored(Claim.of(call.decision, entry.entered), entry.priority, now)
+        dialplan sent another way may have one of the dialplan's own, so Asterisk is asked. `since`:
+        he had waited already, while his place was kept."""
+        own = self._own(entry, call, entry.entered if since is None else since, now)
+        own = self._before(entry, own, now)
         hand = self._hands.get(call.id)
         known = hand is not None and hand.queue == entry.queue
         turn = Turn(entry.id, (call.pbx, entry.queue), own, hand if known else None)
@@ -185,6 +187,12 @@ class Priorities:
             self._unsure[turn.where] = None
             self._at_once(turn.where, now)
         return out
+
+    def kept(self, entry: Entry, call: Call, now: float) -> None:
+        """A place is kept for a caller, and grows as if he stood there."""
+        own = self._own(entry, call, entry.entered, now)
+        self._turns[entry.uniqueid] = Turn(entry.id, (call.pbx, entry.queue), own)
+        self._look((call.pbx, entry.queue), own.next(now))
 
     def seen(self, entry: Entry, priority: int, now: float) -> None:
         """Asterisk has another priority for this caller than we thought. More of it was given by
@@ -223,6 +231,21 @@ class Priorities:
         self._turns.pop(call.uniqueid, None)
         self._late.pop(call.uniqueid, None)
         self._hands.pop(call.id, None)
+
+    def _own(self, entry: Entry, call: Call, since: float, now: float) -> Claim:
+        if call.decision is None:
+            return Claim(entry.priority, since)
+        return _floored(Claim.of(call.decision, since), entry.priority, now)
+
+    def _before(self, entry: Entry, own: Claim, now: float) -> Claim:
+        """Where he was put before some of his own rule, at his old place, he counts as one who has
+        waited longer than they."""
+        entries = self._floor.line(entry.queue).entries
+        index = next(n for n, one in enumerate(entries) if one.uniqueid == entry.uniqueid)
+        turns = (self._turns.get(one.uniqueid) for one in entries[index + 1 :])
+        claims = [turn.claim(now) for turn in turns if turn is not None]
+        behind = [claim.beside(-1).since for claim in claims if claim.rule == own.rule]
+        return replace(own, since=min([own.since, *behind]))
 
     # What changes a claim
 
@@ -324,7 +347,7 @@ class Priorities:
         if len(due) > most:
             self._wake[where] = now
         self._not_before[where] = now + pause
-        return [*out, self._request(where, line, due[:most])]
+        return out + self._request(where, line, due[:most], now)
 
     def _by_hand(
         self, where: Where, one: Asked, calls: Mapping[CallId, Call], now: float
@@ -366,18 +389,36 @@ class Priorities:
         args = {"operator": one.action.actor, "reason": one.action.reason}
         hand = ByHand(where[1], claim, less, Reason("moved-by-hand", args))
         if not due:
-            self._turns[one.uniqueid] = replace(turn, hand=hand, news=(hand.why,)).told()
+            self._hand(one.uniqueid, hand)
             return [_tell(one, None)]
-        return [self._request(where, line, due, replace(one, hand=hand))]
+        return self._request(where, line, due, now, replace(one, hand=hand))
 
     def _request(
-        self, where: Where, line: list[Place], due: list[Place], asked: Asked | None = None
-    ) -> Reorder:
-        was = dict(line)
+        self,
+        where: Where,
+        line: list[Place],
+        due: list[Place],
+        now: float,
+        asked: Asked | None = None,
+    ) -> list[Command]:
+        """The moves of those whom Asterisk has. A place that is kept moves with them, in ours."""
+        was, ours = dict(line), self._floor.line(where[1])
         moves = tuple(Move(uniqueid, was[uniqueid], priority) for uniqueid, priority in due)
+        here = tuple(m for m in moves if not ((e := ours.find(m.uniqueid)) and e.away))
+        if not here and where not in self._unsure:
+            for move in moves:
+                ours.move(move.uniqueid, move.priority)
+            self._floor.touch(where[1])
+            if asked is None or asked.hand is None:
+                return []
+            turn = self._turns[asked.uniqueid]
+            self._turns[asked.uniqueid] = replace(
+                turn, hand=asked.hand, news=(asked.hand.why,)
+            ).told()
+            return [_tell(asked, None)]
         self._unsure.pop(where, None)
         self._requests[where] = Request(moves, tuple(was), asked)
-        return Reorder(*where, moves)
+        return [Reorder(*where, here)]
 
     # What came of it
 
@@ -402,6 +443,8 @@ class Priorities:
         made = [move for move in request.moves if move.uniqueid not in refused]
         for move in made:
             line.move(move.uniqueid, move.priority)
+        kept = {entry.uniqueid for entry in line.entries if entry.away}
+        made = [move for move in made if move.uniqueid not in kept]
         after = {seat.uniqueid: seat for seat in fact.after}
         ours = [e.uniqueid for e in line.entries if e.uniqueid in after]
         theirs = [told.uniqueid for told in fact.after if line.find(told.uniqueid)]
@@ -464,7 +507,7 @@ class Priorities:
             return []
         if (refusal := dict(fact.refused).get(asked.uniqueid)) is not None:
             return [_tell(asked, f"the caller was not moved: he {refusal}")]
-        self._turns[asked.uniqueid] = replace(turn, hand=asked.hand, news=(asked.hand.why,)).told()
+        self._hand(asked.uniqueid, asked.hand)
         out: list[Command] = [_tell(asked, None)]
         if (call := calls.get(entry.call)) is not None:
             stood = next((_said(s) for s in fact.before if s.uniqueid == asked.uniqueid), {})
@@ -488,6 +531,10 @@ class Priorities:
 
     # Inside
 
+    def _hand(self, uniqueid: Uniqueid, hand: ByHand) -> None:
+        turn = self._turns[uniqueid]
+        self._turns[uniqueid] = replace(turn, hand=hand, news=(hand.why,)).told()
+
     def _look(self, where: Where, at: float) -> None:
         """Something may be due at this moment."""
         if at < self._wake.get(where, math.inf):
@@ -498,12 +545,12 @@ class Priorities:
         self._not_before.pop(where, None)
 
     def _line(self, where: Where, calls: Mapping[CallId, Call]) -> list[Place]:
-        """Asterisk's order, as far as we know it."""
+        """Asterisk's order as far as we know it, with the places that are kept."""
         pbx, queue = where
         return [
             (entry.uniqueid, entry.priority)
             for entry in self._floor.line(queue).entries
-            if not entry.away and entry.call in calls and calls[entry.call].pbx == pbx
+            if entry.call in calls and calls[entry.call].pbx == pbx
         ]
 
     def _claims(self, line: list[Place], now: float) -> dict[Uniqueid, Claim]:
@@ -529,8 +576,8 @@ def _raised(seconds: int, priority: int) -> Reason:
     return Reason("raised", {"seconds": str(seconds), "priority": str(priority)})
 
 
-def _said(seat: Seat) -> dict[str, Any]:
-    return {"priority": seat.priority, "place": seat.position}
+def _said(rank: Rank) -> dict[str, Any]:
+    return {"priority": rank.priority, "place": rank.position}
 
 
 def _moved(

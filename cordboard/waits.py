@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
@@ -38,14 +38,27 @@ class Waits:
         """The call's stay in its queue, if it is there."""
         return self._floor.line(call.queue).find(call.uniqueid) if call.queue else None
 
-    def join(self, fact: Queued, call: Call, now: float) -> list[Command]:
-        """Nothing where the caller waits there already."""
+    def kept(self, call: Call, now: float) -> None:
+        """A place may be kept for this call in the queue that was decided."""
+        decision = call.decision
+        entry = decision and self._floor.line(decision.queue).find(call.uniqueid)
+        if entry and entry.away:
+            self.priorities.kept(entry, call, now)
+
+    def join(
+        self, fact: Queued, call: Call, now: float, kept: Entry | None = None
+    ) -> list[Command]:
+        """Nothing where the caller waits there already. `kept`: the place that he comes back to."""
         known = self._floor.line(fact.queue).find(fact.uniqueid)
         entry = known or self._entry(fact, call, now)
+        if kept is not None and kept.queue == fact.queue:
+            entry = replace(entry, priority=kept.priority, joined=kept.priority)
         self._join(entry, fact, now)
         if known:
             return []
-        return [Save(entry_record(entry, call, None)), *self.priorities.joined(entry, call, now)]
+        since = kept.entered if kept is not None else None
+        turn = self.priorities.joined(entry, call, now, since)
+        return [Save(entry_record(entry, call, None)), *turn]
 
     def place(self, fact: Placed, now: float) -> None:
         entry = self._floor.line(fact.queue).find(fact.uniqueid)
@@ -73,7 +86,10 @@ class Waits:
     def answer(self, call: Call, name: OperatorName) -> list[Command]:
         """It is `name` who took the call from the queue, if it came from one."""
         entry = self._answered_entries.pop(call.id, None)
-        return [Save(entry_record(entry, call, name))] if entry else []
+        if entry is None:
+            return []
+        self._floor.take(name, entry)
+        return [Save(entry_record(entry, call, name))]
 
     def over(self, call: Call) -> None:
         """The call has ended, or is part of another."""
@@ -93,11 +109,23 @@ class Waits:
         for queue in self._floor.changed_queues():
             line = self._floor.line(queue)
             entries, level = line.entries, self._floor.level(queue)
-            out.append(ShowQueue(queue, len(entries), line.longest_since, level))
+            here = sum(not entry.away for entry in entries)
+            out.append(ShowQueue(queue, here, line.longest_since, level))
+            rows = zip(entries, self._floor.waits(queue), strict=True)
+            known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
             reasons = self.priorities.reasons
-            waiting = tuple((e, calls[e.call], reasons(e)) for e in entries if e.call in calls)
-            out.append(ShowWaiting(queue, waiting))
+            waiting = tuple((entry, call, reasons(entry)) for entry, call, _ in known)
+            out.append(ShowWaiting(queue, waiting, tuple(wait for *_, wait in known)))
         return out
+
+    def places(self, calls: Mapping[CallId, Call]) -> Iterator[tuple[Entry, Call, int]]:
+        """All who stand in Asterisk's queues, each with his place there."""
+        for line in self._floor.lines():
+            here = (entry for entry in line.entries if not entry.away)
+            for place, entry in enumerate(here, start=1):
+                call = calls.get(entry.call)
+                if call is not None:
+                    yield entry, call, place
 
     def _entry(self, fact: Queued, call: Call, now: float) -> Entry:
         record = self._past.entry(call.id, fact.queue)

@@ -6,12 +6,15 @@ in the one currency of the configuration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from cordboard.events import derived_id
+from cordboard.events import QueueName, derived_id
 
 CustomerKind = Literal["person", "organisation"]
+Attribute = str | int | float | bool
+"""What a customer's attribute may be; its name is the house's own."""
 Role = Literal["operator", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
 
@@ -27,7 +30,8 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """`phones` are E.164, the first is the main one. `status` is one of the configured list."""
+    """`phones` are E.164, the first is the main one. `status` is one of the configured list;
+    `segment`, `tags` and `attributes` are whatever the house tells its customers apart by."""
 
     id: str
     kind: CustomerKind
@@ -39,6 +43,10 @@ class Customer:
     balance_minor: int | None
     created_at: float
     updated_at: float
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Draft:
     language: str | None = None
     manager: str | None = None
     balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class User:
     """Someone who logs in. `phone` is the queue member interface that rings on this person's desk,
-    such as PJSIP/1001; `mobile` is E.164."""
+    such as PJSIP/1001, None for one who chooses a phone when work begins; `mobile` is E.164."""
 
     id: str
     name: str
@@ -120,6 +132,8 @@ class User:
     mobile: str | None
     language: str | None
     active: bool
+    queues: tuple[tuple[QueueName, int], ...] = ()
+    """The queues that this person serves once logged in, and the penalty in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,33 @@ class FactRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A rule file by which decisions were made, from `since` on for the first time."""
+
+    fingerprint: str
+    since: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """One stretch of an operator's work in one state, `until` None while it lasts; what reports
+    judge the day by. `due` is when a pause should have ended, or the wrap-up was to end. `pbx`,
+    its `boot` and `phone` tell where the operator sat, empty for one who was not logged in."""
+
+    id: str
+    operator: str
+    state: str
+    reason: str | None
+    since: float
+    until: float | None
+    due: float | None
+    pbx: str
+    boot: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
 class WrapUp:
     """The operator's note and result of a call, said `at`; the interaction that they become is
     made where the telephone's side has not written it yet. `customer_id` None leaves what is
@@ -220,4 +261,13 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp | AuditRecord
+Record = (
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | WrapUp
+    | AuditRecord
+    | StateRecord
+)

@@ -1,22 +1,14 @@
-/** The floor around the operator's desk: own state, queues, colleagues. */
+/** The floor around the operator's desk: queues, colleagues. */
 import { _, ngettext } from "./i18n.js";
 import { me, stream, useOperator } from "./live.js";
-import { Icon, LinkState, pauseReason, StatePill, Timer, useStream } from "./ui.js";
+import { OwnState } from "./states.js";
+import { Icon, LinkState, StatePill, Timer, useStream } from "./ui.js";
 import { Component, html, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Operator} Operator */
 
 export function Bar() {
   return html`<${OwnState} /><${QueueFigures} /><${LinkState} stream=${stream} />`;
-}
-
-function OwnState() {
-  const own = useOperator(me);
-  if (!own) return null;
-  return html`<span class="own" data-testid="own-state">
-    <${StatePill} state=${own.state} group="operator" since=${own.since} />
-    ${own.state === "paused" && own.reason && html`<span class="own-reason">${pauseReason(own.reason)}</span>`}
-  </span>`;
 }
 
 const BAR_QUEUES = 3;
