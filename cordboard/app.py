@@ -26,7 +26,6 @@ from cordboard import memory
 from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
-from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
 from cordboard.crm_core.model import User, WrapUp
 from cordboard.crm_core.store import Store
@@ -42,8 +41,8 @@ from cordboard.desk import (
     AnyFact,
     Command,
     CountFallbacks,
-    CustomerFound,
     FindCustomer,
+    ForgetCustomer,
     HangUp,
     Originate,
     PauseMember,
@@ -65,6 +64,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
+from cordboard.lookups import Lookups
 from cordboard.queue.routing import Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
@@ -120,6 +120,10 @@ class App:
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
+            min(
+                (each.refresh_seconds for each in settings.lookup if each.refresh_seconds),
+                default=0,
+            ),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -140,6 +144,12 @@ class App:
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
         self._exchange = Exchange(self.links, contexts)
         self._counters = Counters(self.registry)
+        self._lookups = Lookups(
+            settings,
+            self.store.card_by_number,
+            self.registry,
+            lambda count, names: self._tell_state("lookup-failing", count, names),
+        )
         self._door = Door(
             list(self._models),
             desk.lookup_deadline_ms / 1000,
@@ -250,6 +260,7 @@ class App:
                 timer.cancel()
         await self._ledger.flush()
         await self._recorder.close()
+        await self._lookups.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
@@ -303,12 +314,12 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
-    def _tell_state(self, kind: AlarmKind, seconds: int) -> None:
+    def _tell_state(self, kind: AlarmKind, figure: int, detail: str = "") -> None:
         """An alarm of a state, told when its figure changes; 0 is no alarm."""
-        if seconds != self._told.get(kind, 0):
-            self._told[kind] = seconds
-            if seconds:
-                self.alarm(kind, seconds)
+        if figure != self._told.get(kind, 0):
+            self._told[kind] = figure
+            if figure:
+                self.alarm(kind, figure, detail)
             else:
                 self.alarm_over(kind)
 
@@ -342,6 +353,7 @@ class App:
         if users != self._users:
             self._users = users
             self._names = {user.name: user.display_name for user in users}
+            self._lookups.employ(users)
             self._result(UsersChanged(users))
 
     def _day_began(self, now: float) -> float:
@@ -398,6 +410,8 @@ class App:
                     self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))
+                case ForgetCustomer():
+                    self._lookups.forget(command.number, command.customer)
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
                 case CountFallbacks():
@@ -444,18 +458,7 @@ class App:
     # Commands
 
     async def _find_customer(self, command: FindCustomer) -> None:
-        region = self.settings.phone.region
-        e164 = phones.normalise(command.number, region)
-        card, failed = None, False
-        if e164:
-            try:
-                async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000):
-                    card = await self.store.card_by_number(e164)
-            except (PeerError, TimeoutError) as error:
-                failed = True
-                log.warning("lookup.failed", reason=str(error) or "no answer in time")
-        country = phones.country(e164) if e164 else None
-        self._result(CustomerFound(command.pbx, command.linkedid, e164, country, card, failed))
+        self._result(await self._lookups.found(command))
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:

@@ -9,6 +9,8 @@ from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
 
+from cordboard.crm_core.model import Card
+from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
 from cordboard.desk import (
     Arrival,
@@ -21,11 +23,16 @@ from cordboard.desk import (
     SendRoute,
 )
 from cordboard.events import Linkedid, PbxName
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.routing import Caller, decide
 from cordboard.records import reasons_json
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+AGAIN_AFTER = 5.0
+"""Seconds from a lookup that failed to the next try."""
+AGAIN_AT_ONCE = 20
+"""Lookups that a tick begins at most, besides those of new callers."""
 
 
 class Arrivals:
@@ -44,7 +51,7 @@ class Arrivals:
         """Somebody calls, or is called from the desk. Who it is is looked up once."""
         if (pbx, linkedid) in self._arrivals:
             return []
-        self._arrivals[pbx, linkedid] = Arrival(number, dialled, now)
+        self._arrivals[pbx, linkedid] = Arrival(number, dialled, now, asked_at=now)
         return [FindCustomer(pbx, linkedid, number)]
 
     def asked(self, fact: RouteAsked, now: float) -> list[Command]:
@@ -58,8 +65,42 @@ class Arrivals:
         arrival = self._arrivals.get((fact.pbx, fact.linkedid))
         if arrival is None:
             return []
-        arrival.found = fact
+        arrival.found = _renewed(arrival.found, fact)
         return self._decide(arrival, now)
+
+    def changed(self, call: Call, card: Card) -> Card:
+        """Our store's card is now so; this is the one to show."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return card
+        arrival.found = replace(arrival.found, card=card, failed=False)
+        return merged(card, arrival.found.reports, call.number) or card
+
+    def again(self, call: Call, now: float) -> list[Command]:
+        """Who this is has to be asked anew."""
+        key = (call.pbx, call.linkedid)
+        arrival = self._arrivals.get(key)
+        if arrival is None or arrival.found is None:
+            return []
+        arrival.asked_at = now
+        return [FindCustomer(*key, arrival.number, again=True)]
+
+    def due(
+        self, waiting: Container[tuple[PbxName, Linkedid]], now: float
+    ) -> list[tuple[PbxName, Linkedid]]:
+        """Whom to look up again: those whose lookup failed, and where it is wished those who wait;
+        the ones who were asked for longest ago, and no more than can be asked at once."""
+        refresh = self._rules.refresh
+        due = [
+            (arrival.asked_at, key)
+            for key, arrival in self._arrivals.items()
+            if arrival.found is not None
+            and (
+                (now - arrival.asked_at >= AGAIN_AFTER and _is_lacking(arrival.found))
+                or (refresh and now - arrival.asked_at >= refresh and key in waiting)
+            )
+        ]
+        return [key for _, key in sorted(due)[:AGAIN_AT_ONCE]]
 
     def is_found(self, pbx: PbxName, linkedid: Linkedid) -> bool:
         """Whether the lookup is over, with or without a customer."""
@@ -73,7 +114,7 @@ class Arrivals:
         fresh = decision is not None and decision is not call.decision
         return replace(
             call,
-            card=(found and found.card) or call.card,
+            card=(found and _card(found, arrival.number)) or call.card,
             lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
@@ -97,11 +138,41 @@ class Arrivals:
         if found is None or ask is None:
             return []
         caller = Caller(
-            found.e164 or arrival.number, found.country, arrival.dialled, found.card, found.failed
+            found.e164 or arrival.number,
+            found.country,
+            arrival.dialled,
+            _card(found, arrival.number),
+            found.failed,
         )
         local = datetime.fromtimestamp(now, self._rules.zone)
-        arrival.ask, arrival.decision = None, decide(self._rules.policy, caller, local)
+        decision = decide(self._rules.policy, caller, local)
+        arrival.ask, arrival.decision = None, _with_failures(decision, found.failures)
         return [SendRoute(ask, arrival.decision)]
+
+
+def _card(found: CustomerFound, number: str) -> Card | None:
+    """The card that is shown and decided by."""
+    return merged(found.card, found.reports, found.e164 or number)
+
+
+def _is_lacking(found: CustomerFound) -> bool:
+    return found.failed or bool(found.failures)
+
+
+def _renewed(before: CustomerFound | None, fact: CustomerFound) -> CustomerFound:
+    """What was known stays where asking again came to nothing."""
+    if before is None:
+        return fact
+    kept = tuple(report for report in before.reports if report.source in fact.failures)
+    lacking = tuple(name for name in fact.failures if name in before.failures)
+    card, failed = (before.card, before.failed) if fact.failed else (fact.card, False)
+    return replace(fact, card=card, failed=failed, reports=(*fact.reports, *kept), failures=lacking)
+
+
+def _with_failures(decision: Decision, lookups: tuple[str, ...]) -> Decision:
+    """The decision says first what it was made without."""
+    failures = tuple(Reason("lookup-failed", {"lookup": name}) for name in lookups)
+    return replace(decision, reasons=(*failures, *decision.reasons))
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -30,7 +30,9 @@ from cordboard.desk import (
     CountFallbacks,
     CustomerChanged,
     CustomerFound,
+    CustomerStale,
     EndCall,
+    ForgetCustomer,
     Originate,
     PauseMember,
     PopEnd,
@@ -167,6 +169,8 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case CustomerStale():
+                self._customer_stale(fact)
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
@@ -224,11 +228,30 @@ class Board:
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
         for call in list(self._calls.values()):
-            same = call.card is not None and call.card.customer.id == card.customer.id
-            if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card, lookup_failed=False))
+            known = call.card.customer_id if call.card else None
+            unknown = known is None and call.number in card.customer.phones
+            if known == card.customer.id or unknown:
+                shown = self._arrivals.changed(call, card)
+                self._change(replace(call, card=shown, lookup_failed=False))
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _customer_stale(self, fact: CustomerStale) -> None:
+        self._out.append(ForgetCustomer(fact.number, fact.customer))
+        for call in self._calls.values():
+            known = call.card.customer_id if call.card else None
+            if call.state != "ended" and (
+                (fact.number is not None and call.number == fact.number)
+                or (fact.customer is not None and known == fact.customer)
+            ):
+                self._out += self._arrivals.again(call, self._now)
+
+    def _look_again(self) -> None:
+        """Whoever could not be looked up, and whoever waits, is not who we think for ever."""
+        waiting = {key for key, of in self._linked.items() if self._calls[of].state == "waiting"}
+        for key in self._arrivals.due(waiting, self._now):
+            if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
+                self._out += self._arrivals.again(call, self._now)
 
     def _place(self, asked: ActionAsked) -> None:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
@@ -481,6 +504,7 @@ class Board:
                 self._out.append(self._cards.end(pop, "done"))
                 self._forget_if_over(pop.call.id)
         self._arrivals.tick(self._now, live=self._linked)
+        self._look_again()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:

@@ -11,10 +11,18 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +30,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from cordboard.addresses import placeholders, url_fault
 from cordboard.errors import UserError
 
 DEFAULT_PATH = Path("cordboard.toml")
@@ -173,6 +182,106 @@ class Recorder(Section):
     key_file: Path | None = None
 
 
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+JsonPath = Annotated[str, Field(pattern=r"^[^.\x00-\x1f]{1,80}(\.[^.\x00-\x1f]{1,80}){0,11}$")]
+"""Keys, and places in lists counted from 0, with dots between: customer.contracts.0.tariff."""
+Scalar = str | bool | int | float
+
+
+class Mapped(Section):
+    """Where in the JSON answer each of our fields stands."""
+
+    name: JsonPath | None = None
+    status: JsonPath | None = None
+    language: JsonPath | None = None
+    balance: JsonPath | None = None
+    segment: JsonPath | None = None
+    tags: JsonPath | None = None
+    manager: JsonPath | None = None
+    do_not_disturb: JsonPath | None = None
+    attributes: dict[Word, JsonPath] = {}
+
+    @model_validator(mode="after")
+    def _anything(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError('names no field; write at least one, such as status = "status"')
+        return self
+
+
+class Translated(Section):
+    """Their word to ours, for each field; a word that is not listed stays."""
+
+    status: dict[str, str] = {}
+    language: dict[str, str] = {}
+    segment: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    manager: dict[str, str] = {}
+    do_not_disturb: dict[str, bool] = {}
+    attributes: dict[Word, dict[str, Scalar]] = {}
+
+
+class Fuse(Section):
+    """After `failures` in a row the system is left alone for `seconds`."""
+
+    failures: int = Field(default=5, ge=1)
+    seconds: float = Field(default=30, gt=0)
+
+
+ASKED_BY = ("number", "customer")
+
+
+class Lookup(Section):
+    """Another system that is asked who calls."""
+
+    name: Word
+    url: str
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, Any] | None = None
+    secret_file: Path | None = None
+    deadline_ms: int = Field(default=300, ge=10, le=4000)
+    cache_seconds: float = Field(default=60, ge=0)
+    cache_size: int = Field(default=10_000, ge=1)
+    refresh_seconds: float = Field(default=0, ge=0)
+    connections: int = Field(default=20, ge=1, le=1000)
+    allow_private: bool = False
+    breaker: Fuse = Fuse()
+    map: Mapped
+    values: Translated = Translated()
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if fault := url_fault(value, ASKED_BY):
+            raise ValueError(f"{value} {fault}")
+        return value
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        if self.body is not None and self.method == "GET":
+            raise ValueError('a body is sent with method = "POST" alone')
+        if unknown := set(self.asked_by) - set(ASKED_BY):
+            raise ValueError(f"body has the placeholder {{{sorted(unknown)[0]}}}, which is unknown")
+        if not self.asked_by:
+            raise ValueError("neither url nor body has {number} or {customer}: whom to ask for?")
+        return self
+
+    @property
+    def asked_by(self) -> frozenset[str]:
+        """The placeholders in use."""
+        found = placeholders(self.url)
+        for text in _texts(self.body):
+            found |= placeholders(text)
+        return frozenset(found)
+
+
+def _texts(value: Any) -> list[str]:
+    """All strings in something that came from TOML, keys apart."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in parts for text in _texts(part)]
+
+
 class Settings(BaseSettings):
     """The whole file. `load` is the way to make one."""
 
@@ -191,6 +300,15 @@ class Settings(BaseSettings):
     crm: Crm = Crm()
     desk: Desk = Desk()
     recorder: Recorder = Recorder()
+    lookup: list[Lookup] = []
+
+    @field_validator("lookup")
+    @classmethod
+    def _named_once(cls, value: list[Lookup]) -> list[Lookup]:
+        names = [each.name for each in value]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two tables have the name {sorted(twice)[0]!r}; each has its own")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -255,13 +373,14 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
         raise ConfigError(faults) from None
 
 
+_TABLES = ("pbx", "lookup")
 _WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
-    pbxs = data.get("pbx")
-    sections = pbxs if isinstance(pbxs, list) else []
-    for section in [*sections, *(data.get(name) for name in _WITH_PATHS)]:
+    tables = [data.get(name) for name in _TABLES]
+    listed = [one for table in tables if isinstance(table, list) for one in table]
+    for section in [*listed, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
             for key in ("secret_file", "certificate", "key", "path", "key_file"):
                 if isinstance(section.get(key), str):

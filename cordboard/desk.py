@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Role, User
+from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Report, Role, User
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
@@ -41,11 +41,14 @@ AlarmKind = Literal[
     "recorder-stopped",
     "behind",
     "clock-stepped",
+    "lookup-failing",
+    "webhook-failing",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; cards that an open console did not show; records that wait on disk; no room to
 write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived."""
+wrote them; the machine's clock was set while calls lived; outside systems that are left alone
+because they do not answer; webhooks whose receivers do not take what they are sent."""
 
 
 # Facts
@@ -65,8 +68,10 @@ class RouteAsked:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number."""
+    """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
+    `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
+    of the lookups that came to nothing. `e164` and `country` are None where the number is no
+    number."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -74,6 +79,17 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    reports: tuple[Report, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStale:
+    """Somebody who knows says that what is known of this number (E.164) or customer (our id) is no
+    longer so, wherever it is kept."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,7 @@ AnyFact = (
     Fact
     | RouteAsked
     | CustomerFound
+    | CustomerStale
     | Remembered
     | UsersChanged
     | CustomerChanged
@@ -200,6 +217,8 @@ class Rules:
     wrapup: float
     threshold: float
     short_abandon: float
+    refresh: float = 0.0
+    """How often those who wait are looked up anew; 0 is never."""
 
 
 @dataclass(slots=True)
@@ -213,6 +232,8 @@ class Arrival:
     ask: str | None = None
     found: CustomerFound | None = None
     decision: Decision | None = None
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +316,20 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
+    """`again`: no answer from before is wanted."""
+
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """No answer that is kept of this number or customer is any good."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +488,7 @@ class Remark:
 
 Command = (
     FindCustomer
+    | ForgetCustomer
     | SendRoute
     | CountFallbacks
     | Save

@@ -71,6 +71,14 @@ class CustomerChanges(Taken):
     balance: Amount | None = None
 
 
+class StaleCustomer(Taken):
+    """Of whom something has changed elsewhere: one of the two. `phone` may be written in any way,
+    `customer` is our id."""
+
+    phone: Words | None = None
+    customer: Words | None = None
+
+
 class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -179,6 +187,13 @@ class Customers(Given):
     customers: list[Customer]
 
 
+class LookedUp(Given):
+    """Whose calls are looked up again: the number in E.164, or the customer's id."""
+
+    phone: str | None
+    customer: str | None
+
+
 class Interaction(Given):
     id: str
     operator: str | None
@@ -196,9 +211,11 @@ class Interactions(Given):
 
 
 class CallCustomer(Given):
-    id: str
+    """`id` is null for somebody whom an outside system alone knows."""
+
+    id: str | None
     name: str
-    status: str
+    status: str | None
 
 
 class Gap(Given):
