@@ -183,6 +183,7 @@ class Recorder(Section):
 
 
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+Attribute = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 JsonPath = Annotated[str, Field(pattern=r"^[^.\x00-\x1f]{1,80}(\.[^.\x00-\x1f]{1,80}){0,11}$")]
 """Keys, and places in lists counted from 0, with dots between: customer.contracts.0.tariff."""
 Scalar = str | bool | int | float
@@ -199,7 +200,7 @@ class Mapped(Section):
     tags: JsonPath | None = None
     manager: JsonPath | None = None
     do_not_disturb: JsonPath | None = None
-    attributes: dict[Word, JsonPath] = {}
+    attributes: dict[Attribute, JsonPath] = {}
 
     @model_validator(mode="after")
     def _anything(self) -> Self:
@@ -217,7 +218,7 @@ class Translated(Section):
     tags: dict[str, str] = {}
     manager: dict[str, str] = {}
     do_not_disturb: dict[str, bool] = {}
-    attributes: dict[Word, dict[str, Scalar]] = {}
+    attributes: dict[Attribute, dict[str, Scalar]] = {}
 
 
 class Fuse(Section):

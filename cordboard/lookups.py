@@ -115,6 +115,8 @@ class Lookup:
             return kept[0]
         flying = self._flying.get(key)
         if flying is None:
+            if len(self._running) >= self._settings.connections:
+                raise self._failed(NoAnswerError("busy", "too many questions are open"))
             flying = asyncio.create_task(self._answer(key, known))
             self._flying[key] = flying
             self._running.add(flying)
@@ -145,8 +147,6 @@ class Lookup:
             task.exception()  # nobody waits for it any more
 
     async def _answer(self, key: tuple[str, ...], known: Known) -> Report | None:
-        if len(self._running) > self._settings.connections:
-            raise self._failed(NoAnswerError("busy", "too many questions are open"))
         if not self._breaker.allows(self._now()):
             raise self._failed(NoAnswerError("resting", "left alone, because it failed before"))
         began, well, rested = self._now(), False, self.is_resting

@@ -95,14 +95,16 @@ class Server:
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
+        tables: str = "",
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
-        be an SQLite file of the server's own."""
+        be an SQLite file of the server's own. `tables`: more TOML for its configuration."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
+        self._tables = tables
         self._wrapup, self._users = wrapup, users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
@@ -125,7 +127,8 @@ class Server:
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
-        self.config.write_text("\n".join(lines) + f"\n[desk]\nwrapup_seconds = {self._wrapup}\n")
+        desk = f"[desk]\nwrapup_seconds = {self._wrapup}"
+        self.config.write_text("\n".join([*lines, desk, self._tables]) + "\n")
         settings = load(self.config)
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
@@ -271,7 +274,7 @@ async def proxied_server(
 ) -> AsyncIterator[Server]:
     """As `server`, with the proxy between it and the PBX."""
     running = Server(tmp_path, sandbox, ami_port=proxy.port)
-    async with _served(running, pbx):
+    async with served(running, pbx):
         yield running
 
 
@@ -280,12 +283,12 @@ async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> As
     """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
     left of the test before."""
     running = Server(tmp_path, sandbox)
-    async with _served(running, pbx):
+    async with served(running, pbx):
         yield running
 
 
 @asynccontextmanager
-async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
+async def served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
     pbx.cli("queue reset stats")
     for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
         pbx.cli(f"dialplan set global {name} 0")  # whom tests without a server sent away

@@ -100,7 +100,7 @@ def read_answer(data: bytes, lookup: Lookup, known: Known, rank: int = 0) -> Rep
 def _at(answer: Any, path: str) -> Any:
     """None where the path leads nowhere."""
     for step in path.split("."):
-        if answer is None:
+        if answer is None or answer == []:
             return None
         if isinstance(answer, dict):
             answer = answer.get(step)
@@ -187,10 +187,11 @@ def _balance(name: str, value: Any, known: Known) -> int:
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NoAnswerError("wrong-type", f"{name}: a number is wanted, {_kind(value)} came")
-    minor = Decimal(value) * 100
-    if not -BALANCE_AT_MOST <= minor <= BALANCE_AT_MOST:
+    amount = Decimal(value)
+    if not -BALANCE_AT_MOST <= amount <= BALANCE_AT_MOST:  # before sums, which have a limit too
         raise NoAnswerError("wrong-type", f"{name}: is too large an amount")
-    return int(minor.quantize(Decimal(1), ROUND_HALF_EVEN))
+    minor = int((amount * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+    return max(-BALANCE_AT_MOST, min(BALANCE_AT_MOST, minor))
 
 
 def _attribute(name: str, value: Any) -> Value:
