@@ -23,7 +23,7 @@ from cordboard.cti.ami import Decoder
 from cordboard.cti.calls import CallModel
 from cordboard.desk import Command, CustomerFound, FindCustomer, Rules, Tick, UsersChanged
 from cordboard.events import PbxName
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.screenpop import render
 from cordboard.screenpop.views import Picture
 

@@ -5,9 +5,42 @@ Who may ask for what was settled before (screenpop.api).
 
 from __future__ import annotations
 
-from cordboard.desk import ActionAsked, Call, Command, HangUp, PauseMember, SaveWrapUp, Tell
+import json
+from typing import Any
+
+from cordboard.crm_core.model import AuditRecord
+from cordboard.desk import (
+    ActionAsked,
+    Audit,
+    Call,
+    Command,
+    HangUp,
+    PauseMember,
+    SaveWrapUp,
+    Tell,
+)
 from cordboard.events import CallId
 from cordboard.queue.operators import Operator
+
+AUDITED = frozenset({("call", "move")})
+"""What is written down, with its reason, before it is done."""
+
+
+def audited(asked: ActionAsked, before: dict[str, Any], now: float) -> Audit:
+    """The command to write down who asks for what, and why; `before` is how things stand."""
+    record = AuditRecord(
+        asked.id,
+        now,
+        asked.actor,
+        asked.role,
+        asked.kind,
+        asked.action,
+        asked.target,
+        asked.reason,
+        json.dumps(before, ensure_ascii=False),
+        json.dumps(asked.args, ensure_ascii=False),
+    )
+    return Audit(asked, record)
 
 
 def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None) -> Command:

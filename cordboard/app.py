@@ -12,10 +12,10 @@ import math
 import signal
 import ssl
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -27,7 +27,7 @@ from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import User, WrapUp
+from cordboard.crm_core.model import Record, User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import FastAgiServer
@@ -38,12 +38,17 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmKind,
     AlarmRaised,
+    Announce,
+    Announcing,
     AnyFact,
+    Audit,
+    Audited,
     Command,
     CountFallbacks,
     FindCustomer,
     ForgetCustomer,
     HangUp,
+    Hush,
     Originate,
     PauseMember,
     Remark,
@@ -59,13 +64,13 @@ from cordboard.desk import (
 )
 from cordboard.door import Door
 from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.events import PbxName
+from cordboard.events import PbxName, Uniqueid
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.lookups import Lookups
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
@@ -73,6 +78,8 @@ from cordboard.screenpop.web import make_app
 from cordboard.spool import Spool
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
@@ -114,12 +121,15 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
+        policy = read_policy(settings)
         rules = Rules(
-            read_policy(settings),
+            policy,
             ZoneInfo(desk.timezone),
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
+            desk.handling_seconds,
+            Announcing(**settings.announce.model_dump(), language=policy.default_language),
             min(
                 (each.refresh_seconds for each in settings.lookup if each.refresh_seconds),
                 default=0,
@@ -414,10 +424,14 @@ class App:
                     self._lookups.forget(command.number, command.customer)
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
+                case Audit():
+                    self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
+                case Announce() | Hush():
+                    self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
                     log.info("surprise", what=command.what)
@@ -478,18 +492,43 @@ class App:
             self._result(WrapUpSaved(command.id, command.actor, command.call))
 
     async def _write_wrapup(self, written: WrapUp) -> None:
-        """Into the database, else into the spool: what an operator wrote is not asked for twice.
-        Raises `FieldsError`, and `PeerError` where there is no room for it."""
+        """What an operator wrote is not asked for twice. Raises `FieldsError`, and `PeerError`
+        where there is no room for it."""
+        # From the spool nobody can be told any more that another device was first.
+        await self._write(self.store.write_wrapup, written, replace(written, first=False))
+
+    async def _write(
+        self, write: Callable[[T], Coroutine[Any, Any, object]], what: T, spooled: Record
+    ) -> None:
+        """Into the database, else into the spool. Raises `PeerError` where there is no room."""
         reason = "the database lacks what came before"
         if not self._ledger.behind:
             try:
                 async with asyncio.timeout(WRITE_WITHIN):
-                    await self.store.write_wrapup(written)
+                    await write(what)
                 return
             except (PeerError, TimeoutError) as error:
                 reason = str(error) or "no answer"
-        # Nobody can be told any more that another device was first.
-        await self._ledger.keep(replace(written, first=False), reason)
+        await self._ledger.keep(spooled, reason)
+
+    async def _audit(self, command: Audit) -> None:
+        error = None
+        try:
+            await self._write(self.store.write, [command.record], command.record)
+        except PeerError as failure:
+            error = str(failure)
+        self._result(Audited(command.asked, error))
+
+    async def _speak(self, command: Announce | Hush) -> None:
+        try:
+            match command:
+                case Announce():
+                    await self._exchange.announce(command)
+                case Hush():
+                    await self._exchange.hush(command)
+        except PeerError as error:
+            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
         error = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from cordboard.crm_core.model import Card
 from cordboard.crm_core.outside import merged
@@ -20,12 +21,17 @@ from cordboard.desk import (
     FindCustomer,
     RouteAsked,
     Rules,
+    Save,
     SendRoute,
 )
-from cordboard.events import Linkedid, PbxName
+from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Decision, Reason
-from cordboard.queue.routing import Caller, decide
-from cordboard.records import reasons_json
+from cordboard.queue.floor import Floor
+from cordboard.queue.routing import Approach, Caller, Seat, Situation, weigh
+from cordboard.records import decided_record, reasons_json
+
+DO_NOT_DISTURB = "do-not-disturb"
+"""The reason for a pause that keeps a manager's mobile from being rung."""
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -38,8 +44,9 @@ AGAIN_AT_ONCE = 20
 class Arrivals:
     """The callers of whom something is known, by PBX and Linkedid."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, rules: Rules, floor: Floor) -> None:
+        self.rules = rules
+        self._floor = floor
         self._arrivals: dict[tuple[PbxName, Linkedid], Arrival] = {}
 
     def __len__(self) -> int:
@@ -52,13 +59,15 @@ class Arrivals:
         if (pbx, linkedid) in self._arrivals:
             return []
         self._arrivals[pbx, linkedid] = Arrival(number, dialled, now, asked_at=now)
-        return [FindCustomer(pbx, linkedid, number)]
+        since = self._midnight(now) if "calls_today" in self.rules.policy.keys else None
+        return [FindCustomer(pbx, linkedid, number, since)]
 
     def asked(self, fact: RouteAsked, now: float) -> list[Command]:
         """The dialplan waits for a route, and gets it when it is known who calls."""
         commands = self.heard(fact.pbx, fact.linkedid, fact.number, fact.dialled, now)
         arrival = self._arrivals[fact.pbx, fact.linkedid]
         arrival.ask, arrival.dialled = fact.ask, fact.dialled
+        arrival.ivr, arrival.callback = fact.ivr, fact.callback
         return commands + self._decide(arrival, now)
 
     def found(self, fact: CustomerFound, now: float) -> list[Command]:
@@ -76,7 +85,7 @@ class Arrivals:
         arrival.found = replace(arrival.found, card=card, failed=False)
         return merged(card, arrival.found.reports, call.number) or card
 
-    def again(self, call: Call, now: float) -> list[Command]:
+    def look_up(self, call: Call, now: float) -> list[Command]:
         """Who this is has to be asked anew."""
         key = (call.pbx, call.linkedid)
         arrival = self._arrivals.get(key)
@@ -90,7 +99,7 @@ class Arrivals:
     ) -> list[tuple[PbxName, Linkedid]]:
         """Whom to look up again: those whose lookup failed, and where it is wished those who wait;
         the ones who were asked for longest ago, and no more than can be asked at once."""
-        refresh = self._rules.refresh
+        refresh = self.rules.refresh
         due = [
             (arrival.asked_at, key)
             for key, arrival in self._arrivals.items()
@@ -133,21 +142,55 @@ class Arrivals:
             if now - arrival.at > ARRIVAL_KEPT and key not in live:
                 del self._arrivals[key]
 
+    def decided(self, call: Call) -> list[Command]:
+        """What was decided of the call since this was asked last, to be kept with its inputs."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None:
+            return []
+        fresh, arrival.unsaved = arrival.unsaved, ()
+        return [Save(decided_record(call.id, *each)) for each in fresh]
+
+    def again(
+        self, pbx: PbxName, linkedid: Linkedid, card: Card | None, now: float
+    ) -> Decision | None:
+        """What the policy says of the caller now, with this card; None for a call that no route
+        was ever decided for. Nobody is told: the call is where it is."""
+        arrival = self._arrivals.get((pbx, linkedid))
+        if arrival is None or arrival.found is None or arrival.decision is None:
+            return None
+        arrival.found = replace(arrival.found, card=card, failed=False)
+        return self._weigh(arrival, arrival.found, now)
+
     def _decide(self, arrival: Arrival, now: float) -> list[Command]:
         found, ask = arrival.found, arrival.ask
         if found is None or ask is None:
             return []
-        caller = Caller(
-            found.e164 or arrival.number,
-            found.country,
-            arrival.dialled,
-            _card(found, arrival.number),
-            found.failed,
+        arrival.ask = None
+        return [SendRoute(ask, self._weigh(arrival, found, now))]
+
+    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Decision:
+        number = found.e164 or arrival.number
+        situation = Situation(
+            Caller(number, found.country, _card(found, arrival.number), found.failed),
+            Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
+            datetime.fromtimestamp(now, self.rules.zone),
+            partial(self._floor.standing, now=now),
+            self._seat,
         )
-        local = datetime.fromtimestamp(now, self._rules.zone)
-        decision = decide(self._rules.policy, caller, local)
-        arrival.ask, arrival.decision = None, _with_failures(decision, found.failures)
-        return [SendRoute(ask, arrival.decision)]
+        decision, inputs = weigh(self.rules.policy, situation)
+        arrival.decision = _with_failures(decision, found.failures)
+        arrival.unsaved = (*arrival.unsaved, (now, arrival.decision, inputs))
+        return arrival.decision
+
+    def _seat(self, name: OperatorName) -> Seat | None:
+        operator = self._floor.operator(name)
+        if operator is None:
+            return None
+        return Seat(operator.phone, operator.state == "ready", operator.reason == DO_NOT_DISTURB)
+
+    def _midnight(self, now: float) -> float:
+        local = datetime.fromtimestamp(now, self.rules.zone)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def _card(found: CustomerFound, number: str) -> Card | None:
@@ -166,7 +209,11 @@ def _renewed(before: CustomerFound | None, fact: CustomerFound) -> CustomerFound
     kept = tuple(report for report in before.reports if report.source in fact.failures)
     lacking = tuple(name for name in fact.failures if name in before.failures)
     card, failed = (before.card, before.failed) if fact.failed else (fact.card, False)
-    return replace(fact, card=card, failed=failed, reports=(*fact.reports, *kept), failures=lacking)
+    today = before.calls_today if fact.calls_today is None else fact.calls_today
+    reports = (*fact.reports, *kept)
+    return replace(
+        fact, card=card, failed=failed, calls_today=today, reports=reports, failures=lacking
+    )
 
 
 def _with_failures(decision: Decision, lookups: tuple[str, ...]) -> Decision:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from cordboard.actions import command_for
 from cordboard.alarms import Alarms
+from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
@@ -35,6 +36,7 @@ from cordboard.desk import (
     ForgetCustomer,
     Originate,
     PauseMember,
+    PolicyChanged,
     PopEnd,
     Remark,
     Remembered,
@@ -60,12 +62,14 @@ from cordboard.links import Links
 from cordboard.outgoing import Outgoing
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
 from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
     contact,
     fact_record,
+    handled_record,
     recalled,
 )
 from cordboard.waits import Waits
@@ -83,8 +87,8 @@ class Board:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._floor = Floor(rules.threshold, rules.short_abandon)
-        self._arrivals = Arrivals(rules)
+        self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
+        self._arrivals = Arrivals(rules, self._floor)
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
         self._cards = Cards(rules.wrapup)
@@ -93,9 +97,15 @@ class Board:
         self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
+        self._announcements = Announcements(rules.announcing)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
+
+    @property
+    def rules(self) -> Rules:
+        """The settings as they are now: the policy may be another than at the start."""
+        return self._rules
 
     @property
     def live_calls(self) -> int:
@@ -110,6 +120,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "announced": self._announcements,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -171,12 +182,15 @@ class Board:
                 self._customer_changed(fact)
             case CustomerStale():
                 self._customer_stale(fact)
+            case PolicyChanged():
+                self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
                 self._remember(fact)
             case UsersChanged():
                 self._floor.employ(fact.users, now)
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
+                self._out += self._announcements.originated(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked():
@@ -197,6 +211,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
 
@@ -223,6 +238,7 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
@@ -244,14 +260,14 @@ class Board:
                 (fact.number is not None and call.number == fact.number)
                 or (fact.customer is not None and known == fact.customer)
             ):
-                self._out += self._arrivals.again(call, self._now)
+                self._out += self._arrivals.look_up(call, self._now)
 
     def _look_again(self) -> None:
         """Whoever could not be looked up, and whoever waits, is not who we think for ever."""
         waiting = {key for key, of in self._linked.items() if self._calls[of].state == "waiting"}
         for key in self._arrivals.due(waiting, self._now):
             if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
-                self._out += self._arrivals.again(call, self._now)
+                self._out += self._arrivals.look_up(call, self._now)
 
     def _place(self, asked: ActionAsked) -> None:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
@@ -291,6 +307,7 @@ class Board:
             call = replace(call, number=attempt.number, name="")
             self._out += self._outgoing.answered(attempt)
         self._change(self._arrivals.known(call), force=True)
+        self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
         if name is not None and (attempt is not None or was_out):
@@ -328,7 +345,7 @@ class Board:
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
         left = self._waits.leave(fact, call, self._now)
-        self._out += left
+        self._out += self._announcements.hush(fact.call) + left
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
@@ -498,6 +515,8 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        waiting = self._waits.places(self._calls)
+        self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._advance(pop.operator, "done", pop.call.id)
@@ -512,6 +531,10 @@ class Board:
             self._day = day
 
     # Operators and queues
+
+    def _estimate(self, entry: Entry, place: int) -> float | None:
+        """How long this caller has still to wait, in seconds."""
+        return None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""
@@ -535,6 +558,7 @@ class Board:
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
+        self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

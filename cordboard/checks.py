@@ -11,6 +11,8 @@ from cordboard.config import Pbx, Settings, load
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.queue import lint
+from cordboard.queue.lint import House
 
 NEEDED = {
     "CoreStatus": "read=reporting or write=reporting",
@@ -85,8 +87,8 @@ def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
     except UserError as error:
         return str(error).splitlines()
     text, crm = path.read_text(encoding="utf-8"), settings.crm
-    faults = policy.faults(text, crm.statuses, crm.languages, queues or None)
-    return [f"{path}:{fault}" for fault in faults]
+    house = House(crm.statuses, crm.languages, crm.segments, queues or None)
+    return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
 async def _database(settings: Settings) -> list[str]:

@@ -158,6 +158,7 @@ class Routing(Section):
 
 class Crm(Section):
     statuses: list[str] = ["new", "regular", "vip", "debtor", "blocked"]
+    segments: list[str] = []
     languages: list[str] = ["ru", "bg", "en"]
     currency: str = Field(default="RUB", pattern=r"^[A-Z]{3}$")
     results: list[str] = ["resolved", "callback", "complaint", "order", "wrong-number", "other"]
@@ -170,7 +171,24 @@ class Desk(Section):
     service_level_seconds: float = Field(default=20, gt=0)
     short_abandon_seconds: float = Field(default=5, ge=0)
     wrapup_seconds: float = Field(default=30, ge=0)
+    handling_seconds: float = Field(default=180, gt=0)
     lookup_deadline_ms: int = Field(default=300, ge=10)
+
+
+class Announce(Section):
+    """What waiting callers are told of their place and their wait. `every` 0: nothing."""
+
+    first: float = Field(default=30, ge=0)
+    every: float = Field(default=60, ge=0)
+    places: int = Field(default=10, ge=0)
+    minutes: int = Field(default=30, ge=0)
+    at_once: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if 0 < self.every < 15:
+            raise ValueError("one announcement takes up to 15 seconds: every = 15 or more, or 0")
+        return self
 
 
 class Recorder(Section):
@@ -300,6 +318,7 @@ class Settings(BaseSettings):
     routing: Routing = Routing()
     crm: Crm = Crm()
     desk: Desk = Desk()
+    announce: Announce = Announce()
     recorder: Recorder = Recorder()
     lookup: list[Lookup] = []
 

@@ -33,9 +33,12 @@ class Core:
     """The call models, one for each PBX, and the board. One consumer calls `take`, nobody else."""
 
     def __init__(self, rules: Rules, pbxs: Iterable[PbxName]) -> None:
-        self.rules = rules
         self.board = Board(rules)
         self.models = {pbx: CallModel(pbx) for pbx in pbxs}
+
+    @property
+    def rules(self) -> Rules:
+        return self.board.rules
 
     def take(self, item: Item, now: float) -> list[Command]:
         """What is to be done about `item`, in order."""

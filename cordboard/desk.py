@@ -10,13 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallRecord, Card, EntryRecord, Record, Report, Role, User
+from cordboard.crm_core.model import (
+    AuditRecord,
+    CallRecord,
+    Card,
+    EntryRecord,
+    Record,
+    Report,
+    Role,
+    User,
+)
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
+from cordboard.queue.routing import Inputs
 
 Gap = tuple[float, float]
 """Since and until, on our clock."""
@@ -57,13 +68,15 @@ because they do not answer; webhooks whose receivers do not take what they are s
 @dataclass(frozen=True, slots=True)
 class RouteAsked:
     """The dialplan holds a call at the door and asks where it goes. `ask` names the session that
-    waits for `SendRoute`."""
+    waits for `SendRoute`; `ivr` are the answers that the caller gave to menus before."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str
     dialled: str
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class CustomerFound:
     """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
     `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
     of the lookups that came to nothing. `e164` and `country` are None where the number is no
-    number."""
+    number, `calls_today` where it was not asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -79,6 +92,7 @@ class CustomerFound:
     country: str | None
     card: Card | None
     failed: bool = False
+    calls_today: int | None = None
     reports: tuple[Report, ...] = ()
     failures: tuple[str, ...] = ()
 
@@ -109,13 +123,15 @@ class Unwritten:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
-    the current day, and talks whose wrap-up may not be over."""
+    the current day, talks whose wrap-up may not be over, and what calls took of their operators,
+    oldest first."""
 
     calls: tuple[CallRecord, ...]
     entries: tuple[EntryRecord, ...]
     unwritten: tuple[Unwritten, ...] = ()
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
+    handled: tuple[Handled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,14 @@ class CustomerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """The rule file was changed, and is good. Calls that ask for a route from now on go by it;
+    whoever has one keeps it."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class ActionAsked:
     """Somebody at a console, or a program with a token, asks for something to be done.
 
@@ -149,6 +173,15 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What was asked for stands in the audit, and may be done now; with an `error`, in words, it
+    does not, and may not."""
+
+    asked: ActionAsked
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +229,9 @@ AnyFact = (
     | Remembered
     | UsersChanged
     | CustomerChanged
+    | PolicyChanged
     | ActionAsked
+    | Audited
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -209,6 +244,20 @@ AnyFact = (
 
 
 @dataclass(frozen=True, slots=True)
+class Announcing:
+    """What waiting callers are told: the `first` time after so many seconds, then `every` so many
+    (0: never), their place up to `places`, their wait up to so many `minutes`. `at_once` is how
+    many are told at one time, `language` that of callers of whom no other is known."""
+
+    first: float = 30.0
+    every: float = 60.0
+    places: int = 10
+    minutes: int = 30
+    at_once: int = 10
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -217,6 +266,9 @@ class Rules:
     wrapup: float
     threshold: float
     short_abandon: float
+    handling: float = 180.0
+    """What a call takes of an operator, before any was measured."""
+    announcing: Announcing = Announcing()
     refresh: float = 0.0
     """How often those who wait are looked up anew; 0 is never."""
 
@@ -230,8 +282,12 @@ class Arrival:
     dialled: str
     at: float
     ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
     found: CustomerFound | None = None
     decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
     asked_at: float = 0.0
     """When it was asked last who it is."""
 
@@ -316,11 +372,13 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
-    """`again`: no answer from before is wanted."""
+    """Where `since` is given, it is also asked how often the number has called from then on.
+    `again`: no answer from before is wanted."""
 
     pbx: PbxName
     linkedid: Linkedid
     number: str
+    since: float | None = None
     again: bool = False
 
 
@@ -366,6 +424,14 @@ class SaveWrapUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Write this down; only when it is written, what was asked for may be done."""
+
+    asked: ActionAsked
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Hang up this channel if it is still the one with this Uniqueid."""
 
@@ -386,6 +452,28 @@ class Originate:
     pbx: PbxName
     phone: str
     number: str
+    channel_id: Linkedid
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
+    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
+    channel that says it."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    uniqueid: Uniqueid
+    language: str
+    place: int | None
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End this announcement, if it is not over."""
+
+    pbx: PbxName
     channel_id: Linkedid
 
 
@@ -493,8 +581,11 @@ Command = (
     | CountFallbacks
     | Save
     | SaveWrapUp
+    | Audit
     | HangUp
     | Originate
+    | Announce
+    | Hush
     | PauseMember
     | ShowPop
     | EndPop

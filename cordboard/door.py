@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 
 from prometheus_client import Histogram
@@ -16,6 +17,11 @@ from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0
 """Seconds beyond the lookup's deadline for the board to answer; the dialplan's lease is 5 s."""
+ANSWERS_AT_MOST = 20
+ANSWERS_CHARACTERS = 1000
+CALLBACK = "callback"
+"""The one answer that is ours: `callback=1` is a call that we call back."""
+_ANSWER = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x1f\x7f&=]{0,80})")
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
 
@@ -71,7 +77,7 @@ class Door:
         await session.set_variable("CB_DONE", 1)
 
     async def _ask(self, session: AgiSession) -> Decision:
-        linkedid, dialled, pbx_name, mark = (*session.arguments, "", "", "", "")[:4]
+        linkedid, dialled, pbx_name, mark, said = (*session.arguments, *[""] * 5)[:5]
         pbx = PbxName(pbx_name) if pbx_name in self._pbxs else self._pbxs[0]
         if mark == FORGED or session.tampered:
             self._forger(pbx, session.env.get("agi_channel", ""))
@@ -79,7 +85,10 @@ class Door:
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
         ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
         number = session.env.get("agi_callerid", "")
-        fact = RouteAsked(ask, pbx, known, number, dialled or session.env.get("agi_extension", ""))
+        dialled = dialled or session.env.get("agi_extension", "")
+        ivr = answers(said)
+        callback = ivr.pop(CALLBACK, "") == "1"
+        fact = RouteAsked(ask, pbx, known, number, dialled, ivr, callback)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._asks[ask] = answer
         try:
@@ -89,3 +98,10 @@ class Door:
                 return await answer
         finally:
             del self._asks[ask]
+
+
+def answers(said: str) -> dict[str, str]:
+    """What a caller answered to the menus before us, from `key=value&key=value`; what is not
+    written so, or is too much, is left out."""
+    found = (_ANSWER.fullmatch(pair) for pair in said[:ANSWERS_CHARACTERS].split("&"))
+    return dict([(each[1], each[2]) for each in found if each][:ANSWERS_AT_MOST])

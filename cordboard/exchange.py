@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import structlog
 
 from cordboard.cti.link import AmiLink
-from cordboard.desk import HangUp, Originate, PauseMember
+from cordboard.desk import Announce, HangUp, Hush, Originate, PauseMember
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -95,6 +95,35 @@ class Exchange:
             return
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
+
+    async def announce(self, command: Announce) -> None:
+        """Returns when the PBX has taken it on. The one side of the channel whispers to the caller
+        what its other side plays: see cordboard-announce in the dialplan."""
+        said = {"CB_SPIED": command.uniqueid, "CB_LANG": command.language}
+        if command.place is not None:
+            said["CB_PLACE"] = str(command.place)
+        if command.minutes is not None:
+            said["CB_MINUTES"] = str(command.minutes)
+        fields: dict[str, str | int] = {
+            "Channel": "Local/say@cordboard-announce/n",
+            "ChannelId": command.channel_id,
+            "Context": "cordboard-announce",
+            "Exten": "spy",
+            "Priority": 1,
+            "Timeout": 5_000,
+            "Variable": ",".join(f"{name}={value}" for name, value in said.items()),
+            "Async": "true",
+        }
+        reply = await self._links[command.pbx].act("Originate", fields)
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def hush(self, command: Hush) -> None:
+        """That the announcement was over already is no error. The half that plays goes first: the
+        spy may linger, silent, for as long as no sound goes to the caller."""
+        for half in (f"{command.channel_id};2", command.channel_id):
+            fields: dict[str, str | int] = {"Channel": half, "Cause": 16}
+            await self._links[command.pbx].act("Hangup", fields)
 
     async def _is_there(self, link: AmiLink, uniqueid: str) -> bool:
         """Whether this channel is live, asked until there is an answer."""

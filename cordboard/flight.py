@@ -317,6 +317,8 @@ class Writer:
                 what = {"decision": "save-entry", "entry": record.id, "outcome": record.outcome}
             case crm.Interaction():
                 what = {"decision": "save-contact", "call": record.call_id}
+            case crm.AuditRecord():
+                return {"decision": "save-audit", "audit": record.id, "action": record.action}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
         what["operator"] = record.operator and clean(record.operator)

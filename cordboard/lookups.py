@@ -295,8 +295,8 @@ class Lookups:
             phones.country(number),
             card,
             failed,
-            tuple(reports),
-            tuple(failures),
+            reports=tuple(reports),
+            failures=tuple(failures),
         )
 
     def forget(self, number: str | None, customer: str | None) -> None:

@@ -12,7 +12,10 @@ from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import Gap, Remembered, Unwritten
 from cordboard.events import PbxName, Uniqueid
-from cordboard.records import fact_kind
+from cordboard.records import HANDLED, fact_kind, handled_of
+
+HANDLED_KEPT = 4 * 3600.0
+"""Seconds back from the start. How long calls took before that tells less of the next ones."""
 
 
 async def remembered(
@@ -23,13 +26,15 @@ async def remembered(
     day_began: float,
     wrapup: float,
 ) -> Remembered:
-    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, and the
-    talks that ended within the last `wrapup` seconds. Raises `PeerError`."""
+    """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
+    that ended within the last `wrapup` seconds, and what calls took of operators within the last
+    `HANDLED_KEPT`. Raises `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
+    handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
     for record in spooled:
         if isinstance(record, CallRecord) and record.pbx in names:
             known = calls.get(record.id)
@@ -39,6 +44,8 @@ async def remembered(
             entries[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
+        elif isinstance(record, FactRecord) and record.kind == HANDLED:
+            handled.append(record)
     late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
     unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
     open_calls = tuple(call for call in calls.values() if call.ended_at is None)
@@ -47,6 +54,7 @@ async def remembered(
         tuple(entries.values()),
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
+        tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
     )
 
 

@@ -26,8 +26,10 @@ from cordboard.events import (
     Uniqueid,
     derived_id,
 )
-from cordboard.queue.decisions import Reason
+from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry
+from cordboard.queue.routing import Inputs
 
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in get_args(AnyCallFact)}
 
@@ -121,6 +123,25 @@ def fact_record(fact: CallFact, now: float) -> FactRecord:
     # Facts are flat: `asdict`, which copies deeply, costs ten times as much.
     data = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
     return FactRecord(fact.call, now, fact_kind(type(fact)), json.dumps(data, ensure_ascii=False))
+
+
+def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) -> FactRecord:
+    """What was decided of the call, and the values that it hung on: `routing.explain` makes the
+    same decision of them again."""
+    told = {"decision": asdict(decision), "inputs": inputs}
+    return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
+
+
+HANDLED = "handled"
+"""How the fact is called that tells what a call of a queue took of its operator."""
+
+
+def handled_record(handled: Handled, now: float) -> FactRecord:
+    return FactRecord(handled.call, now, HANDLED, json.dumps(asdict(handled), ensure_ascii=False))
+
+
+def handled_of(fact: FactRecord) -> Handled:
+    return Handled(**json.loads(fact.data))
 
 
 def link_record(fact: LinkFact, now: float) -> FactRecord:

@@ -24,6 +24,7 @@ from typing import Any
 from zlib import crc32
 
 from cordboard.crm_core.model import (
+    AuditRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -39,6 +40,7 @@ _KINDS: dict[str, type[Record]] = {
     "fact": FactRecord,
     "interaction": Interaction,
     "wrap-up": WrapUp,
+    "audit": AuditRecord,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}

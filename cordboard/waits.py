@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
 from cordboard.desk import Call, Command, Save, ShowQueue, ShowWaiting
@@ -52,7 +52,10 @@ class Waits:
     def answer(self, call: Call, name: OperatorName) -> list[Command]:
         """It is `name` who took the call from the queue, if it came from one."""
         entry = self._answered_entries.pop(call.id, None)
-        return [Save(entry_record(entry, call, name))] if entry else []
+        if entry is None:
+            return []
+        self._floor.take(name, entry)
+        return [Save(entry_record(entry, call, name))]
 
     def over(self, call: CallId) -> None:
         """The call has ended, or is part of another."""
@@ -75,6 +78,15 @@ class Waits:
             waiting = tuple((e, calls[e.call]) for e in entries if e.call in calls)
             out.append(ShowWaiting(queue, waiting))
         return out
+
+    def places(self, calls: Mapping[CallId, Call]) -> Iterator[tuple[Entry, Call, int]]:
+        """All who stand in Asterisk's queues, each with his place there."""
+        for line in self._floor.lines():
+            here = (entry for entry in line.entries if not entry.away)
+            for place, entry in enumerate(here, start=1):
+                call = calls.get(entry.call)
+                if call is not None:
+                    yield entry, call, place
 
     def _entry(self, fact: Queued, call: Call, now: float) -> Entry:
         record = self._past.entry(call.id, fact.queue)

@@ -27,7 +27,7 @@ from cordboard.desk import (
     UsersChanged,
 )
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 
 POLICY = Policy.parse((Path(__file__).parent.parent / "config/routing.toml").read_text())
 WRAPUP = 30

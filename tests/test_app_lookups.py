@@ -88,7 +88,7 @@ async def test_the_status_from_billing_moves_the_caller_up_and_the_card_says_who
     assert pop["customer"]["id"] == known["id"]
     assert (pop["customer"]["name"], pop["customer"]["status"]) == ("Мария Петрова", "vip")
     assert (pop["customer"]["balance"], pop["customer"]["language"]) == (-12.5, "ru")
-    assert pop["attributes"] == {"open_cases": 2}
+    assert pop["customer"]["attributes"] == {"open_cases": 2}
     assert pop["sources"] == {
         "name": "billing",
         "status": "billing",

@@ -211,12 +211,13 @@ async def held(shift: Shift) -> None:
 
 async def parked_and_fetched(shift: Shift) -> None:
     async with shift.phones(p1006=Manner(ring=0.5)):
-        caller, number = shift.dial(ENGLISH, 7)
+        caller, number = shift.dial(ENGLISH, 12)
         await shift.talking(number)
         channel = (await shift.tap.until_event("AgentConnect", CallerIDNum=number))["Channel"]
         await shift.tap.ask("Park", Channel=channel)
         await shift.tap.until_event("ParkedCall", ParkeeChannel=channel)
-        await phone_call(shift.status, "1009", "701", stay=1).result
+        # Long enough to be a difference: Asterisk counts in whole seconds.
+        await phone_call(shift.status, "1009", "701", stay=4).result
         await caller.result
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from postgres_fixtures import PostgresServer
+from sqlalchemy import delete, update
 from store_fixtures import *  # noqa: F403
 
 from cordboard.crm_core.calls import RecordsError
 from cordboard.crm_core.model import (
+    AuditRecord,
     CallRecord,
     Customer,
     Draft,
@@ -27,6 +29,7 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.store import Store
+from cordboard.crm_core.tables import audit
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
@@ -440,3 +443,32 @@ async def test_lookups_survive_a_cut_of_all_connections(
             await asyncio.gather(*(store.card_by_number("+79161234567") for _ in range(4)))
             await asyncio.to_thread(postgres_server.execute, cut.format(name))
             assert await store.card_by_number("+79161234567") is not None
+
+
+def an_audit(key: str, **more: Any) -> AuditRecord:
+    values: dict[str, Any] = {
+        "id": derived_id(int(AT * 1000), key),
+        "at": AT,
+        "actor": "maria",
+        "role": "supervisor",
+        "kind": "call",
+        "action": "move",
+        "target": derived_id(1, "call"),
+        "reason": "обещали перезвонить",
+        "before": '{"priority": 0}',
+        "after": '{"to": "head"}',
+    }
+    return AuditRecord(**(values | more))
+
+
+async def test_an_audit_is_kept_once_and_never_changed(store: Store) -> None:
+    first, second = an_audit("1"), an_audit("2", at=AT + 5, target="anna", kind="operator")
+    await store.write([first, second, a_call()])
+    await store.write([replace(first, reason="another"), first])
+    assert await store.audits() == [first, second]
+    assert await store.audits(since=AT + 1) == [second]
+    assert await store.audits(target="anna") == [second]
+    for change in (update(audit).values(reason=""), delete(audit)):
+        with pytest.raises(PeerError, match="only ever added"):
+            await store.database.write(lambda connection, what=change: connection.execute(what))
+    assert await store.audits() == [first, second]

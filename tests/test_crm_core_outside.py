@@ -80,7 +80,7 @@ def test_each_field_is_read_from_its_place_and_in_our_words() -> None:
         ("a", "b"),
         SVETA,
         True,
-        {"tariff": "Gold", "months": 12.0, "debt": "none"},
+        {"tariff": "Gold", "months": 12, "debt": "none"},
     )
 
 
@@ -218,8 +218,8 @@ def test_what_is_said_outside_goes_before_what_we_have_and_says_where_it_is_from
     assert card
     assert (card.customer.id, card.customer.name, card.customer.status) == ("c1", "Other", "vip")
     assert (card.customer.language, card.customer.balance_minor) == ("ru", 100)
-    assert (card.do_not_disturb, card.tags) == (True, ())
-    assert card.attributes == {"cases": 2.0, "tariff": "gold"}
+    assert (card.customer.do_not_disturb, card.customer.tags) == (True, ())
+    assert card.customer.attributes == {"cases": 2.0, "tariff": "gold"}
     assert card.sources == {
         "name": "crm",
         "status": "erp",

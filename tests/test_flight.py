@@ -55,7 +55,7 @@ from cordboard.flight import (
     broken,
 )
 from cordboard.pseudonyms import Pseudonyms
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.replay import Flight
 
 HERE = Path(__file__).parent

@@ -73,7 +73,7 @@ class Desk:
         return self.card
 
     async def found(self, number: str = NUMBER, again: bool = False) -> CustomerFound:
-        command = FindCustomer(PbxName("pbx"), Linkedid("1.1"), number, again)
+        command = FindCustomer(PbxName("pbx"), Linkedid("1.1"), number, again=again)
         return await self.lookups.found(command)
 
     async def timed(self, **more: Any) -> tuple[CustomerFound, float]:

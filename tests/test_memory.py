@@ -10,8 +10,10 @@ from test_crm_core_calls import AT, a_call, a_customer, an_entry
 
 from cordboard.crm_core.model import FactRecord, WrapUp
 from cordboard.crm_core.store import Store
-from cordboard.events import PbxName
-from cordboard.memory import remembered
+from cordboard.events import CallId, OperatorName, PbxName, QueueName
+from cordboard.memory import HANDLED_KEPT, remembered
+from cordboard.queue.forecast import Handled
+from cordboard.records import handled_record
 
 PBX = [PbxName("pbx")]
 DAY, WRAPUP = AT - 3600, 30.0
@@ -53,3 +55,15 @@ async def test_a_talk_that_ended_within_the_wrap_up_comes_with_its_card(store: S
     assert first.card
     assert first.card.customer == customer
     assert (first.peer, first.peer_uniqueid) == ("PJSIP/1001-000000aa", "1790000001.2")
+
+
+async def test_what_calls_took_of_operators_comes_back_oldest_first_and_once(store: Store) -> None:
+    call = a_call("1")
+    took = [
+        Handled(CallId(call.id), QueueName("support"), OperatorName("anna"), s) for s in (60, 90)
+    ]
+    rows = [handled_record(each, AT + place) for place, each in enumerate(took)]
+    long_ago = handled_record(replace(took[0], seconds=7.0), AT - HANDLED_KEPT - 60)
+    await store.write([call, long_ago, rows[0]])
+    found = await remembered(store, rows, PBX, AT + 10, DAY, WRAPUP)
+    assert found.handled == tuple(took)

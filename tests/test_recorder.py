@@ -25,7 +25,7 @@ from cordboard.cti.ami import Message
 from cordboard.cti.facts import PbxMessage
 from cordboard.desk import ActionAsked, Command, Rules, Tick
 from cordboard.events import OperatorName, PbxName
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder, segments
 from cordboard.replay import Flight
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cordboard.crm_core.model import (
+    AuditRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -31,6 +32,9 @@ CALL = CallRecord(
 ENTRY = EntryRecord("e1", "c1", "pbx", "b1", "1.1", "sales", 3, 1.5, None, None, None)
 CONTACT = Interaction("i1", None, "c1", "anna", "sales", 1.5, None, None, None, "")
 WRAPUP = WrapUp("c1", "anna", None, "позвонить", "callback", 7.25)
+
+
+AUDIT = AuditRecord("a1", 2.5, "maria", "supervisor", "call", "move", "c1", "why", "{}", "{}")
 
 
 def fact(word: str) -> FactRecord:
@@ -64,10 +68,10 @@ def spool(path: Path) -> Iterator[Spool]:
 
 
 def test_every_kind_of_record_comes_back_unchanged_and_in_order(spool: Spool) -> None:
-    group: list[Record] = [CALL, ENTRY, CONTACT, WRAPUP, fact("held")]
+    group: list[Record] = [CALL, ENTRY, CONTACT, WRAPUP, fact("held"), AUDIT]
     spool.append(group[:3])
     spool.append(group[3:])
-    assert (spool.left, list(spool.records())) == (5, group)
+    assert (spool.left, list(spool.records())) == (6, group)
     assert drain(spool) == group
     assert spool.left == 0
 

@@ -35,7 +35,7 @@ from cordboard.cti.connection import Connection, LinkCounters
 from cordboard.cti.doubts import WAITING, Doubts
 from cordboard.desk import Command, CustomerFound, FindCustomer, Rules, Tick, UsersChanged
 from cordboard.events import PbxName
-from cordboard.queue.routing import Policy
+from cordboard.queue.policy import Policy
 from cordboard.screenpop import render
 
 TESTS = Path(__file__).parents[1] / "tests"

@@ -28,6 +28,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
+    AuditRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -37,7 +38,14 @@ from cordboard.crm_core.model import (
     link_id,
 )
 from cordboard.crm_core.rules import FieldsError
-from cordboard.crm_core.tables import call, call_fact, customer, interaction, queue_entry
+from cordboard.crm_core.tables import (
+    audit,
+    call,
+    call_fact,
+    customer,
+    interaction,
+    queue_entry,
+)
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
@@ -45,7 +53,7 @@ RECENT_AT_MOST = 500
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
 
-Row = CallRecord | EntryRecord | FactRecord | Interaction
+Row = CallRecord | EntryRecord | FactRecord | Interaction | AuditRecord
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -53,12 +61,14 @@ _TABLES: dict[type[Row], Table] = {
     EntryRecord: queue_entry,
     Interaction: interaction,
     FactRecord: call_fact,
+    AuditRecord: audit,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
 """Begins the parameters' names: SQLAlchemy keeps those of the columns to itself."""
 _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
+_AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
 
 
@@ -81,7 +91,7 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts appended, a fact that is there already but once; wrap-ups as by
+        facts and audits appended, one that is there already but once; wrap-ups as by
         `Interactions.save_wrapup`. So a group whose fate is not known,
         because the deadline passed in the middle of its commit, may be written again.
 
@@ -201,6 +211,14 @@ class Calls:
         rows = await self._database.rows(chosen)
         return [(FactRecord(row.call_id, row.at, row.kind, row.data), row.before) for row in rows]
 
+    async def audits(self, since: float = 0.0, target: str | None = None) -> list[AuditRecord]:
+        """What was done by force since then, to this call or operator if one is named, in order."""
+        chosen = _AUDIT.where(audit.c.at >= since)
+        if target is not None:
+            chosen = chosen.where(audit.c.target == target)
+        rows = await self._database.rows(chosen.order_by(audit.c.at, audit.c.id))
+        return records(AuditRecord, rows)
+
     async def facts_since(self, since: float, kind: str) -> list[FactRecord]:
         """The facts of a kind that came at `since` or later, in order."""
         # A digest begins with the time of its fact, and has an index.
@@ -234,6 +252,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("id",)),
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
+    (AuditRecord, ("id",)),
 )
 
 
@@ -348,7 +367,7 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         )
     insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(values)
-    if kind is FactRecord:
+    if kind in (FactRecord, AuditRecord):
         return statement.on_conflict_do_nothing(index_elements=list(known_by))
     new, old = statement.excluded, table.c
     changes: dict[str, Any] = {name: new[name] for name in names if name not in ("id", *known_by)}

@@ -13,10 +13,10 @@ from typing import Literal
 from cordboard.events import derived_id
 
 CustomerKind = Literal["person", "organisation"]
+Attribute = str | int | float | bool
+"""What a customer's attribute may be; its name is the house's own."""
 Role = Literal["operator", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("operator", "supervisor", "admin")
-Value = str | float | bool
-"""What an attribute may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """`phones` are E.164, the first is the main one. `status` is one of the configured list."""
+    """`phones` are E.164, the first is the main one. `status` is one of the configured list;
+    `segment`, `tags` and `attributes` are whatever the house tells its customers apart by."""
 
     id: str
     kind: CustomerKind
@@ -42,6 +43,10 @@ class Customer:
     balance_minor: int | None
     created_at: float
     updated_at: float
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Draft:
     language: str | None = None
     manager: str | None = None
     balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] = ()
+    do_not_disturb: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +117,6 @@ class Card:
     open_cases: tuple[Case, ...] = ()
     others: int = 0
     """How many more customers share the number that was looked up: a household, an office."""
-    segment: str | None = None
-    tags: tuple[str, ...] = ()
-    do_not_disturb: bool = False
-    attributes: Mapping[str, Value] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     """Which outside system a value is from, by the field's name, such as `attributes.tariff`;
     what is not named is from our store."""
@@ -137,7 +142,7 @@ class Report:
     tags: tuple[str, ...] | None = None
     manager: Manager | None = None
     do_not_disturb: bool | None = None
-    attributes: Mapping[str, Value] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +228,24 @@ class WrapUp:
     first: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """Who made somebody else's call or state another, in what role, and why; written before it is
+    done, and never changed. `id` is the action's, `kind` what `target` is (`call`, `operator`);
+    `before` and `after`, as it was and as it was asked for, are JSON."""
+
+    id: str
+    at: float
+    actor: str
+    role: str
+    kind: str
+    action: str
+    target: str
+    reason: str
+    before: str
+    after: str
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -235,4 +258,4 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp
+Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp | AuditRecord

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Any, Generic, Literal, TypeVar
 
 from cordboard.config import Lookup, Translated
-from cordboard.crm_core.model import Card, Customer, Manager, Report, Value
+from cordboard.crm_core.model import Attribute, Card, Customer, Manager, Report
 from cordboard.crm_core.rules import BALANCE_AT_MOST, NAME_AT_MOST, tidy, user_key
 from cordboard.errors import PeerError
 from cordboard.strict_json import read_json
@@ -87,7 +87,7 @@ def read_answer(data: bytes, lookup: Lookup, known: Known, rank: int = 0) -> Rep
         if found is not None:
             given = _translated(found, getattr(words, name, {}))
             fields["balance_minor" if name == "balance" else name] = _READ[name](name, given, known)
-    attributes: dict[str, Value] = {}
+    attributes: dict[str, Attribute] = {}
     for name, path in wanted.attributes.items():
         if (found := _at(answer, path)) is not None:
             value = _attribute(name, _translated(found, _of_attribute(words, name)))
@@ -194,10 +194,10 @@ def _balance(name: str, value: Any, known: Known) -> int:
     return max(-BALANCE_AT_MOST, min(BALANCE_AT_MOST, minor))
 
 
-def _attribute(name: str, value: Any) -> Value:
-    if isinstance(value, bool):
+def _attribute(name: str, value: Any) -> Attribute:
+    if isinstance(value, bool | int):
         return value
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, float | Decimal):
         number = float(value)
         if number in (float("inf"), float("-inf")):
             raise NoAnswerError("wrong-type", f"attributes.{name}: is too large a number")
@@ -225,8 +225,10 @@ _OF_CUSTOMER = {
     "language": "language",
     "balance_minor": "balance",
     "manager": "manager",
+    "segment": "segment",
+    "tags": "tags",
+    "do_not_disturb": "do_not_disturb",
 }
-_OF_CARD = ("segment", "tags", "do_not_disturb")
 
 
 def merged(card: Card | None, reports: Iterable[Report], number: str) -> Card | None:
@@ -236,25 +238,16 @@ def merged(card: Card | None, reports: Iterable[Report], number: str) -> Card | 
     if not ordered:
         return card
     whole = card or Card(_stranger(number), ())
-    sources, attributes = dict(whole.sources), dict(whole.attributes)
+    sources, attributes = dict(whole.sources), dict(whole.customer.attributes)
     customer: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
     for report in ordered:
         for name, shown in _OF_CUSTOMER.items():
             if (value := getattr(report, name)) is not None:
                 customer[name], sources[shown] = value, report.source
-        for name in _OF_CARD:
-            if (value := getattr(report, name)) is not None:
-                fields[name], sources[name] = value, report.source
         for name, value in report.attributes.items():
             attributes[name], sources[f"attributes.{name}"] = value, report.source
-    return replace(
-        whole,
-        customer=replace(whole.customer, **customer),
-        attributes=attributes,
-        sources=sources,
-        **fields,
-    )
+    said = replace(whole.customer, **customer, attributes=attributes)
+    return replace(whole, customer=said, sources=sources)
 
 
 def _stranger(number: str) -> Customer:

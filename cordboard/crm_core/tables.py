@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    event,
     text,
 )
 
@@ -192,6 +194,38 @@ call_fact = Table(
     Column("data", Words(), nullable=False),
     sqlite_autoincrement=True,
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(primary_key=True),
+    Column("at", Double(), nullable=False, index=True),
+    Column("actor", Words(), nullable=False),
+    Column("role", Words(), nullable=False),
+    Column("kind", Words(), nullable=False),
+    Column("action", Words(), nullable=False),
+    Column("target", Words(), nullable=False, index=True),
+    Column("reason", Words(), nullable=False),
+    Column("before", Words(), nullable=False),
+    Column("after", Words(), nullable=False),
+)
+KEPT = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_is_kept_from_{change.lower()} BEFORE {change} ON audit"
+        " BEGIN SELECT RAISE(ABORT, 'rows of audit are only ever added'); END"
+        for change in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'rows of audit are only ever added'; END $$",
+        "CREATE TRIGGER audit_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
+        " FOR EACH STATEMENT EXECUTE FUNCTION audit_is_kept()",
+    ],
+}
+"""Whoever has the store's own password cannot rewrite the audit by an oversight, either."""
+for _dialect, _statements in KEPT.items():
+    for _statement in _statements:
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 interaction = Table(
     "interaction",

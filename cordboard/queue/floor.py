@@ -12,6 +12,8 @@ from dataclasses import replace
 from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
 from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
+from cordboard.queue.decisions import Standing
+from cordboard.queue.forecast import Crew, Handled, Paces, waits
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
     Membership,
@@ -25,10 +27,13 @@ from cordboard.queue.operators import (
 
 
 class Floor:
-    """`threshold` and `short` are those of `ServiceLevel`, in seconds."""
+    """`threshold` and `short` are those of `ServiceLevel`, `handling` what a call takes of an
+    operator before any was measured; all in seconds."""
 
-    def __init__(self, threshold: float, short: float) -> None:
+    def __init__(self, threshold: float, short: float, handling: float = 180.0) -> None:
         self._fresh = ServiceLevel(threshold, short)
+        self._paces = Paces(handling)
+        self._crew = Crew()
         self._operators: dict[OperatorName, Operator] = {}
         self._phones: dict[str, OperatorName] = {}
         self._lines: dict[QueueName, Line] = {}
@@ -71,7 +76,20 @@ class Floor:
         operator = self._operators[name]
         if event in ("release", "hang-up", "done") and operator.call not in (call, None):
             return
-        self._put(advance(operator, event, call, now))
+        after = advance(operator, event, call, now)
+        self._put(after)
+        if after.work == "idle":
+            self._paces.end(name, now)
+        elif operator.work == "idle" or (operator.work == "wrap-up" and event != "done"):
+            self._paces.begin(name, now)
+
+    def take(self, name: OperatorName, entry: Entry) -> None:
+        """The call that this operator is in came from a queue."""
+        self._paces.take(name, entry.call, entry.queue)
+
+    def handled(self) -> list[Handled]:
+        """The calls of queues that operators finished with since this was asked last."""
+        return self._paces.handled()
 
     def reassign(self, name: OperatorName, part: CallId, whole: CallId) -> None:
         """The call that an operator is in turned out to be part of another."""
@@ -88,6 +106,8 @@ class Floor:
             known = self._operators.get(name)
             # The phone may have been seen in a queue before its owner was known.
             stranger = self._operators.pop(self._phones.get(user.phone, name), None)
+            if stranger:
+                self._crew.drop(stranger.name)
             before = known or stranger
             self._phones[user.phone] = name
             self._put(
@@ -137,6 +157,7 @@ class Floor:
         if self._operators.get(operator.name) != operator:
             self._operators[operator.name] = operator
             self._changed_operators[operator.name] = None
+            self._crew.put(operator)
 
     # Queues
 
@@ -149,12 +170,33 @@ class Floor:
             self.touch(queue)
         return line
 
+    def lines(self) -> Iterable[Line]:
+        return self._lines.values()
+
     def level(self, queue: QueueName) -> ServiceLevel:
         return self._levels[queue]
 
     def touch(self, queue: QueueName) -> None:
         """`queue` is to be shown again: something about its callers changed."""
         self._changed_queues[queue] = None
+
+    def standing(self, queue: QueueName, now: float) -> Standing:
+        """How busy a queue is; one that was never seen is empty, and nobody serves it."""
+        line = self._lines.get(queue)
+        waiting, since = (len(line), line.longest_since) if line else (0, None)
+        longest = now - since if since is not None else 0.0
+        return Standing(waiting, longest, self.waits(queue, 1)[-1], self._crew.ready(queue))
+
+    def waits(self, queue: QueueName, more: int = 0) -> list[float | None]:
+        """The estimated waits of all who stand in the line, in their order, and of so many `more`
+        who would join at its end: see `forecast`. A place that is kept counts as one that is
+        taken."""
+        line = self._lines.get(queue)
+        entries = line.entries if line else ()
+        waiting = {name for name, other in self._lines.items() if len(other)}
+        pace = self._crew.pace(queue, waiting, self._paces)
+        free = self._crew.ready(queue) + self._crew.offered({entry.call for entry in entries})
+        return waits(len(entries) + more, free, pace, self._paces.of(queue).leaving)
 
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)
@@ -176,6 +218,11 @@ class Floor:
         if finished.outcome is not None and finished.left_at is not None:
             self._count(queue, finished.outcome, finished.left_at - finished.entered_at)
 
+    def recall_handled(self, handled: Iterable[Handled]) -> None:
+        """What calls took of their operators before the start, oldest first."""
+        for each in handled:
+            self._paces.recall(each.queue, each.seconds)
+
     def new_day(self) -> None:
         for queue in self._levels:
             self._levels[queue] = self._fresh
@@ -183,4 +230,5 @@ class Floor:
 
     def _count(self, queue: QueueName, outcome: str, wait: float) -> None:
         self._levels[queue] = self._levels[queue].counting(outcome, wait)
+        self._paces.stay(queue, outcome, wait)
         self.touch(queue)

@@ -1,293 +1,335 @@
 """The routing policy: who is calling decides where the call goes, and says why. Pure.
 
-`Policy.parse` reads the rule file, `decide` applies it. The same `decide` runs in the server and
-in every test; it looks at nothing but its arguments.
+`decide` applies a `Policy` to a `Situation`. The same `decide` runs in the server, in the
+simulator and in every test; it looks at nothing but its arguments. `weigh` also says what was
+looked at, and with that, `explain` tries the same rules on the same values at any later time.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from dataclasses import dataclass
-from datetime import datetime, time
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-
-from cordboard.crm_core.model import Card
-from cordboard.events import QueueName
-from cordboard.queue.decisions import Action, Decision, Growth, Personal, Reason, Texts
-
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def _queue_name(value: str) -> str:
-    if not _NAME.fullmatch(value.replace("{language}", "")):
-        raise ValueError("a queue's name has letters, digits, - and _ only")
-    return value
-
-
-QueueTemplate = Annotated[str, AfterValidator(_queue_name)]
+from cordboard.crm_core.model import Card, Customer
+from cordboard.events import OperatorName, QueueName
+from cordboard.queue.calendars import WEEKDAYS, clock
+from cordboard.queue.conditions import Value, Wish
+from cordboard.queue.decisions import Decision, Personal, Reason, Standing
+from cordboard.queue.policy import LANGUAGE, First, Policy, Ready
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What is known when the route is asked for. `country` is the ISO code of the number's
-    country, `lookup_failed` means that the store did not answer in time."""
+    """Who calls. `country` is the ISO code of the number's country, `lookup_failed` means that
+    the store did not answer in time."""
 
     number: str
     country: str | None
-    dialled: str
     card: Card | None
     lookup_failed: bool = False
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How the call comes. `ivr` are the answers that the caller has given to a menu; `today` is
+    how many calls came from this number since midnight, with this one, None where nobody knows."""
+
+    dialled: str = ""
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
+    today: int | None = None
 
 
-class When(_Part):
-    status: list[str] | None = None
-    language: list[str] | None = None
-    known: bool | None = None
-    manager: bool | None = None
-    balance_below: float | None = None
-    dialled: list[str] | None = None
-    hours: str | None = None
-    weekdays: list[Weekday] | None = None
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An operator's desk: its `phone` is an interface such as PJSIP/1001. `quiet` is who asked
+    not to be disturbed, also on the mobile."""
 
-    @field_validator("hours")
-    @classmethod
-    def _two_times(cls, value: str | None) -> str | None:
-        if value is not None:
-            _hours(value)
-        return value
-
-    def holds(self, caller: Caller, language: str, local: datetime) -> bool:
-        customer = caller.card.customer if caller.card else None
-        return (
-            (self.status is None or (customer is not None and customer.status in self.status))
-            and (self.language is None or language in self.language)
-            and (self.known is None or self.known == (customer is not None))
-            and (self.manager is None or self.manager == (_mobile(caller) is not None))
-            and (self.balance_below is None or _balance_below(caller, self.balance_below))
-            and (self.dialled is None or caller.dialled in self.dialled)
-            and (self.hours is None or _within(self.hours, local))
-            and (self.weekdays is None or WEEKDAYS[local.weekday()] in self.weekdays)
-        )
+    phone: str | None
+    ready: bool
+    quiet: bool = False
 
 
-class Growing(_Part):
-    by: int = Field(ge=1, le=1000)
-    every: float = Field(gt=0)
-    up_to: int = Field(ge=1, le=1000)
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision may look at. `local` is the time at the desk, in the desk's zone."""
+
+    caller: Caller
+    approach: Approach
+    local: datetime
+    standing: Callable[[QueueName], Standing | None] = lambda queue: None
+    seat: Callable[[OperatorName], Seat | None] = lambda name: None
 
 
-class First(_Part):
-    who: Literal["manager"]
-    seconds: int = Field(default=25, ge=5, le=120)
+Inputs = Mapping[str, Value]
+"""The values that a decision looked at, by the keys of the conditions."""
 
 
-class Rule(_Part):
-    name: str = Field(min_length=1, max_length=60)
-    when: When = When()
-    action: Action
-    queue: QueueTemplate | None = None
-    priority: int = Field(default=0, ge=0, le=1000)
-    growth: Growing | None = Field(default=None, alias="raise")
-    first: First | None = None
-    message: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,80}$")
-    why: Texts = {}
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The first condition of a rule that did not hold. `misfit`: the value was not even of the
+    kind that the condition asks for, such as text in the place of a number."""
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.action == "message" and not self.message:
-            raise ValueError("action message needs message, the name of a sound")
-        if self.first and self.when.manager is not True:
-            raise ValueError(
-                'first = { who = "manager" } needs when.manager = true, or there is no one to ring'
-            )
-        return self
+    key: str
+    wish: Wish
+    value: Value
+    misfit: bool
 
 
-class Policy(_Part):
-    """The whole rule file. Its last word, when no rule holds, is `default_queue`."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rule that was tried; the one that held has nothing that `failed`."""
 
-    default_queue: QueueTemplate
-    default_language: str = "en"
-    languages_by_country: dict[str, str] = {}
-    rule: list[Rule] = []
-
-    @classmethod
-    def parse(cls, text: str) -> Policy:
-        """Reads TOML. Raises `ValueError` with every fault on a line of its own, each beginning
-        with the number of the line it stands on."""
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            line = re.search(r"line (\d+)", str(error))
-            raise ValueError(f"{line[1] if line else 1}: {error}") from None
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            faults = [f"{_line(text, f['loc'])}: {_sentence(f)}" for f in error.errors()]
-            raise ValueError("\n".join(faults)) from None
-
-    def faults(
-        self, text: str, statuses: list[str], languages: list[str], queues: set[str] | None = None
-    ) -> list[str]:
-        """What is well formed but cannot be meant: unknown statuses, languages and queues (where
-        `queues` are known), rules that no call can reach. Each begins with its line in `text`."""
-        found: list[tuple[int, str]] = []
-        closed_by: str | None = None
-        for index, rule in enumerate(self.rule):
-            when, named = _line(text, ("rule", index, "when")), f"rule {rule.name!r}"
-            if closed_by:
-                header = _line(text, ("rule", index))
-                found.append((header, f"{named} is never reached: {closed_by!r} always holds"))
-            for status in rule.when.status or []:
-                if status not in statuses:
-                    known = ", ".join(statuses)
-                    found.append((when, f"{named}: unknown status {status!r}; the CRM has {known}"))
-            found += [
-                (when, f"{named}: unknown language {language!r}")
-                for language in rule.when.language or []
-                if language not in languages
-            ]
-            if rule.when == When():
-                closed_by = closed_by or rule.name
-        if queues is not None:
-            found += self._unknown_queues(text, languages, queues)
-        return [f"{line}: {fault}" for line, fault in found]
-
-    def _unknown_queues(
-        self, text: str, languages: list[str], queues: set[str]
-    ) -> list[tuple[int, str]]:
-        named = [(_line(text, ("default_queue",)), self.default_queue)]
-        named += [
-            (_line(text, ("rule", index, "queue")), rule.queue)
-            for index, rule in enumerate(self.rule)
-            if rule.queue
-        ]
-        return [
-            (line, f"queue {queue!r} is on no PBX; add it to queues.conf")
-            for line, template in named
-            for language in (languages if "{language}" in template else [""])
-            if (queue := template.replace("{language}", language)) not in queues
-        ]
+    rule: str
+    failed: Failed | None
 
 
-def decide(policy: Policy, caller: Caller, local: datetime) -> Decision:
-    """The first rule that holds. `local` is the time at the desk, in the desk's time zone.
+def decide(policy: Policy, situation: Situation) -> Decision:
+    """The first rule that holds.
 
     There is always an answer: a caller whom nothing is known of goes to a queue by the country of
     the number, and to the default queue when even that says nothing.
     """
-    language = _language(policy, caller)
-    reasons: list[Reason] = []
-    if caller.lookup_failed:
-        reasons.append(Reason("customer-lookup-failed", {}))
-    elif caller.card is None:
-        reasons.append(Reason("customer-unknown", {}))
-    for rule in policy.rule:
-        if rule.when.holds(caller, language, local):
-            reasons.append(Reason("rule", {"rule": rule.name}, rule.why or None))
-            queue = QueueName((rule.queue or policy.default_queue).format(language=language))
-            return Decision(
-                action=rule.action,
-                queue=queue,
-                priority=rule.priority,
-                language=language,
-                reasons=(*reasons, Reason("language", {"language": language})),
-                growth=Growth(**rule.growth.model_dump()) if rule.growth else None,
-                personal=_personal(rule.first, caller) if rule.first else None,
-                to=rule.message,
-                rule=rule.name,
-            )
-    reasons.append(Reason("language", {"language": language}))
-    queue = QueueName(policy.default_queue.format(language=language))
-    return Decision("queue", queue, 0, language, tuple(reasons))
+    return _outcome(policy, _Values(policy, situation))
 
 
-def _personal(first: First, caller: Caller) -> Personal | None:
-    manager = caller.card.customer.manager if caller.card else None
-    if manager is None:
-        return None
-    return Personal(first.who, manager.name, None, manager.mobile, first.seconds)
+def weigh(policy: Policy, situation: Situation) -> tuple[Decision, Inputs]:
+    """The decision, and all that it looked at."""
+    values = _Values(policy, situation)
+    return _outcome(policy, values), dict(values)
 
 
-def _language(policy: Policy, caller: Caller) -> str:
-    if caller.card and caller.card.customer.language:
-        return caller.card.customer.language
-    return policy.languages_by_country.get(caller.country or "", policy.default_language)
-
-
-def _mobile(caller: Caller) -> str | None:
-    manager = caller.card.customer.manager if caller.card else None
-    return manager.mobile if manager else None
-
-
-def _balance_below(caller: Caller, bound: float) -> bool:
-    minor = caller.card.customer.balance_minor if caller.card else None
-    return minor is not None and minor < bound * 100
-
-
-def _hours(value: str) -> tuple[time, time]:
-    begin, dash, end = value.partition("-")
-    try:
-        if not dash:
-            raise ValueError
-        return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
-    except ValueError:
-        raise ValueError("write hours as 09:00-18:00") from None
-
-
-def _within(hours: str, local: datetime) -> bool:
-    begin, end = _hours(hours)
-    now = local.time()
-    # A span that ends before it begins goes over midnight.
-    return begin <= now < end if begin <= end else now >= begin or now < end
-
-
-def _sentence(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: no such key; take it out or mend its spelling"
-    if fault["type"] == "missing":
-        return f"{where}: this key is needed; add it"
-    return f"{where}: {str(fault['msg']).removeprefix('Value error, ')}"
-
-
-def _line(text: str, loc: tuple[int | str, ...]) -> int:
-    """The line of the n-th [[rule]] or of the top-level key that `loc` names."""
-    wanted = loc[1] if loc[:1] == ("rule",) and len(loc) > 1 else None
-    seen = -1
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() == "[[rule]]":
-            seen += 1
-            if seen == wanted:
-                key = next((p for p in loc[2:] if isinstance(p, str)), None)
-                return _key_line(text, number, key) if key else number
-        elif wanted is None and loc and re.match(rf"\s*\[?{re.escape(str(loc[0]))}\b", line):
-            return number
-    return 1
-
-
-def _key_line(text: str, header: int, key: str) -> int:
-    for number, line in enumerate(text.splitlines()[header:], header + 1):
-        if line.lstrip().startswith("["):
+def explain(policy: Policy, inputs: Inputs) -> tuple[Decision, list[Trial]]:
+    """The same decision from what it looked at, and the rules that were tried for it."""
+    values = _Recorded(inputs)
+    trials = []
+    for ready in policy.ready:
+        failed = _failed(ready, values)
+        trials.append(Trial(ready.rule.name, failed))
+        if failed is None:
             break
-        if re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return number
-    return header
+    return _outcome(policy, values), trials
+
+
+def _outcome(policy: Policy, values: dict[str, Value]) -> Decision:
+    for ready in policy.ready:
+        for key, holds, _ in ready.checks:
+            if not holds(values[key]):
+                break
+        else:
+            return _decision(policy, ready, values)
+    language = str(values["language"])
+    return Decision(
+        "queue",
+        _queue(policy.default_queue, language),
+        0,
+        language,
+        (*_who(values), Reason("language", {"language": language})),
+        policy=policy.fingerprint,
+    )
+
+
+def _decision(policy: Policy, ready: Ready, values: dict[str, Value]) -> Decision:
+    rule, language = ready.rule, str(values["language"])
+    reasons = _who(values)
+    reasons.append(Reason("rule", {"rule": rule.name}, rule.why or None))
+    if rule.when.closed is not None:
+        reasons.append(_closed(rule.when.closed, values))
+    personal = _personal(rule.first, values) if rule.first else None
+    if rule.first and personal is None and (name := values[f"{_KEY_OF[rule.first.who]}.name"]):
+        reasons.append(Reason("personal-away", {"who": rule.first.who, "operator": str(name)}))
+    return Decision(
+        action=rule.action,
+        queue=_queue(rule.queue or policy.default_queue, language),
+        priority=rule.priority,
+        language=language,
+        reasons=(*reasons, Reason("language", {"language": language})),
+        to=rule.to,
+        growth=ready.growth,
+        penalties=ready.penalties,
+        personal=personal,
+        overflow=rule.overflow.made(language) if rule.overflow else None,
+        callback=ready.callback,
+        rule=rule.name,
+        policy=policy.fingerprint,
+    )
+
+
+def _who(values: dict[str, Value]) -> list[Reason]:
+    match values["lookup"]:
+        case "failed":
+            return [Reason("customer-lookup-failed", {})]
+        case "unknown":
+            return [Reason("customer-unknown", {})]
+    return []
+
+
+def _closed(calendar: str, values: dict[str, Value]) -> Reason:
+    """Why nobody is there, and when somebody will be."""
+    told = {
+        key: str(values[f"closed.{calendar}.{key}"])
+        for key in ("because", "holiday", "opens")
+        if values[f"closed.{calendar}.{key}"] is not None
+    }
+    return Reason("closed", {"calendar": calendar, **told})
+
+
+_KEY_OF = {"manager": "manager", "last-operator": "last_operator"}
+
+
+def _personal(first: First, values: dict[str, Value]) -> Personal | None:
+    """Who is to be rung before the queue, where there is a telephone to ring."""
+    who = _KEY_OF[first.who]
+    name = values[f"{who}.name"]
+    desk = values[f"{who}.desk"] if first.desk else None
+    mobile = values["manager.mobile"] if first.mobile and first.who == "manager" else None
+    if not name or not (desk or mobile):
+        return None
+    return Personal(
+        first.who,
+        str(name),
+        str(desk) if desk else None,
+        str(mobile) if mobile else None,
+        first.seconds,
+    )
+
+
+def _queue(template: str, language: str) -> QueueName:
+    return QueueName(template.replace(LANGUAGE, language))
+
+
+def _failed(ready: Ready, values: dict[str, Value]) -> Failed | None:
+    for key, holds, condition in ready.checks:
+        value = values[key]
+        if not holds(value):
+            misfit = value is not None and not condition.fits(value)
+            return Failed(key, condition.wish, value, misfit)
+    return None
+
+
+class _Recorded(dict[str, Value]):
+    """What was looked at then; what was not is not known."""
+
+    def __missing__(self, key: str) -> Value:
+        return None
+
+
+class _Values(dict[str, Value]):
+    """What there is to look at, each fetched when it is first looked at, and kept."""
+
+    def __init__(self, policy: Policy, situation: Situation) -> None:
+        super().__init__()
+        self._policy = policy
+        self._situation = situation
+        self._customer = situation.caller.card.customer if situation.caller.card else None
+
+    def __missing__(self, key: str) -> Value:
+        value = self[key] = self._look(key)
+        return value
+
+    def _look(self, key: str) -> Value:
+        caller, approach = self._situation.caller, self._situation.approach
+        noun, _, rest = key.partition(".")
+        match noun:
+            case "lookup":
+                return "failed" if caller.lookup_failed else "found" if caller.card else "unknown"
+            case "known":
+                return caller.card is not None
+            case "language":
+                return self._language()
+            case "country":
+                return caller.country
+            case "dialled":
+                return approach.dialled
+            case "callback":
+                return approach.callback
+            case "calls_today":
+                return approach.today
+            case "ivr":
+                return approach.ivr.get(rest)
+            case "time":
+                return clock(self._situation.local)
+            case "weekday":
+                return WEEKDAYS[self._situation.local.weekday()]
+            case "open" | "closed":
+                return self._opening(noun, rest)
+            case "queue":
+                return self._standing(rest)
+            case "manager":
+                return self._manager(rest)
+            case "last_operator":
+                return self._last_operator(rest)
+            case "days_since_contact":
+                return self._days_since_contact()
+            case "do_not_disturb":
+                return self._customer is not None and self._customer.do_not_disturb
+        return _of_customer(self._customer, caller.card, noun, rest)
+
+    def _language(self) -> str:
+        if self._customer is not None and self._customer.language:
+            return self._customer.language
+        policy = self._policy
+        country = self._situation.caller.country or ""
+        return policy.languages_by_country.get(country, policy.default_language)
+
+    def _opening(self, noun: str, rest: str) -> Value:
+        """`open.NAME`, and `closed.NAME.because`: a calendar's name may have dots."""
+        name, key = (rest, "open") if noun == "open" else rest.rsplit(".", 1)
+        calendar = self._policy.calendar.get(name)
+        if calendar is None:
+            return None
+        found: Value = getattr(calendar.at(self._situation.local), key)
+        return found
+
+    def _standing(self, rest: str) -> Value:
+        template, _, figure = rest.rpartition(".")
+        standing = self._situation.standing(_queue(template, str(self["language"])))
+        found: Value = getattr(standing, figure) if standing else None
+        return found
+
+    def _manager(self, rest: str) -> Value:
+        manager = self._customer.manager if self._customer else None
+        seat = self._situation.seat(OperatorName(manager.name)) if manager else None
+        match rest:
+            case "name":
+                return manager.name if manager else None
+            case "desk":
+                return seat.phone if seat and seat.ready else None
+            case "mobile":
+                return manager.mobile if manager and not (seat and seat.quiet) else None
+        return bool(self["manager.desk"] or self["manager.mobile"])
+
+    def _last_operator(self, rest: str) -> Value:
+        card = self._situation.caller.card
+        history = card.history if card else ()
+        name = next((contact.operator for contact in history if contact.operator), None)
+        if rest in ("", "name"):
+            return name
+        seat = self._situation.seat(OperatorName(name)) if name else None
+        desk = seat.phone if seat and seat.ready else None
+        return desk if rest == "desk" else desk is not None
+
+    def _days_since_contact(self) -> Value:
+        card = self._situation.caller.card
+        if card is None or not card.history:
+            return None
+        seconds = self._situation.local.timestamp() - card.history[0].started_at
+        return max(0, int(seconds // 86_400))
+
+
+def _of_customer(customer: Customer | None, card: Card | None, noun: str, rest: str) -> Value:
+    if customer is None or card is None:
+        return None
+    match noun:
+        case "status":
+            return customer.status
+        case "segment":
+            return customer.segment
+        case "tags":
+            return list(customer.tags)
+        case "balance":
+            return None if customer.balance_minor is None else customer.balance_minor / 100
+        case "attributes":
+            return customer.attributes.get(rest)
+    raise KeyError(noun)

@@ -36,6 +36,7 @@ MEMBERS = {
     "support-ru": {"1001": 0, "1002": 0, "1003": 0, "1004": 1},
     "support-bg": {"1003": 1, "1004": 0, "1005": 0},
     "support-en": {"1004": 1, "1005": 0, "1006": 0},
+    "collections": {"1003": 0, "1004": 1, "1006": 0},
 }
 _SHIPPED = ("extensions.conf", "manager.conf", "queues.conf", "features.conf", "pjsip.conf")
 _MODULES = """

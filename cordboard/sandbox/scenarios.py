@@ -103,7 +103,8 @@ class Dialling:
     """One call to make. Times in seconds.
 
     `patience` is how long it may stay unanswered before the caller cancels; `stay` is how long
-    he keeps an answered call before he hangs up.
+    he keeps an answered call before he hangs up. `ear` is the port to which the PBX sends its
+    sound, where somebody else than SIPp listens.
     """
 
     number: str
@@ -113,6 +114,7 @@ class Dialling:
     stay: float = _NEVER
     digits: str = ""
     digits_after: float = 1.0
+    ear: int = 0
     user: str | None = None  # a registered phone's name, which proves itself with `secret`
     secret: str = ""
 
@@ -135,12 +137,13 @@ def caller(call: Dialling, *, audio: str | None) -> str:
     uri = f"sip:{call.to}@[remote_ip]:[remote_port]"
     contact = f"Contact: <sip:{call.user or 'caller'}@[local_ip]:[local_port]>"
     via = "Via: SIP/2.0/UDP [local_ip]:[local_port];branch="
+    sdp = _SDP.replace("[media_port]", str(call.ear)) if call.ear else _SDP
     untagged = head.format(tag="")
 
     def invite(cseq: int, extra: str) -> str:
         return _send(
             f"INVITE {uri} SIP/2.0\n{via}[branch]\n{untagged}\nCSeq: {cseq} INVITE\n"
-            f"{contact}\n{extra}{_SDP}",
+            f"{contact}\n{extra}{sdp}",
             retrans=True,
         )
 

@@ -328,6 +328,7 @@ class How(TypedDict, total=False):
     stay: float
     digits: str
     digits_after: float
+    ear: int
     audio: bool
 
 

@@ -103,7 +103,6 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
-        "attributes": dict(call.card.attributes) if call.card else {},
         "sources": dict(call.card.sources) if call.card else {},
         "lookup_failed": call.lookup_failed,
         "route": {
@@ -129,6 +128,10 @@ def customer(shown: Customer, currency: str) -> Message:
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
         "currency": currency,
+        "segment": shown.segment,
+        "tags": list(shown.tags),
+        "do_not_disturb": shown.do_not_disturb,
+        "attributes": dict(shown.attributes),
     }
 
 

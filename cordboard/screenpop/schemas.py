@@ -175,6 +175,10 @@ class Customer(Given):
     manager: ManagerGiven | None
     balance: float | None
     currency: str
+    segment: str | None
+    tags: list[str]
+    do_not_disturb: bool
+    attributes: dict[str, bool | int | float | str]
 
 
 class CreatedCustomer(Customer):

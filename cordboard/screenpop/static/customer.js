@@ -51,7 +51,7 @@ export function Facts(/** @type {{pop: Pop, desk: Desk}} */ { pop, desk }) {
 
 /** What other systems say, and which of the card's values are theirs. */
 function Elsewhere(/** @type {{pop: Pop}} */ { pop }) {
-  const attributes = Object.entries(pop.attributes ?? {});
+  const attributes = Object.entries(pop.customer?.attributes ?? {});
   const sources = pop.sources ?? {};
   /** @type {Map<string, string[]>} */
   const said = new Map();
