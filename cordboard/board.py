@@ -533,8 +533,9 @@ class Board:
     # Operators and queues
 
     def _estimate(self, entry: Entry, place: int) -> float | None:
-        """How long this caller has still to wait, in seconds."""
-        return None
+        """How long this caller has still to wait, in seconds, by our own forecast."""
+        entries = self._floor.line(entry.queue).entries
+        return self._floor.waits(entry.queue)[entries.index(entry)]
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""

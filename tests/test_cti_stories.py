@@ -77,6 +77,18 @@ STORIES: dict[str, list[str]] = {
         *call(2, *ANSWERED, ENDS),
         *call(1, "rings 1001", "talks 1001", ENDS),
     ],
+    # ---- announcements, callbacks ------------------------------------------------------------
+    "queue_caller_told_his_place": [*ANSWERED, ENDS],
+    "callback_asked_for": [
+        *call(1, *WAITS, "cleared no-answer"),
+        *call(2, *WAITS, "rings 1001", "talks 1001 with trunk", "cleared completed of trunk"),
+    ],
+    "callback_before_another": [
+        *call(1, *WAITS),
+        *call(2, *WAITS, "rings 1001", "cleared busy of trunk"),
+        *call(1, "rings 1001", "talks 1001", ENDS),
+    ],
+    "callback_withdrawn": [*WAITS, "cleared no-answer"],
     "server_away_then_default_queue": [*ANSWERED, ENDS],
     # ---- several phones ring -----------------------------------------------------------------
     "ringall_answered": [*WAITS, "rings 1007", "rings 1008", "rings 1009", "talks 1008", ENDS],

@@ -52,6 +52,7 @@ DETOURS: dict[str, Detour] = {
     "CordboardFallback": "fallback",
     "CordboardManager": "manager",
     "CordboardTransfer": "transfer",
+    "CordboardCallback": "callback",
 }
 """The shipped dialplan's user events."""
 
@@ -257,6 +258,7 @@ class CallModel:
                 peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
                 self._people.join(peer.call, caller.call)  # no Linkedid told that they belong
+            self._people.reach(peer, caller)
         if peer.is_plumbing:
             return
         self._people.call(peer)
@@ -387,6 +389,8 @@ class CallModel:
         leg = self._parties.leg(message)
         if leg is None or self._parties.turned(leg, message):
             return
+        if leg.stands_in:
+            leg.came_in = True  # it is now that Asterisk names the customer
         self._parties.offer(leg, message)
         if leg.call.caller is leg:
             self._people.announce(leg.call)

@@ -74,11 +74,14 @@ class QueueLeft(CallFact):
     uniqueid: Uniqueid
     queue: QueueName
     outcome: EntryOutcome
+    asks: bool = False
+    """He pressed a key to ask for something, and may come back to his place."""
 
 
-Detour = Literal["fallback", "manager", "transfer"]
+Detour = Literal["fallback", "manager", "transfer", "callback"]
 """Why the dialplan sent a call another way than it was meant to go: cordboard gave no route; the
-manager did not take it; the phone to which an operator sent it did not take it."""
+manager did not take it; the phone to which an operator sent it did not take it; the customer who
+was to be called back did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,14 @@ class Undelivered(CallFact):
     peer: str
     peer_uniqueid: Uniqueid
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Reached(CallFact):
+    """The turn of somebody has come who is called back: his own phone, `channel`, is called, and
+    stands from now on for what waited in his stead."""
+
+    uniqueid: Uniqueid
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +227,7 @@ AnyCallFact = (
     | Called
     | Delivered
     | Undelivered
+    | Reached
     | Established
     | Held
     | Retrieved
