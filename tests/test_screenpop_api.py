@@ -219,7 +219,10 @@ async def test_a_customer_is_created_and_open_cards_hear_of_it(desk: Desk) -> No
     assert status == 201
     customer_id, duplicates = answer.pop("id"), answer.pop("duplicates")
     assert answer == {
-        **{"segment": None, "tags": [], "do_not_disturb": False, "attributes": {}},
+        "segment": None,
+        "tags": [],
+        "do_not_disturb": False,
+        "attributes": {},
         **body,
         "name": "ООО «Ромашка» <script>",
         "phones": ["+79161234567", "+35928123456"],
