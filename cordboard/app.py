@@ -76,6 +76,7 @@ from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
 from cordboard.spool import Spool
+from cordboard.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -160,6 +161,13 @@ class App:
             self.registry,
             lambda count, names: self._tell_state("lookup-failing", count, names),
         )
+        self._webhooks = Webhooks(
+            settings.webhook,
+            self.store,
+            self._clock,
+            self.registry,
+            lambda count, names: self._tell_state("webhook-failing", count, names),
+        )
         self._door = Door(
             list(self._models),
             desk.lookup_deadline_ms / 1000,
@@ -177,7 +185,7 @@ class App:
         self._due_timer: asyncio.TimerHandle | None = None
         self._users: tuple[User, ...] = ()
         self._names: dict[str, str] = {}
-        self._told: dict[AlarmKind, int] = {}
+        self._told: dict[AlarmKind, tuple[int, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         watch(
@@ -230,6 +238,7 @@ class App:
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
+        self._spawn(self._webhooks.run())
         self._spawn(self._tick())
         try:
             await self.agi.start()
@@ -326,8 +335,8 @@ class App:
 
     def _tell_state(self, kind: AlarmKind, figure: int, detail: str = "") -> None:
         """An alarm of a state, told when its figure changes; 0 is no alarm."""
-        if figure != self._told.get(kind, 0):
-            self._told[kind] = figure
+        if (figure, detail) != self._told.get(kind, (0, "")):
+            self._told[kind] = (figure, detail)
             if figure:
                 self.alarm(kind, figure, detail)
             else:
@@ -350,6 +359,7 @@ class App:
             self._clock.follow(quiet=not self._board.live_calls)
             self._tell_state("clock-stepped", round(abs(self._clock.behind())))
             self._tell_state("behind", round(lag(self.links.values())))
+            self._webhooks.tell()
             users_at += 1
             if users_at >= USERS_EVERY:
                 users_at = 0.0

@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from cordboard.addresses import placeholders, url_fault
+from cordboard.envelope import EVENTS
 from cordboard.errors import UserError
 
 DEFAULT_PATH = Path("cordboard.toml")
@@ -293,6 +294,34 @@ class Lookup(Section):
         return frozenset(found)
 
 
+class Webhook(Section):
+    """Another system that is told what happens to calls. Without `events` it is told of all."""
+
+    name: Word
+    url: str
+    secret_file: Path
+    events: list[str] = []
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+    retry_hours: float = Field(default=24, gt=0, le=720)
+    connections: int = Field(default=8, ge=1, le=64)
+    mask_numbers: bool = False
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if fault := url_fault(value):
+            raise ValueError(f"{value} {fault}")
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        if unknown := [name for name in value if name not in EVENTS]:
+            raise ValueError(f"no event is called {unknown[0]!r}; there are {', '.join(EVENTS)}")
+        return value
+
+
 def _texts(value: Any) -> list[str]:
     """All strings in something that came from TOML, keys apart."""
     if isinstance(value, str):
@@ -321,10 +350,11 @@ class Settings(BaseSettings):
     announce: Announce = Announce()
     recorder: Recorder = Recorder()
     lookup: list[Lookup] = []
+    webhook: list[Webhook] = []
 
-    @field_validator("lookup")
+    @field_validator("lookup", "webhook")
     @classmethod
-    def _named_once(cls, value: list[Lookup]) -> list[Lookup]:
+    def _named_once(cls, value: list[Any]) -> list[Any]:
         names = [each.name for each in value]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two tables have the name {sorted(twice)[0]!r}; each has its own")
@@ -393,7 +423,7 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
         raise ConfigError(faults) from None
 
 
-_TABLES = ("pbx", "lookup")
+_TABLES = ("pbx", "lookup", "webhook")
 _WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
 
 
