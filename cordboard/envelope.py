@@ -38,6 +38,7 @@ _PUBLISHED: dict[str, tuple[str, Mapping[str, str]]] = {
     "called": ("call.phone_called", {"channel": "peer", "queue": "queue"}),
     "delivered": ("call.ringing", {"channel": "peer", "queue": "queue"}),
     "undelivered": ("call.not_answered", {"channel": "peer", "cause": "cause"}),
+    "reached": ("call.called_back", {}),
     "established": ("call.answered", {"channel": "peer", "queue": "queue"}),
     "held": ("call.held", {"channel": "by"}),
     "retrieved": ("call.retrieved", {"channel": "by"}),

@@ -53,6 +53,8 @@ STUBBORN = 5
 """Failures of one event after which people are told."""
 AWAY = 1.0
 """Seconds to the next try when the database is away."""
+LOG_EVERY = 60.0
+"""Seconds between two log lines of failures."""
 TOLD_FOR = 3600.0
 """Seconds for which it is told that events were given up."""
 GONE = 410
@@ -120,6 +122,7 @@ class Webhook:
         self._looked_at = self._noted_at = 0.0
         self._failing: set[str] = set()
         self._tries = 0
+        self._logged_at = -LOG_EVERY
         self._still_until = 0.0
         self._told_until = 0.0
         self._woken = asyncio.Event()
@@ -176,11 +179,13 @@ class Webhook:
             self._known.add(one.position)
 
     async def _end(self) -> None:
-        with contextlib.suppress(PeerError, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._note(last=True)
-        if self._session:
-            await self._session.close()
+        try:
+            with contextlib.suppress(PeerError, TimeoutError):
+                async with asyncio.timeout(2):
+                    await self._note(last=True)
+        finally:
+            if self._session:
+                await self._session.close()
 
     # Reading
 
@@ -251,7 +256,7 @@ class Webhook:
             return
         if give_up(item.at, now, self._settings.retry_hours):
             self._figures.events.labels(self.name, "given-up").inc()
-            log.error("webhook.given-up", webhook=self.name, event=happening.id, reason=why)
+            log.error("webhook.given-up", webhook=self.name, id=happening.id, reason=why)
             self._told_until = now + TOLD_FOR
             self._settle(call)
         else:
@@ -259,11 +264,10 @@ class Webhook:
             for each in self._lines[call]:
                 each.happening = None
         stood = self._stands
-        if not self._failing or (
-            len(self._failing) == STANDSTILL - 1 and call not in self._failing
-        ):
-            log.warning("webhook.failed", webhook=self.name, reason=why)
         self._failing.add(call)
+        if self._time() - self._logged_at >= LOG_EVERY:
+            self._logged_at = self._time()
+            log.warning("webhook.failed", webhook=self.name, reason=why, calls=len(self._failing))
         if self._stands:
             self._tries = self._tries + 1 if stood else 1
             self._still_until = now + delay(self._tries, _drawn(), asked)
