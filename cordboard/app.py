@@ -27,7 +27,7 @@ from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import Record, User, WrapUp
+from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import FastAgiServer
@@ -49,12 +49,16 @@ from cordboard.desk import (
     ForgetCustomer,
     HangUp,
     Hush,
+    LogIn,
+    LogOut,
     Originate,
     PauseMember,
+    PolicyChanged,
     Remark,
     Rules,
     Save,
     SaveWrapUp,
+    SendPlace,
     SendRoute,
     ShowPop,
     Tell,
@@ -70,8 +74,11 @@ from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.lookups import Lookups
+from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
+from cordboard.roster import Roster
+from cordboard.rulebook import Rulebook
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
@@ -86,18 +93,6 @@ INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
 QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
-
-
-def read_policy(settings: Settings) -> Policy:
-    """Raises `UserError` with every fault of the rule file, each with its line."""
-    path = settings.routing.path
-    try:
-        policy = Policy.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"[routing] path {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError("\n".join(f"{path}:{line}" for line in str(error).splitlines())) from None
-    return policy
 
 
 class App:
@@ -116,22 +111,30 @@ class App:
             settings.phone.region,
             settings.crm.statuses,
             settings.crm.languages,
+            settings.crm.segments,
         )
         self.hub = Hub(self.registry, wall=self._clock, missed=self._pop_missed)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
-        policy = read_policy(settings)
+        self._rulebook = Rulebook(
+            settings.routing.path, self._house, self._policy_changed, self._policy_refused
+        )
         rules = Rules(
-            policy,
+            self._rulebook.policy,
             ZoneInfo(desk.timezone),
-            desk.wrapup_seconds,
+            desk.wrapup_limit_seconds if desk.wrapup == "until-done" else desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
             desk.handling_seconds,
-            Announcing(**settings.announce.model_dump(), language=policy.default_language),
-            min(
+            Announcing(
+                **settings.announce.model_dump(), language=self._rulebook.policy.default_language
+            ),
+            wrapup_limit=desk.wrapup_limit_seconds,
+            misses=desk.misses,
+            pauses={pause.name: pause.seconds for pause in settings.pause},
+            refresh=min(
                 (each.refresh_seconds for each in settings.lookup if each.refresh_seconds),
                 default=0,
             ),
@@ -142,7 +145,7 @@ class App:
         self._recorder = Recorder(
             settings.recorder,
             self._core,
-            [*crm.statuses, *crm.languages, *crm.results],
+            [*crm.statuses, *crm.languages, *crm.results, *(p.name for p in settings.pause)],
             stopped=lambda why: self.alarm("recorder-stopped", detail=why),
             resumed=lambda: self.alarm_over("recorder-stopped"),
         )
@@ -154,10 +157,12 @@ class App:
         }
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
         self._exchange = Exchange(self.links, contexts)
+        self._roster = Roster(self.links)
         self._counters = Counters(self.registry)
         self._lookups = Lookups(
             settings,
             self.store.card_by_number,
+            self._calls_today,
             self.registry,
             lambda count, names: self._tell_state("lookup-failing", count, names),
         )
@@ -177,7 +182,7 @@ class App:
             self._counters.route_seconds,
         )
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._door.route, settings.agi.sessions)
+        self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -225,7 +230,12 @@ class App:
         await self._load_users()
         waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
         remembered = await memory.remembered(
-            self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
+            self.store,
+            waiting,
+            list(self._models),
+            now,
+            self._day_began(now),
+            desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))
         last = await self.store.last_fact_at()
@@ -240,6 +250,8 @@ class App:
         self._spawn(self.hub.run())
         self._spawn(self._webhooks.run())
         self._spawn(self._tick())
+        self._keep_policy()
+        self._spawn(self._rulebook.watch())
         try:
             await self.agi.start()
         except OSError as error:
@@ -342,6 +354,25 @@ class App:
             else:
                 self.alarm_over(kind)
 
+    def _house(self) -> House:
+        crm = self.settings.crm
+        return House(crm.statuses, crm.languages, crm.segments, self._board.queues or None)
+
+    def _policy_changed(self, policy: Policy) -> None:
+        self._keep_policy()
+        self._result(PolicyChanged(policy))
+
+    def _keep_policy(self) -> None:
+        """So that what is decided by it can be explained when the file is another."""
+        policy, text = self._rulebook.policy, self._rulebook.text
+        self._ledger.post([Save(PolicyRecord(policy.fingerprint, self._clock(), text))], None)
+
+    def _policy_refused(self, faults: list[str] | None) -> None:
+        if faults is None:
+            self.alarm_over("policy-refused")
+        else:
+            self.alarm("policy-refused", len(faults), faults[0])
+
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""
         if (pbx, channel) in self._forgers:
@@ -426,7 +457,7 @@ class App:
         kept: list[Command] = []
         for command in commands:
             match command:
-                case SendRoute():
+                case SendRoute() | SendPlace():
                     self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))
@@ -438,7 +469,7 @@ class App:
                     self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
-                case HangUp() | Originate() | PauseMember():
+                case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case Announce() | Hush():
                     self._spawn(self._speak(command))
@@ -483,6 +514,13 @@ class App:
 
     async def _find_customer(self, command: FindCustomer) -> None:
         self._result(await self._lookups.found(command))
+
+    async def _calls_today(self, command: FindCustomer, number: str) -> int | None:
+        """With this one; None where no rule asks."""
+        if command.since is None:
+            return None
+        this = (command.pbx, command.linkedid)
+        return 1 + await self.store.calls_from(number, command.since, but=this)
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:
@@ -540,7 +578,9 @@ class App:
             log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
             self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
-    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
+    async def _ask_exchange(
+        self, command: HangUp | Originate | LogIn | LogOut | PauseMember
+    ) -> None:
         error = None
         try:
             match command:
@@ -549,8 +589,12 @@ class App:
                 case Originate():
                     await self._exchange.originate(command)
                     return  # what became of it comes as an event
+                case LogIn():
+                    await self._roster.log_in(command)
+                case LogOut():
+                    await self._roster.log_out(command)
                 case PauseMember():
-                    await self._exchange.pause(command)
+                    await self._roster.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))

@@ -76,10 +76,10 @@ TRANSIENT = ("_out", "facts")
 _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp DialStatus BridgeUniqueid BridgeId OrigTransfererUniqueid
         SecondTransfererUniqueid TransferTargetUniqueid BridgeTechnology Duration ListItems DestType
-        State Result Cause Queue Position Wait UserEvent Paused InCall""",
+        State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
-    "private": "MemberName Name PausedReason Reason Status",
+    "private": "MemberName Name PausedReason Reason Status Where",
 }
 _OF_PARTIES: dict[Kind, str] = {
     "kept": "Uniqueid Linkedid ChannelState",
@@ -299,9 +299,14 @@ class Writer:
                     "since": since,
                     "counts": counts,
                 }
-            case desk.ShowWaiting(queue, entries):
+            case desk.ShowWaiting(queue, entries, estimates):
                 calls = [entry.call for entry, _ in entries]
-                return {"decision": "waiting", "queue": queue, "calls": calls}
+                return {
+                    "decision": "waiting",
+                    "queue": queue,
+                    "calls": calls,
+                    "estimates": list(estimates),
+                }
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 
@@ -311,10 +316,16 @@ class Writer:
         match record:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
+            case crm.PolicyRecord():
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():
                 what = {"decision": "save-entry", "entry": record.id, "outcome": record.outcome}
+            case crm.StateRecord():
+                what = {"decision": "save-state", "state": record.state}
+                why = record.reason
+                what["reason"] = why and self._rules["private"](why)
             case crm.Interaction():
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():

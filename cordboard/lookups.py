@@ -5,9 +5,10 @@ deadline. Whatever is there by then decides.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import structlog
@@ -35,12 +36,16 @@ from cordboard.outbound import client, secret_headers
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 BODY_AT_MOST = 64 * 1024
 LOG_EVERY = 600.0
 """Seconds between two log lines of one kind of fault of one lookup."""
 
 Finding = Callable[[str], Awaitable[Card | None]]
 """Our own store's lookup, by E.164. Raises `PeerError`."""
+Counting = Callable[[FindCustomer, str], Awaitable[int | None]]
+"""How often this number has called, where that was asked. Raises `PeerError`."""
 
 
 class _Figures:
@@ -235,11 +240,12 @@ class Lookups:
         self,
         settings: config.Settings,
         find: Finding,
+        count: Counting,
         registry: CollectorRegistry,
         resting: Callable[[int, str], None],
     ) -> None:
         """Raises `UserError`."""
-        self._find, self._resting = find, resting
+        self._find, self._count, self._resting = find, count, resting
         self._region = settings.phone.region
         self._within = settings.desk.lookup_deadline_ms / 1000
         figures = _Figures(registry)
@@ -265,15 +271,16 @@ class Lookups:
         number = phones.normalise(command.number, self._region)
         if number is None:
             return CustomerFound(command.pbx, command.linkedid, None, None, None)
-        own: asyncio.Task[Any] = asyncio.create_task(self._own(number))
+        own: asyncio.Task[Card | None] = asyncio.create_task(_run(self._find(number)))
+        calls: asyncio.Task[int | None] = asyncio.create_task(_run(self._count(command, number)))
         asked: dict[str, asyncio.Task[Report | None]] = {
             each.name: asyncio.create_task(self._outside(each, number, own, command.again))
             for each in self._lookups
         }
-        await asyncio.wait([own, *asked.values()], timeout=self._within)
-        late = [task for task in (own, *asked.values()) if not task.done()]
-        for task in late:
-            task.cancel()
+        everything: list[asyncio.Task[Any]] = [own, calls, *asked.values()]
+        await asyncio.wait(everything, timeout=self._within)
+        for task in everything:
+            task.cancel()  # nothing, where it is done
         card, failed = None, False
         try:
             card = _result(own)
@@ -281,6 +288,9 @@ class Lookups:
             failed = True
             if not command.again:
                 log.warning("lookup.failed", lookup="store", reason=str(error))
+        today = None
+        with contextlib.suppress(PeerError):
+            today = _result(calls)
         reports, failures = [], []
         for name, task in asked.items():
             try:
@@ -295,6 +305,7 @@ class Lookups:
             phones.country(number),
             card,
             failed,
+            today,
             reports=tuple(reports),
             failures=tuple(failures),
         )
@@ -307,9 +318,6 @@ class Lookups:
     async def close(self) -> None:
         for each in self._lookups:
             await each.close()
-
-    async def _own(self, number: str) -> Card | None:
-        return await self._find(number)
 
     async def _outside(
         self, lookup: Lookup, number: str, own: asyncio.Task[Card | None], again: bool
@@ -328,7 +336,11 @@ class Lookups:
         self._resting(len(names), ", ".join(names))
 
 
-def _result(task: asyncio.Task[Any]) -> Any:
+async def _run(work: Awaitable[T]) -> T:
+    return await work
+
+
+def _result(task: asyncio.Task[T]) -> T:
     """Raises `PeerError` where it failed or was late."""
     if not task.done() or task.cancelled():
         raise PeerError("no answer in time")

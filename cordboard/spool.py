@@ -29,7 +29,9 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
 )
 from cordboard.errors import UserError
@@ -39,6 +41,8 @@ _KINDS: dict[str, type[Record]] = {
     "entry": EntryRecord,
     "fact": FactRecord,
     "interaction": Interaction,
+    "policy": PolicyRecord,
+    "state": StateRecord,
     "wrap-up": WrapUp,
     "audit": AuditRecord,
 }

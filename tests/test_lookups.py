@@ -60,6 +60,7 @@ class Desk:
                 {"lookup": list(tables), "desk": {"lookup_deadline_ms": deadline}}
             ),
             self._find,
+            self._count,
             self.registry,
             lambda count, names: self.resting.append((count, names)),
         )
@@ -71,6 +72,11 @@ class Desk:
         if self.store_says:
             await asyncio.sleep(self.store_says)
         return self.card
+
+    async def _count(self, command: FindCustomer, number: str) -> int | None:
+        if isinstance(self.store_says, Exception):
+            raise self.store_says
+        return None if command.since is None else 3
 
     async def found(self, number: str = NUMBER, again: bool = False) -> CustomerFound:
         command = FindCustomer(PbxName("pbx"), Linkedid("1.1"), number, again=again)

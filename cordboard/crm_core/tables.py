@@ -11,6 +11,7 @@ another row came late.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     event,
+    false,
     text,
 )
 
@@ -59,6 +61,19 @@ class Words(TypeDecorator[str]):
         return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
+class Json(TypeDecorator[Any]):
+    """A list or an object, as JSON; what is empty is NULL, and read back as None."""
+
+    impl = Words
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return json.dumps(value, ensure_ascii=False) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
 def _id(*args: Any, **options: Any) -> Column[str]:
     name, *rest = args if args and isinstance(args[0], str) else ("id", *args)
     return Column(name, Uuid(as_uuid=False), *rest, **options)
@@ -80,6 +95,8 @@ app_user = Table(
     Column("mobile", String(16)),
     Column("language", String(16)),
     Column("active", Boolean(), nullable=False),
+    # As JSON, [["support-ru", 1]]: read and written whole, with the user.
+    Column("queues", Text(), nullable=False, server_default="[]"),
 )
 Index(  # a ringing phone must lead to one operator
     "uq_app_user_phone_active",
@@ -121,6 +138,10 @@ customer = Table(
     Column("balance_minor", BigInteger()),
     _time("created_at"),
     _time("updated_at"),
+    Column("segment", Words()),
+    Column("tags", Json()),
+    Column("do_not_disturb", Boolean(), nullable=False, server_default=false()),
+    Column("attributes", Json()),
 )
 
 phone = Table(
@@ -158,6 +179,7 @@ call = Table(
     _time("ended_at", nullable=True),
     # Not unique: a dialplan may choose a ChannelId, and with it the Linkedid, and choose it again.
     Index(None, "pbx", "boot", "linkedid"),
+    Index(None, "number", "started_at"),
 )
 Index(
     "ix_call_open",
@@ -195,6 +217,27 @@ call_fact = Table(
     sqlite_autoincrement=True,
 )
 
+operator_state = Table(
+    "operator_state",
+    metadata,
+    _id(primary_key=True),
+    Column("operator", Words(), nullable=False),
+    Column("state", Words(), nullable=False),
+    Column("reason", Words()),
+    Column("since", Double(), nullable=False, index=True),
+    _time("until", nullable=True),
+    _time("due", nullable=True),
+    Column("pbx", Words(), nullable=False),
+    Column("boot", Words(), nullable=False),
+    Column("phone", Words(), nullable=False),
+    Index(None, "operator", "since"),
+)
+Index(
+    "ix_operator_state_open",
+    operator_state.c.operator,
+    sqlite_where=text("until IS NULL"),
+    postgresql_where=text("until IS NULL"),
+)
 audit = Table(
     "audit",
     metadata,
@@ -226,6 +269,14 @@ KEPT = {
 for _dialect, _statements in KEPT.items():
     for _statement in _statements:
         event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
+policy = Table(  # the rule files that decisions were made by
+    "policy",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    _time("since"),
+    Column("text", Words(), nullable=False),
+)
 
 interaction = Table(
     "interaction",

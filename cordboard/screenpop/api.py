@@ -26,7 +26,7 @@ from cordboard.crm_core.store import Store
 from cordboard.desk import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import render, schemas, shapes
+from cordboard.screenpop import render, schemas, shapes, story
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.sessions import Doors, Login
@@ -49,9 +49,14 @@ Reach = Literal["own", "any"]
 PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("call", "hangup"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("call", "wrapup"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "login"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "logout"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "extend"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "done"): {"operator": "own", "supervisor": "own", "admin": "own"},
     ("operator", "pause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "unpause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "call"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "seen"): {"operator": "own", "supervisor": "own", "admin": "own"},
 }
 """Who may do what: to their own calls and themselves, or to any."""
 
@@ -138,8 +143,8 @@ class Api:
     async def change_customer(self, ask: Ask) -> Message:
         body: schemas.CustomerChanges = ask.body
         changes = body.model_dump(include=body.model_fields_set)
-        if "phones" in changes:
-            changes["phones"] = tuple(changes["phones"])
+        for field in changes.keys() & {"phones", "tags"}:
+            changes[field] = tuple(changes[field])
         if "balance" in changes:
             changes["balance_minor"] = _minor(changes.pop("balance"))
         changed = await self._store.update_customer(ask.path["id"], changes)
@@ -205,6 +210,19 @@ class Api:
             raise _not_yours("call")
         return call
 
+    async def timeline(self, ask: Ask) -> Message:
+        call = await self.call(ask)
+        facts = await self._store.call_facts(call["id"])
+        return {"call": call, "events": story.timeline(facts, await self._store.users())}
+
+    async def explanation(self, ask: Ask) -> Message:
+        call = await self.call(ask)
+        facts = await self._store.call_facts(call["id"])
+        texts = {each: await self._store.policy(each) for each in story.policies(facts)}
+        # To read thousands of rules takes its time.
+        told = await asyncio.to_thread(story.decisions, facts, texts)
+        return {"call": call, "decisions": told}
+
     async def queues(self, ask: Ask) -> Message:
         return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}
 
@@ -227,8 +245,13 @@ class Api:
         own = name == ask.login.user.name
         if ask.login.viewer.sees_all and name not in self._hub.picture.operators:
             raise _no("operator")
-        if ask.body.action == "call":
-            ask.body.args.number = self._dialled(ask.body.args.number)
+        match ask.body:
+            case schemas.Place(args=args):
+                args.number = self._dialled(args.number)
+            case schemas.Login(args=args):
+                self._check_phone(args.phone)
+            case schemas.Pause(args=args, reason=reason):
+                args.pause = self._pause(args.pause, reason, own)
         return self._act(ask, "operator", name, own)
 
     async def stream(self, ask: Ask) -> web.StreamResponse:
@@ -280,6 +303,24 @@ class Api:
             raise invalid([("args.number", "is neither a telephone number nor an extension")])
         return e164
 
+    def _check_phone(self, phone: str | None) -> None:
+        pattern = self._settings.desk.phones
+        if phone is not None and not re.fullmatch(pattern, phone, re.ASCII):
+            raise invalid([("args.phone", "is no phone to log in at")])
+
+    def _pause(self, name: str | None, reason: str, own: bool) -> str:
+        """The reason that stands in Asterisk: one of the list, so that the day can be judged."""
+        known = [pause.name for pause in self._settings.pause]
+        if name is None and own:
+            name = reason or known[0]
+        elif name is None:
+            name = reason if reason in known else "forced"
+        if name != "forced" and name not in known:
+            raise invalid([("args.pause", f"must be one of {', '.join(known)}")])
+        if name == "forced" and own:
+            raise invalid([("args.pause", "is for others")])
+        return name
+
     def _check_wrapup(self, args: schemas.WrapupArgs) -> None:
         faults = []
         if args.result is not None and args.result not in self._settings.crm.results:
@@ -314,7 +355,8 @@ class Api:
 
 def _draft(values: dict[str, Any]) -> Draft:
     balance = values.pop("balance")
-    return Draft(**values | {"phones": tuple(values["phones"]), "balance_minor": _minor(balance)})
+    lists = {field: tuple(values[field]) for field in ("phones", "tags")}
+    return Draft(**values | lists | {"balance_minor": _minor(balance)})
 
 
 def _minor(balance: Any) -> int | None:
@@ -438,6 +480,14 @@ ROUTES: tuple[Route, ...] = (
         schemas.Calls, query=schemas.CallQuery,
     ),
     Route("GET", "/calls/{id}", Api.call, ROLES, "A call (operators: own)", schemas.Call),
+    Route(
+        "GET", "/calls/{id}/timeline", Api.timeline, ROLES,
+        "What befell a call, in order (operators: own)", schemas.Timeline,
+    ),
+    Route(
+        "GET", "/calls/{id}/explanation", Api.explanation, ROLES,
+        "Why a call was decided so (operators: own)", schemas.Explanation,
+    ),
     Route(
         "POST", "/calls/{id}/actions", Api.call_action, ROLES, "Act on a call (operators: own)",
         schemas.Accepted, status=202, body=_CALL_ACTION,

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from cordboard.crm_core.interactions import NOTE_AT_MOST
-from cordboard.crm_core.rules import KINDS, NAME_AT_MOST, PHONES_AT_MOST
+from cordboard.crm_core.rules import (
+    ATTRIBUTES_AT_MOST,
+    KINDS,
+    NAME_AT_MOST,
+    PHONES_AT_MOST,
+    TAGS_AT_MOST,
+)
 
 
 class Taken(BaseModel):
@@ -37,12 +43,25 @@ Amount = Annotated[
     Field(max_digits=17, decimal_places=2, allow_inf_nan=False),
     WithJsonSchema({"type": "number", "multipleOf": 0.01}),
 ]
+
+
+def _plain(value: Any) -> Any:
+    """Our reader gives numbers with a point as `Decimal`, for amounts; an attribute is none."""
+    return float(value) if isinstance(value, Decimal) else value
+
+
 OneLine = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 # The rules of customers say what is wrong with a value in better words than a schema does, and
 # all at once. These bounds only keep out what is no attempt at one.
 Words = Annotated[str, Field(max_length=1000)]
 Kind = Annotated[str, Field(max_length=100, json_schema_extra={"enum": list(KINDS)})]
 Phones = Annotated[list[Words], Field(max_length=PHONES_AT_MOST * 5)]
+Tags = Annotated[list[Words], Field(max_length=TAGS_AT_MOST * 5)]
+Attribute = Annotated[bool | int | float | Words, BeforeValidator(_plain)]
+Attributes = Annotated[
+    dict[Annotated[str, Field(max_length=100)], Attribute],
+    Field(max_length=ATTRIBUTES_AT_MOST * 5),
+]
 Name = Annotated[Words, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_AT_MOST})]
 
 
@@ -57,10 +76,15 @@ class NewCustomer(Taken):
     language: Words | None = None
     manager: Words | None = None
     balance: Amount | None = None
+    segment: Words | None = None
+    tags: Tags = []
+    do_not_disturb: bool = False
+    attributes: Attributes = {}
 
 
 class CustomerChanges(Taken):
-    """What is left out stays as it is; `phones` replaces the whole list."""
+    """What is left out stays as it is; `phones`, `tags` and `attributes` replace all that was
+    there."""
 
     name: Name = Field(default_factory=str)
     kind: Kind = Field(default_factory=str)
@@ -69,6 +93,10 @@ class CustomerChanges(Taken):
     language: Words | None = None
     manager: Words | None = None
     balance: Amount | None = None
+    segment: Words | None = None
+    tags: Tags = Field(default_factory=list)
+    do_not_disturb: bool = Field(default_factory=bool)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class StaleCustomer(Taken):
@@ -130,8 +158,54 @@ class Wrapup(Taken):
     reason: OneLine = ""
 
 
+class PauseArgs(Taken):
+    """`pause` is one of the configured reasons. It may be left out where `reason` is one or says
+    nothing (then it is the first), and where a supervisor does this to somebody else, whose pause
+    is then called `forced`."""
+
+    pause: Words | None = None
+
+
 class Pause(Taken):
     action: Literal["pause"]
+    args: PauseArgs = PauseArgs()
+    reason: OneLine = ""
+
+
+class LoginArgs(Taken):
+    """The phone to work at, such as PJSIP/1001; not for those who have one of their own."""
+
+    phone: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Login(Taken):
+    action: Literal["login"]
+    args: LoginArgs = LoginArgs()
+    reason: OneLine = ""
+
+
+class Logout(Taken):
+    action: Literal["logout"]
+    args: NoArgs = NoArgs()
+    reason: OneLine = ""
+
+
+class ExtendArgs(Taken):
+    """By how much the wrap-up is to last longer."""
+
+    seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+
+
+class Extend(Taken):
+    action: Literal["extend"]
+    args: ExtendArgs = ExtendArgs()
+    reason: OneLine = ""
+
+
+class Done(Taken):
+    """Ends the wrap-up without a note. A pause that was asked for meanwhile begins."""
+
+    action: Literal["done"]
     args: NoArgs = NoArgs()
     reason: OneLine = ""
 
@@ -156,8 +230,24 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class SeenArgs(Taken):
+    """The id of a missed call."""
+
+    id: Words
+
+
+class Seen(Taken):
+    """The operator knows of the call that he missed."""
+
+    action: Literal["seen"]
+    args: SeenArgs
+    reason: OneLine = ""
+
+
 CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
-OperatorAction = Annotated[Pause | Unpause | Place, Field(discriminator="action")]
+OperatorAction = Annotated[
+    Login | Logout | Pause | Unpause | Extend | Done | Place | Seen, Field(discriminator="action")
+]
 
 
 class ManagerGiven(Given):
@@ -200,6 +290,7 @@ class LookedUp(Given):
 
 class Interaction(Given):
     id: str
+    call: str | None
     operator: str | None
     operator_name: str | None
     queue: str | None
@@ -254,6 +345,62 @@ class Calls(Given):
     calls: list[Call]
 
 
+class Event(Given):
+    """One fact of a call; `event` says which, `data` what it tells besides. `phone` is the one
+    that it speaks of, `operator` whose it is now."""
+
+    at: str
+    event: str
+    phone: str | None
+    operator: str | None
+    operator_name: str | None
+    data: dict[str, Any]
+
+
+class Timeline(Given):
+    call: Call
+    events: list[Event]
+
+
+Value = str | int | float | bool | list[str] | None
+
+
+class Failed(Given):
+    """The first condition of a rule that did not hold: what it looked at, what it wants (`is`,
+    `one_of`, `any_of`, `at_least` and `below`, `during`), and what it found. `misfit`: that was
+    not even of the kind that it wants."""
+
+    condition: str
+    wish: dict[str, Value]
+    value: Value
+    misfit: bool
+
+
+class Tried(Given):
+    rule: str
+    held: bool
+    failed: Failed | None
+
+
+class Decided(Given):
+    """One decision. `inputs` are the values that it looked at, as they were; `tried` the rules of
+    then, tried again on them, and `same` whether that comes to the same. Both are null where the
+    rule file of then is not there, or cannot be read by this release."""
+
+    at: str
+    policy: str
+    rule: str | None
+    decision: dict[str, Any]
+    inputs: dict[str, Value]
+    tried: list[Tried] | None
+    same: bool | None
+
+
+class Explanation(Given):
+    call: Call
+    decisions: list[Decided]
+
+
 class Level(Given):
     """Answered within `threshold` seconds, of all but short abandons, today."""
 
@@ -278,6 +425,9 @@ class Queues(Given):
 
 
 class Operator(Given):
+    """`phone` is where calls ring, `due` when the pause or the wrap-up should be over, `at_most`
+    until when a wrap-up may be extended, `misses` how many calls in a row rang in vain."""
+
     name: str
     display_name: str
     state: str
@@ -285,6 +435,10 @@ class Operator(Given):
     reason: str | None
     call: str | None
     queues: list[str]
+    phone: str | None
+    due: str | None
+    at_most: str | None
+    misses: int
 
 
 class Operators(Given):
@@ -297,6 +451,7 @@ class Me(Given):
     role: Literal["operator", "supervisor", "admin"]
     phone: str | None
     language: str | None
+    queues: list[str]
 
 
 class Accepted(Given):
