@@ -33,7 +33,9 @@ from cordboard.desk import (
     CountFallbacks,
     CustomerChanged,
     CustomerFound,
+    CustomerStale,
     EndCall,
+    ForgetCustomer,
     MissedWhy,
     Originate,
     PolicyChanged,
@@ -208,6 +210,8 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case CustomerStale():
+                self._customer_stale(fact)
             case PolicyChanged():
                 self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
@@ -287,6 +291,8 @@ class Board:
             self._change(self._arrivals.known(call))
             self._decided(self._calls[call.id], before)
             self._recall_priority(self._calls[call.id])
+            if before is not None and self._calls[call.id].card != call.card:
+                self._reconsider(call)
 
     def _decided(self, call: Call, before: Decision | None = None) -> None:
         """Whoever goes to somebody in person first has his place in the queue kept."""
@@ -339,12 +345,31 @@ class Board:
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
         for call in list(self._calls.values()):
-            same = call.card is not None and call.card.customer.id == card.customer.id
-            if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card, lookup_failed=False))
+            known = call.card.customer_id if call.card else None
+            unknown = known is None and call.number in card.customer.phones
+            if known == card.customer.id or unknown:
+                shown = self._arrivals.changed(call, card)
+                self._change(replace(call, card=shown, lookup_failed=False))
                 self._reconsider(call)
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _customer_stale(self, fact: CustomerStale) -> None:
+        self._out.append(ForgetCustomer(fact.number, fact.customer))
+        for call in self._calls.values():
+            known = call.card.customer_id if call.card else None
+            if call.state != "ended" and (
+                (fact.number is not None and call.number == fact.number)
+                or (fact.customer is not None and known == fact.customer)
+            ):
+                self._out += self._arrivals.look_up(call, self._now)
+
+    def _look_again(self) -> None:
+        """Whoever could not be looked up, and whoever waits, is not who we think for ever."""
+        waiting = {key for key, of in self._linked.items() if self._calls[of].state == "waiting"}
+        for key in self._arrivals.due(waiting, self._now):
+            if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
+                self._out += self._arrivals.look_up(call, self._now)
 
     def _move(self, fact: ActionAsked | Audited) -> None:
         """A caller is to be moved by hand. The audit takes time, so all is looked at anew then."""
@@ -651,6 +676,7 @@ class Board:
         self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
         self._reorder()
+        self._look_again()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:

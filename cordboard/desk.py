@@ -16,6 +16,7 @@ from cordboard.crm_core.model import (
     Card,
     EntryRecord,
     Record,
+    Report,
     Role,
     StateRecord,
     User,
@@ -59,13 +60,16 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "lookup-failing",
+    "webhook-failing",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force."""
+the last good rules stay in force; outside systems that are left alone because they do not answer;
+webhooks whose receivers do not take what they are sent."""
 
 
 # Facts
@@ -101,9 +105,10 @@ class BackAsked:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number, `calls_today` where it was not
-    asked for, or could not be counted in time."""
+    """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
+    `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
+    of the lookups that came to nothing. `e164` and `country` are None where the number is no
+    number, `calls_today` where it was not asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -112,6 +117,17 @@ class CustomerFound:
     card: Card | None
     failed: bool = False
     calls_today: int | None = None
+    reports: tuple[Report, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStale:
+    """Somebody who knows says that what is known of this number (E.164) or customer (our id) is no
+    longer so, wherever it is kept."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +300,7 @@ AnyFact = (
     | RouteAsked
     | BackAsked
     | CustomerFound
+    | CustomerStale
     | Remembered
     | UsersChanged
     | CustomerChanged
@@ -336,6 +353,8 @@ class Rules:
     """So many calls in a row that rang in vain pause an operator; 0 is never."""
     pauses: Mapping[str, float | None] = field(default_factory=dict)
     """The reasons for a pause, and for how long each may last."""
+    refresh: float = 0.0
+    """How often those who wait are looked up anew; 0 is never."""
 
 
 @dataclass(slots=True)
@@ -353,6 +372,8 @@ class Arrival:
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,12 +480,22 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
-    """Where `since` is given, it is also asked how often the number has called from then on."""
+    """Where `since` is given, it is also asked how often the number has called from then on.
+    `again`: no answer from before is wanted."""
 
     pbx: PbxName
     linkedid: Linkedid
     number: str
     since: float | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """No answer that is kept of this number or customer is any good."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -745,6 +776,7 @@ class Remark:
 
 Command = (
     FindCustomer
+    | ForgetCustomer
     | SendRoute
     | SendPlace
     | CountFallbacks

@@ -45,7 +45,57 @@ export function Facts(/** @type {{pop: Pop, desk: Desk}} */ { pop, desk }) {
         >`}
       </dd>
     </div>
+    <${Elsewhere} pop=${pop} />
   </dl>`;
+}
+
+/** What other systems say, and which of the card's values are theirs. */
+function Elsewhere(/** @type {{pop: Pop}} */ { pop }) {
+  const attributes = Object.entries(pop.customer?.attributes ?? {});
+  const sources = pop.sources ?? {};
+  /** @type {Map<string, string[]>} */
+  const said = new Map();
+  for (const [field, source] of Object.entries(sources)) {
+    if (!field.startsWith("attributes.")) said.set(source, [...(said.get(source) ?? []), fieldName(field)]);
+  }
+  return html`${attributes.map(
+    ([name, value]) => html`<div class="tile" key=${name}>
+      <dt>${name}</dt>
+      <dd data-testid="attribute" data-name=${name}>
+        ${typeof value === "boolean" ? (value ? _("yes") : _("no")) : String(value)}
+        ${sources[`attributes.${name}`] && html`<span class="soft"> ${_("from {source}", { source: sources[`attributes.${name}`] })}</span>`}
+      </dd>
+    </div>`,
+  )}
+  ${[...said].map(
+    ([source, fields]) => html`<div class="tile" key=${`from ${source}`}>
+      <dt>${_("From {source}", { source })}</dt>
+      <dd class="soft" data-testid="source" data-source=${source}>${fields.join(", ")}</dd>
+    </div>`,
+  )}`;
+}
+
+/** A field of the customer, as the card names it. */
+function fieldName(/** @type {string} */ field) {
+  switch (field) {
+    case "name":
+      return _("Name");
+    case "status":
+      return _("Status");
+    case "language":
+      return _("Language");
+    case "balance":
+      return _("Balance");
+    case "manager":
+      return _("Personal manager");
+    case "segment":
+      return _("Segment");
+    case "tags":
+      return _("Tags");
+    case "do_not_disturb":
+      return _("Do not disturb");
+  }
+  return field;
 }
 
 function Manager(/** @type {{manager: {name: string, display_name: string}}} */ { manager }) {

@@ -138,6 +138,8 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("The number is not known");
     case "customer-lookup-failed":
       return _("The customer could not be looked up in time");
+    case "lookup-failed":
+      return _("{lookup} did not say in time who this is", { lookup: String(args.lookup) });
     case "language":
       return _("Caller's language: {language}", { language: languageName(String(args.language)) });
     case "rule":
@@ -507,6 +509,10 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
         "The server's clock was set {n} seconds away. Times shown are of the old clock until no call is left.",
         count,
       );
+    case "lookup-failing":
+      return _("Callers are routed without what {detail} knows: it does not answer, or answers rubbish.", { detail });
+    case "webhook-failing":
+      return _("Webhooks that fail: {detail}. Their events wait and are sent again; what is too old is given up.", { detail });
     case "recorder-stopped":
       return _("The flight recorder has stopped: {detail}", { detail });
   }
