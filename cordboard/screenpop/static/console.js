@@ -6,6 +6,7 @@ import { Bar, Colleagues } from "./floor.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
+import { MissedCalls } from "./missed.js";
 import { afterPaint } from "./stream.js";
 import {
   Alarms,
@@ -88,6 +89,7 @@ function Console() {
       </div>
       <aside class="rail">
         ${card && html`<${WrapUp} key=${card.id} card=${card} />`}
+        ${card && html`<${MissedCalls} desk=${desk} />`}
         <${Colleagues} />
       </aside>
     </div>
@@ -432,6 +434,7 @@ function Idle() {
       <p class="soft">${text}</p>
     </div>
     ${state?.user.phone && html`<${DialForm} desk=${desk} />`}
+    <${MissedCalls} desk=${desk} />
     <${RecentCalls} />
   </section>`;
 }

@@ -174,7 +174,7 @@ class WaitingQueue extends Component {
       <h3>${queue.name}</h3>
       <ol>
         ${entries.slice(0, WAITING_SHOWN).map(
-          (entry) => html`<li key=${entry.call} class="waiting" data-testid=${`waiting-${entry.call}`}>
+          (entry) => html`<li key=${entry.call} class="waiting" data-away=${Boolean(entry.away)} data-testid=${`waiting-${entry.call}`}>
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
               <span class="waiting-name">
@@ -182,6 +182,7 @@ class WaitingQueue extends Component {
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
+              ${entry.away && html`<span class="waiting-away" data-testid="away"><${Icon} name="ringing" />${awayText(entry.away)}</span>`}
               <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
               <${Unseen} gaps=${entry.unseen} />
             </span>
@@ -192,6 +193,14 @@ class WaitingQueue extends Component {
       ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
     </div>`;
   }
+}
+
+/** Where a caller is whose place is kept. */
+function awayText(/** @type {import("./stream.js").Away} */ away) {
+  const values = { operator: away.operator_name ?? "" };
+  return away.who === "last-operator"
+    ? _("At the phone of {operator}, the last operator: this place is kept", values)
+    : _("At the phone of {operator}, the personal manager: this place is kept", values);
 }
 
 /** How long the wait will be from now, in whole minutes: it is an estimate. */
