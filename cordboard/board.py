@@ -13,7 +13,7 @@ from collections.abc import Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.actions import command_for
+from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
@@ -25,6 +25,7 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmRaised,
     AnyFact,
+    Audited,
     BackAsked,
     Call,
     CallState,
@@ -35,8 +36,8 @@ from cordboard.desk import (
     EndCall,
     MissedWhy,
     Originate,
-    PauseMember,
     PolicyChanged,
+    Pop,
     PopEnd,
     Remark,
     Remembered,
@@ -66,7 +67,7 @@ from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.queue.operators import Surprise, WorkEvent
+from cordboard.queue.operators import PHONE_LOST, Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
@@ -75,10 +76,8 @@ from cordboard.records import (
     handled_record,
     recalled,
 )
+from cordboard.shifts import Shifts
 from cordboard.waits import Waits
-
-PHONE_LOST = "phone-lost"
-"""The reason for a pause that consoles know the words for."""
 
 _FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
 """AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
@@ -104,12 +103,13 @@ class Board:
         self._missed = MissedCalls()
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
-        self._cards = Cards(rules.wrapup)
+        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
         self._past = Recollection()
         self._waits = Waits(self._floor, self._past)
         self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
+        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._announcements = Announcements(rules.announcing)
         self._day = ""
         self._now = 0.0
@@ -188,6 +188,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._shifts.linked(fact)
                 self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
                 self._snapshot_done(fact)
@@ -217,10 +218,18 @@ class Board:
             case ActionAsked(kind="operator", action="seen"):
                 self._out += self._missed.see(OperatorName(fact.target), str(fact.args["id"]))
                 self._out.append(Tell(fact.id, fact.actor, None))
+            case ActionAsked(kind="operator") if is_audited(fact):
+                standing = self._shifts.standing(OperatorName(fact.target))
+                self._out.append(audited(fact, standing, now))
+            case ActionAsked(kind="operator"):
+                self._change_state(fact)
+            case Audited(asked=ActionAsked(kind="operator")):
+                if fact.error is None:
+                    self._change_state(fact.asked)
+                else:
+                    self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
             case ActionAsked():
-                call = self._calls.get(CallId(fact.target))
-                operator = self._floor.operator(OperatorName(fact.target))
-                self._out.append(command_for(fact, call, operator))
+                self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
@@ -235,6 +244,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += self._shifts.settle(now)
         self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
@@ -273,9 +283,12 @@ class Board:
             self._out += self._places.keep(call, self._now)
             self._out += self._missed.skipped(call, self._now)
 
-    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
-        """The attempt at somebody in person is over; with `why` they have missed it."""
-        kept, first = self._places.release(call), personal(call)
+    def _release(
+        self, call: Call, why: MissedWhy | None, into: QueueName | None = None
+    ) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
+        the queue that the caller has joined."""
+        kept, first = self._places.release(call, into), personal(call)
         if kept is not None and first is not None and why is not None:
             self._out += self._missed.missed(call, first, why, self._now)
         return kept
@@ -339,7 +352,7 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        kept = self._release(call, "not-taken")
+        kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
         self._out += joined
         if kept is not None:
@@ -371,12 +384,15 @@ class Board:
         call = self._calls.get(fact.call)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
+        self._shifts.left(fact.call)
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
         name = self._step(fact.peer, "offer", fact.call)
+        if name is not None:
+            self._shifts.rings(name, fact.call, fact.queue)
         if call is None or name is None or call.state == "ended":
             return
         self._pop(name, fact.peer_uniqueid, call)
@@ -385,12 +401,14 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        self._end_wrapups(name, call.id)
+        self._end_wrapups(name, but=call.id)
         self._out.append(self._cards.open(name, uniqueid, call, self._now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
-        self._step(fact.peer, "release", fact.call)
+        name = self._step(fact.peer, "release", fact.call)
         call = self._calls.get(fact.call)
+        if name is not None:
+            self._out += self._shifts.rang_in_vain(name, fact.call, fact.cause, self._now)
         reason = pop_end(fact.cause, answered=call is not None and call.state == "talking")
         for pop in self._cards.of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
@@ -404,6 +422,8 @@ class Board:
         if call is None:
             return
         name = self._step(fact.peer, "answer", fact.call)
+        if name is not None:
+            self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
             first = personal(call)
@@ -480,14 +500,14 @@ class Board:
             self._befall(call, Reason("phone-lost", {"operator": name}))
         lost = AlarmRaised("phone-lost", detail=operator.display_name)
         self._out += self._alarms.raised(lost, self._now)
-        if operator.memberships and operator.reason is None:
-            member = operator.memberships[0]
-            why = PHONE_LOST
-            self._out.append(PauseMember("", name, member.pbx, member.interface, True, why))
+        self._shifts.impose(name, PHONE_LOST)
 
     def _action_done(self, fact: ActionDone) -> None:
         self._outgoing.refused(fact)
-        if fact.id:
+        done = self._shifts.done(fact, self._now)
+        if done is not None:
+            self._out += done
+        elif fact.id:
             self._out.append(Tell(fact.id, fact.actor, fact.error))
         elif fact.error:
             self._out.append(Remark(f"{fact.actor}: {fact.error}"))
@@ -525,6 +545,11 @@ class Board:
         self._waits.over(call.id)
         self._forget_if_over(call.id)
 
+    def _change_state(self, asked: ActionAsked) -> None:
+        if asked.action in ("done", "unpause"):
+            self._end_wrapups(OperatorName(asked.target))
+        self._out += self._shifts.asked(asked, self._now)
+
     # Wrap-up
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
@@ -536,13 +561,19 @@ class Board:
                 self._out.append(self._cards.end(pop, "done", saved=True))
         self._forget_if_over(fact.call)
 
-    def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
-        """The next call rings: the wrap-up before it is no state of the operator any more. What
-        was typed stays in the browser and may still be saved."""
+    def _end_wrapups(self, name: OperatorName, but: CallId | None = None) -> None:
+        """The operator goes on: the next call rings, or there is nothing more to write. What was
+        typed stays in the browser and may still be saved."""
         for pop in self._cards.awaited:
             if pop.operator == name and pop.call.id != but:
-                self._out.append(self._cards.end(pop, "done"))
-                self._forget_if_over(pop.call.id)
+                self._end_wrapup(pop)
+
+    def _end_wrapup(self, pop: Pop) -> None:
+        operator = self._floor.operator(pop.operator)
+        if operator is not None and operator.work == "wrap-up":
+            self._advance(pop.operator, "done", pop.call.id)
+        self._out.append(self._cards.end(pop, "done"))
+        self._forget_if_over(pop.call.id)
 
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
@@ -552,9 +583,8 @@ class Board:
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
-                self._advance(pop.operator, "done", pop.call.id)
-                self._out.append(self._cards.end(pop, "done"))
-                self._forget_if_over(pop.call.id)
+                self._end_wrapup(pop)
+        self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
@@ -588,6 +618,7 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
+        self._shifts.remember(fact.states)
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
@@ -603,11 +634,14 @@ class Board:
     def _reopen(self, call: Call, left: Unwritten) -> None:
         """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
         name = self._floor.at_phone(left.peer)
-        if name is None or name in left.written or self._cards.until(left.ended) <= self._now:
+        if name is None or name in left.written:
+            return
+        until = self._shifts.resumes_wrapup(name, self._cards.until(left.ended))
+        if until is None or until <= self._now:
             return
         for step in ("answer", "hang-up"):
             self._floor.step(name, step, call.id, left.ended)
-        self._out.append(self._cards.reopen(name, call, left))
+        self._out.append(self._cards.reopen(name, call, left, until))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen; so did a talk
@@ -619,6 +653,7 @@ class Board:
         self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
         self._out += self._waits.gone(fact, self._calls, self._now)
         self._out += self._links.seen(fact, self._now)
+        self._out += self._shifts.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))
 
     # Showing and keeping

@@ -17,6 +17,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     Record,
     Role,
+    StateRecord,
     User,
 )
 from cordboard.cti.facts import Fact
@@ -24,7 +25,7 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
-from cordboard.queue.operators import Operator
+from cordboard.queue.operators import Operator, Post
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Inputs
 
@@ -47,6 +48,8 @@ AlarmKind = Literal[
     "forged-callers",
     "fallback-routed",
     "phone-lost",
+    "calls-missed",
+    "pause-over",
     "pops-missed",
     "spooling",
     "disk-full",
@@ -57,10 +60,11 @@ AlarmKind = Literal[
     "policy-refused",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
-away in mid-call; cards that an open console did not show; records that wait on disk; no room to
-write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived; the rule file was changed and is faulty,
-so that the last good rules stay in force."""
+away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
+may; cards that an open console did not show; records that wait on disk; no room to write; records
+given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
+the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
+the last good rules stay in force."""
 
 
 # Facts
@@ -135,6 +139,8 @@ class Remembered:
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
     handled: tuple[Handled, ...] = ()
+    states: tuple[StateRecord, ...] = ()
+    """What each operator did when last heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +273,18 @@ class Rules:
     policy: Policy
     zone: ZoneInfo
     wrapup: float
+    """How long an operator is in wrap-up who does not say anything."""
     threshold: float
     short_abandon: float
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    wrapup_limit: float = 600.0
+    """How long at most, with all extensions."""
+    misses: int = 0
+    """So many calls in a row that rang in vain pause an operator; 0 is never."""
+    pauses: Mapping[str, float | None] = field(default_factory=dict)
+    """The reasons for a pause, and for how long each may last."""
 
 
 @dataclass(slots=True)
@@ -338,6 +351,19 @@ class Pop:
     at: float
     talked: bool = False
     wrapup_until: float | None = None
+    wrapup_at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a supervisor did to an operator, for this operator to read."""
+
+    operator: OperatorName
+    action: str
+    by: OperatorName
+    said: str
+    """Why, in the supervisor's words."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +491,31 @@ class Originate:
 
 
 @dataclass(frozen=True, slots=True)
+class LogIn:
+    """Make `phone` a member of these queues under the operator's name, `paused` for this reason
+    or, with None, ready; on the first of `pbxs` that has such a phone."""
+
+    id: str
+    actor: OperatorName
+    operator: OperatorName
+    pbxs: tuple[PbxName, ...]
+    phone: str
+    queues: tuple[Post, ...]
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """Take this member out of these queues."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    interface: str
+    queues: tuple[QueueName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
     less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
@@ -488,8 +539,7 @@ class Hush:
 
 @dataclass(frozen=True, slots=True)
 class PauseMember:
-    """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
-    is a rule of the board."""
+    """Pause or unpause this interface in all its queues."""
 
     id: str
     actor: OperatorName
@@ -532,6 +582,16 @@ class EndCall:
 @dataclass(frozen=True, slots=True)
 class ShowOperator:
     operator: Operator
+
+
+@dataclass(frozen=True, slots=True)
+class ShowNotice:
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    operator: OperatorName
 
 
 @dataclass(frozen=True, slots=True)
@@ -608,6 +668,8 @@ Command = (
     | Audit
     | HangUp
     | Originate
+    | LogIn
+    | LogOut
     | Announce
     | Hush
     | PauseMember
@@ -616,6 +678,8 @@ Command = (
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
     | ShowMissed

@@ -7,7 +7,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Record,
+    StateRecord,
+    WrapUp,
+)
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import Gap, Remembered, Unwritten
@@ -27,11 +34,12 @@ async def remembered(
     wrapup: float,
 ) -> Remembered:
     """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
-    that ended within the last `wrapup` seconds, and what calls took of operators within the last
-    `HANDLED_KEPT`. Raises `PeerError`."""
+    that ended within the last `wrapup` seconds, what calls took of operators within the last
+    `HANDLED_KEPT`, and what each operator did last. Raises `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
+    states = {state.id: state for state in await store.open_states()}
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
     handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
@@ -42,6 +50,8 @@ async def remembered(
             calls[record.id] = replace(record, customer_id=customer)
         elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
             entries[record.id] = record
+        elif isinstance(record, StateRecord):
+            states[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
         elif isinstance(record, FactRecord) and record.kind == HANDLED:
@@ -55,6 +65,7 @@ async def remembered(
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
+        tuple(state for state in states.values() if state.until is None),
     )
 
 

@@ -31,6 +31,7 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
 )
 from cordboard.errors import UserError
@@ -41,6 +42,7 @@ _KINDS: dict[str, type[Record]] = {
     "fact": FactRecord,
     "interaction": Interaction,
     "policy": PolicyRecord,
+    "state": StateRecord,
     "wrap-up": WrapUp,
     "audit": AuditRecord,
 }

@@ -69,6 +69,10 @@ def operator(name: str, state: str = "ready") -> Message:
         "reason": None,
         "call": None,
         "queues": ["sales"],
+        "phone": f"PJSIP/{name}",
+        "due": None,
+        "at_most": None,
+        "misses": 0,
     }
 
 
@@ -141,3 +145,12 @@ def pbx(state: str, name: str = "pbx") -> Message:
     link = {"name": name, "state": state, "since": moment(NOW), "stale_since": None, "reason": ""}
     link["unavailable"] = []
     return {"type": "pbx", "pbx": link}
+
+
+def notice(about: str, action: str = "pause") -> Message:
+    said = {"by": "olga", "by_name": "Olga", "why": "Meeting at ten", "at": moment(NOW)}
+    return {"type": "notice", "notice": {"operator": about, "action": action, **said}}
+
+
+def notice_end(about: str) -> Message:
+    return {"type": "notice-end", "operator": about}

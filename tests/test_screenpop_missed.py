@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from fake_desk import missed, office, reason
+from fake_desk import missed_calls, office, reason
 from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
 from playwright.async_api import expect
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser]
 async def test_missed_calls_stand_on_the_console_until_they_are_seen(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         office(desk, "en")
-        missed(desk, "en")
+        missed_calls(desk, "en")
         rows = page.get_by_test_id("missed-call")
         await expect(rows).to_have_text(
             [

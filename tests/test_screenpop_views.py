@@ -55,6 +55,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(say.missed, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
     st.builds(say.missed_end, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
     st.builds(say.alarm_end, st.sampled_from(["spooling", "disk-full"])),
+    st.builds(say.notice, names, st.sampled_from(["pause", "logout"])),
+    st.builds(say.notice_end, names),
     st.builds(lambda: {"type": "result", "id": "x", "ok": True, "error": None}),
 )
 
@@ -72,6 +74,7 @@ class Client:
                 ("calls", "id"),
                 ("pops", "id"),
                 ("alarms", "kind"),
+                ("notices", "operator"),
                 ("missed", "id"),
             )
         }
@@ -98,6 +101,10 @@ class Client:
                 self.lists["pbx"][message["pbx"]["name"]] = message["pbx"]
             case "alarm":
                 self.lists["alarms"][message["alarm"]["kind"]] = message["alarm"]
+            case "notice":
+                self.lists["notices"][message["notice"]["operator"]] = message["notice"]
+            case "notice-end":
+                self.lists["notices"].pop(message["operator"], None)
             case "missed":
                 self.lists["missed"][message["missed"]["id"]] = message["missed"]
             case "missed-end":

@@ -35,6 +35,7 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
     link_id,
 )
@@ -45,6 +46,7 @@ from cordboard.crm_core.tables import (
     call_fact,
     customer,
     interaction,
+    operator_state,
     policy,
     queue_entry,
 )
@@ -68,7 +70,7 @@ class CallerRow(NamedTuple):
     balance_minor: int | None
 
 
-Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord
+Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord | StateRecord
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -76,6 +78,7 @@ _TABLES: dict[type[Row], Table] = {
     EntryRecord: queue_entry,
     Interaction: interaction,
     FactRecord: call_fact,
+    StateRecord: operator_state,
     AuditRecord: audit,
     PolicyRecord: policy,
 }
@@ -86,6 +89,7 @@ _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
+_STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
 
 class RecordsError(PeerError):
@@ -288,6 +292,19 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(call_fact.c.id))
         return records(FactRecord, rows)
 
+    async def open_states(self) -> list[StateRecord]:
+        """The states of operators that had not ended when they were last heard of."""
+        chosen = _STATE.where(operator_state.c.until.is_(None))
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
+    async def states(self, since: float, until: float) -> list[StateRecord]:
+        """The states in which operators were between these moments, in order."""
+        over = operator_state.c.until.is_(None) | (operator_state.c.until > since)
+        chosen = _STATE.where(operator_state.c.since < until, over)
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -310,6 +327,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("id",)),
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
+    (StateRecord, ("id",)),
     (AuditRecord, ("id",)),
     (PolicyRecord, ("fingerprint",)),
 )
@@ -349,7 +367,7 @@ def _wrap_up(connection: Connection, written: WrapUp) -> None:
 
 
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
-    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    """`group` with each call, entry and state but once, as it would be after all of it: a
     call is told again and again in the second in which it comes in."""
     rows: dict[str, Record] = {}
     others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
@@ -359,7 +377,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord):
+        elif isinstance(record, EntryRecord | StateRecord):
             rows[record.id] = record
         else:
             others.append(record)

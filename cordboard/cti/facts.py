@@ -285,6 +285,9 @@ class MemberSeen:
     paused: bool
     reason: str
     in_call: bool
+    dynamic: bool = False
+    """Added while the PBX ran; one of queues.conf cannot be taken out."""
+    penalty: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,12 @@ class Line:
 
     def join(self, entry: Entry, position: int) -> None:
         """Puts `entry` at `position`. A caller who stands here already is moved there: after a
-        snapshot the same caller is told of twice, and one who was away comes back."""
+        snapshot the same caller is told of twice, and one who was away comes back: to where he
+        stood among others who are away, if that is the position."""
+        known = self.find(entry.uniqueid)
+        if known is not None and self.place(entry.uniqueid) == position:
+            self._entries[self._entries.index(known)] = entry
+            return
         self._take(entry.uniqueid)
         self._entries.insert(self._index(entry, position), entry)
 

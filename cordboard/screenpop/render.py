@@ -13,15 +13,18 @@ from cordboard.desk import (
     EndAlarm,
     EndCall,
     EndMissed,
+    EndNotice,
     EndPop,
     Gap,
     Link,
     Missed,
+    Notice,
     Pop,
     ShowAlarm,
     ShowCall,
     ShowLink,
     ShowMissed,
+    ShowNotice,
     ShowOperator,
     ShowPop,
     ShowQueue,
@@ -40,6 +43,8 @@ Shown = (
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
     | ShowMissed
@@ -68,6 +73,10 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "call-end", "id": identity}
         case ShowOperator(operator=shown):
             return {"type": "operators", "changed": [operator(shown)]}
+        case ShowNotice(notice=shown_notice):
+            return {"type": "notice", "notice": notice(shown_notice, names)}
+        case EndNotice(operator=name):
+            return {"type": "notice-end", "operator": name}
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
@@ -214,6 +223,21 @@ def operator(shown: Operator) -> Message:
         "reason": shown.reason,
         "call": shown.call,
         "queues": list(shown.queues),
+        "phone": shown.phone,
+        "due": _moment(shown.duty.due),
+        "at_most": _moment(shown.duty.at_most),
+        "misses": shown.duty.misses,
+    }
+
+
+def notice(shown: Notice, names: Names) -> Message:
+    return {
+        "operator": shown.operator,
+        "action": shown.action,
+        "by": shown.by,
+        "by_name": names.get(shown.by, shown.by),
+        "why": shown.said,
+        "at": moment(shown.at),
     }
 
 
