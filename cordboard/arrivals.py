@@ -196,8 +196,8 @@ class Arrivals:
         operator = self._floor.operator(name)
         if operator is None:
             return None
-        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
-        unknown = not operator.memberships and operator.work == "idle"
+        # A phone that serves no queue tells nothing of itself: it is rung, and says how it is.
+        unknown = operator.work == "idle" and not (operator.memberships or operator.posts)
         ready = unknown or operator.state == "ready"
         return Seat(operator.phone, ready, operator.state in ENGAGED)
 

@@ -301,9 +301,12 @@ class Board:
             self._waits.kept(call, self._now)
             self._out += self._missed.skipped(call, self._now)
 
-    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
-        """The attempt at somebody in person is over; with `why` they have missed it."""
-        kept, first = self._places.release(call), personal(call)
+    def _release(
+        self, call: Call, why: MissedWhy | None, into: QueueName | None = None
+    ) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
+        the queue that the caller has joined."""
+        kept, first = self._places.release(call, into), personal(call)
         if kept is not None and first is not None and why is not None:
             self._out += self._missed.missed(call, first, why, self._now)
         return kept
@@ -439,7 +442,7 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        kept = self._release(call, "not-taken")
+        kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
         self._out += joined
         if kept is not None:

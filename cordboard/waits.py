@@ -50,6 +50,8 @@ class Waits:
     ) -> list[Command]:
         """Nothing where the caller waits there already. `kept`: the place that he comes back to."""
         known = self._floor.line(fact.queue).find(fact.uniqueid)
+        if known is not None and known.away:
+            known = None
         entry = known or self._entry(fact, call, now)
         if kept is not None and kept.queue == fact.queue:
             entry = replace(entry, priority=kept.priority, joined=kept.priority)

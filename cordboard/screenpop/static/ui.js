@@ -123,9 +123,20 @@ function fallbackText(/** @type {unknown} */ how) {
 
 /** What became of a phone that was called, from Asterisk's DIALSTATUS. */
 function dialled(/** @type {unknown} */ status) {
-  const codes = { BUSY: "busy", CANCEL: "cancelled", CHANUNAVAIL: "failed", CONGESTION: "failed" };
+  if (status === "UNCONFIRMED") return _("answered, but not confirmed by a digit");
+  const codes = { BUSY: "busy", CANCEL: "cancelled", CHANUNAVAIL: "failed", CONGESTION: "failed", DECLINED: "rejected" };
   const code = codes[/** @type {keyof typeof codes} */ (String(status))] ?? "no-answer";
   return word("outcome", code).toLocaleLowerCase(language);
+}
+
+/** Why whoever the call went to in person did not take it. */
+function notReached(/** @type {Record<string, any>} */ args) {
+  const outcome = dialled(args.status);
+  if (!args.operator) return _("Rang at the personal manager's: {outcome}", { outcome });
+  const values = { operator: String(args.operator), outcome };
+  return args.where === "desk"
+    ? _("Rang at the desk of {operator}: {outcome}", values)
+    : _("Rang at the mobile of {operator}: {outcome}", values);
 }
 
 /** A routing reason in words. */
@@ -147,7 +158,17 @@ export function reasonText(/** @type {Reason} */ reason) {
     case "back-from-manager":
       return _("Came back from the personal manager");
     case "manager-not-reached":
-      return _("Rang at the personal manager's: {outcome}", { outcome: dialled(args.status) });
+      return notReached(args);
+    case "personal-away":
+      return _("{operator} could not be rung: busy, paused or away", { operator: String(args.operator) });
+    case "number-not-reached":
+      return _("Rang at a number outside: {outcome}", { outcome: dialled(args.status) });
+    case "voicemail-failed":
+      return _("No message could be left: the mailbox is not there");
+    case "script-failed":
+      return _("The dialplan's script is not there, or does not end");
+    case "overflow":
+      return _("Has waited as long as the rule lets him");
     case "transfer-not-taken":
       return _("Was transferred and came back: {outcome}", { outcome: dialled(args.status) });
     case "phone-lost":
