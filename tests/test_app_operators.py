@@ -16,6 +16,7 @@ from pbx_fixtures import Heard
 from server_fixtures import *  # noqa: F403
 from server_fixtures import Message, Server, Stream, state_of
 
+from cordboard.cti.connection import LinkCounters, log_in
 from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
@@ -366,3 +367,33 @@ async def test_a_restarted_pbx_is_told_what_it_has_forgotten(
         await picture_is_true(shift, heard)
     finally:
         await heard.close()
+
+
+async def test_what_app_queue_says_to_what_we_ask(shift: Server, ami: Heard) -> None:
+    """The facts of docs/asterisk.md that `roster` goes by."""
+    link = await log_in(
+        shift.status["ami"]["host"],
+        shift.status["ami"]["port"],
+        shift.status["ami"]["user"],
+        shift.status["ami"]["secret"],
+        LinkCounters(),
+        None,
+    )
+    try:
+        new = {"Queue": "support-en", "Interface": "PJSIP/1007", "Paused": "true"}
+        assert (await link.act("QueueAdd", new))["Response"] == "Success"
+        assert "Already there" in (await link.act("QueueAdd", new))["Message"]
+        nowhere = {"Queue": "no-such", "Interface": "PJSIP/1007"}
+        assert (await link.act("QueueAdd", nowhere))["Response"] == "Error"
+        assert (await members(ami, "PJSIP/1007"))["support-en"]["PausedReason"] == ""
+        for reason in ("lunch", "meeting"):
+            pause = {"Interface": "PJSIP/1007", "Paused": "true", "Reason": reason}
+            assert (await link.act("QueuePause", pause))["Response"] == "Success"
+            assert (await members(ami, "PJSIP/1007"))["support-en"]["PausedReason"] == reason
+        fixed = {"Queue": "support-ru", "Interface": "PJSIP/1001"}
+        assert "not dynamic" in (await link.act("QueueRemove", fixed))["Message"]
+        for phone, state in (("1999", "INVALID"), ("1008", "UNAVAILABLE")):
+            asked = {"Variable": f"DEVICE_STATE(PJSIP/{phone})"}
+            assert (await link.act("Getvar", asked))["Value"] == state
+    finally:
+        link.drop("done")
