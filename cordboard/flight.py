@@ -78,7 +78,7 @@ _HEADERS: dict[Kind, str] = {
         State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
-    "private": "MemberName Name PausedReason Reason Status",
+    "private": "MemberName Name PausedReason Reason Status Where",
 }
 _OF_PARTIES: dict[Kind, str] = {
     "kept": "Uniqueid Linkedid ChannelState",
@@ -298,9 +298,14 @@ class Writer:
                     "since": since,
                     "counts": counts,
                 }
-            case desk.ShowWaiting(queue, entries):
+            case desk.ShowWaiting(queue, entries, estimates):
                 calls = [entry.call for entry, _ in entries]
-                return {"decision": "waiting", "queue": queue, "calls": calls}
+                return {
+                    "decision": "waiting",
+                    "queue": queue,
+                    "calls": calls,
+                    "estimates": list(estimates),
+                }
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 
@@ -310,6 +315,8 @@ class Writer:
         match record:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
+            case crm.PolicyRecord():
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():

@@ -190,6 +190,15 @@ class FactRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A rule file by which decisions were made, from `since` on for the first time."""
+
+    fingerprint: str
+    since: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateRecord:
     """One stretch of an operator's work in one state, `until` None while it lasts; what reports
     judge the day by. `due` is when a pause should have ended, or the wrap-up was to end. `pbx`,
@@ -252,4 +261,13 @@ def link_id(pbx: str) -> str:
     return derived_id(0, "link", pbx)
 
 
-Record = CallRecord | EntryRecord | FactRecord | Interaction | WrapUp | AuditRecord | StateRecord
+Record = (
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | WrapUp
+    | AuditRecord
+    | StateRecord
+)

@@ -52,6 +52,11 @@ DETOURS: dict[str, Detour] = {
     "CordboardFallback": "fallback",
     "CordboardManager": "manager",
     "CordboardTransfer": "transfer",
+    "CordboardNumber": "number",
+    "CordboardVoicemail": "voicemail",
+    "CordboardScript": "script",
+    "CordboardOverflow": "overflow",
+    "CordboardCallback": "callback",
 }
 """The shipped dialplan's user events."""
 
@@ -257,6 +262,7 @@ class CallModel:
                 peer.dialled_by = caller
             if peer.call is not caller.call and peer.call.caller is None:
                 self._people.join(peer.call, caller.call)  # no Linkedid told that they belong
+            self._people.reach(peer, caller)
         if peer.is_plumbing:
             return
         self._people.call(peer)
@@ -387,6 +393,8 @@ class CallModel:
         leg = self._parties.leg(message)
         if leg is None or self._parties.turned(leg, message):
             return
+        if leg.stands_in:
+            leg.came_in = True  # it is now that Asterisk names the customer
         self._parties.offer(leg, message)
         if leg.call.caller is leg:
             self._people.announce(leg.call)
@@ -425,7 +433,8 @@ class CallModel:
             self._people.stays.explain(leg, status)
         else:
             self._people.announce(leg.call)
-            self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
+            about, where = self._people.about(leg.call), message["Where"]
+            self._people.tell(Detoured(*about, DETOURS[name], status, where))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):

@@ -34,6 +34,9 @@ PLUMBING = (
 GONE_KEPT = 1000
 """Channels that hung up last; events that come after that are late by milliseconds."""
 
+STAND_IN = "Local/wait@cordboard-callback-"
+"""What waits in a queue for a customer who is to be called back: the second half of this."""
+
 MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
 """Behind the name of a channel whose phone another channel takes over, and of what is left."""
 
@@ -41,6 +44,11 @@ MASKED, ZOMBIE = "<MASQ>", "<ZOMBIE>"
 def is_plumbing(channel: str) -> bool:
     """Whether a channel of this name is nobody's phone."""
     return channel.startswith(PLUMBING) or channel.endswith(ZOMBIE)
+
+
+def stands_in(channel: str) -> bool:
+    """Whether a channel of this name waits for somebody who is to be called back."""
+    return channel.startswith(STAND_IN) and channel.endswith(";2")
 
 
 @dataclass(slots=True, eq=False)
@@ -86,10 +94,13 @@ class Leg:
     """The Uniqueid that the phone had at first; a masquerade gives it another."""
     is_plumbing: bool = field(init=False)
     """Nobody's phone, by its name."""
+    stands_in: bool = field(init=False)
+    """It waits for somebody who is to be called back."""
 
     def __post_init__(self) -> None:
         self.identity = self.uniqueid
         self.is_plumbing = is_plumbing(self.channel)
+        self.stands_in = stands_in(self.channel)
 
 
 @dataclass(slots=True)
@@ -134,6 +145,8 @@ class LiveCall:
     talked: bool = False
     failure: Cause | None = None
     answered_from: QueueName | None = None
+    called_back: bool = False
+    """Its customer's own phone is called, or was."""
     transfer: Transfer | None = None
 
 

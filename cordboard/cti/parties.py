@@ -84,7 +84,8 @@ class Parties:
     def offer(self, leg: Leg, message: Message, prefix: str = "") -> None:
         """Prepares what is to be told of a call, at the first event that shows its caller."""
         call = leg.call
-        if call.caller is not None or not leg.came_in or leg.is_plumbing:
+        is_somebody = leg.stands_in or not leg.is_plumbing
+        if call.caller is not None or not leg.came_in or not is_somebody:
             return
         call.caller, call.channel = leg, leg.channel
         call.offer = Offered(

@@ -22,6 +22,7 @@ from cordboard.cti.facts import (
     Held,
     Merged,
     PeerCleared,
+    Reached,
     Retrieved,
     Undelivered,
 )
@@ -140,12 +141,22 @@ class People:
         self.call(peer)
         status = message["DialStatus"]
         if status != "ANSWER":
+            if peer.call.called_back and peer is peer.call.caller:
+                peer.call.failure = peer.said or DIAL_FAILURES.get(status, "failed")
             if message["Forward"]:
                 self.transfers.forwarded(peer)
             # A phone that says 603 Decline is NOANSWER to Dial().
             self.refuse(peer, peer.said or DIAL_FAILURES.get(status, "failed"))
         elif peer.call.caller and not peer.talked:
             self.stays.answer(peer.call.caller)
+
+    def reach(self, peer: Leg, dialler: Leg) -> None:
+        """The pipe that waited for a customer calls his own phone: it is about that one now."""
+        stand_in = self._legs.twin(dialler)
+        if stand_in is not None and stand_in.stands_in and peer.call.caller is stand_in:
+            call = peer.call
+            call.caller, call.channel, call.called_back = peer, peer.channel, True
+            self.tell(Reached(*self.about(call), peer.uniqueid))
 
     def refuse(self, peer: Leg, cause: Cause) -> None:
         if not peer.called or peer.refused or peer.talked:
@@ -169,6 +180,10 @@ class People:
         people = self._legs.together(leg)
         if len(people) < 2:
             return
+        for one in people:
+            pipe = self._legs.twin(one.call.caller) if one.call.caller else None
+            if pipe is not None and pipe.bridge == one.bridge:
+                self.reach(one, pipe)  # his phone was called unseen
         # Two who had called in by themselves meet: a parked caller is fetched, a conference.
         arrived = [one for one in people if one.came_in]
         for other in arrived[1:]:
@@ -283,6 +298,8 @@ class People:
             return "lost"
         if call.talked:
             return "completed"
+        if call.called_back:
+            return call.failure or "cancelled"
         if call.queued or call.failure:
             if caller.left_by_itself:
                 return "cancelled"

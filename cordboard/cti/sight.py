@@ -6,7 +6,7 @@ import math
 
 from cordboard.cti.ami import Message
 from cordboard.cti.facts import Unseen
-from cordboard.cti.legs import RINGING, UP, Legs, LiveCall
+from cordboard.cti.legs import RINGING, UP, Legs, LiveCall, stands_in
 from cordboard.cti.parties import Parties
 from cordboard.cti.people import People
 from cordboard.cti.snapshots import CHANNELS, QUEUES, Snapshot, age, lasted
@@ -79,7 +79,11 @@ class Sight:
         self._snapshot.complete(CHANNELS, message)
         listed = sorted(
             self.listed,
-            key=lambda item: (item["Uniqueid"] != item["Linkedid"], age(item["Uniqueid"])),
+            key=lambda item: (
+                not stands_in(item["Channel"]),
+                item["Uniqueid"] != item["Linkedid"],
+                age(item["Uniqueid"]),
+            ),
         )
         self.listed.clear()
         whole = self._snapshot.has(CHANNELS)
@@ -100,7 +104,8 @@ class Sight:
             self._parties.relink(leg, item)
             if fresh:
                 leg.call.began = min(leg.call.began, self._people.now - leg.age)
-                if whole and leg.call.caller is None and leg.state == UP and not leg.is_plumbing:
+                began = leg.stands_in or (leg.state == UP and not leg.is_plumbing)
+                if whole and leg.call.caller is None and began:
                     leg.came_in = True  # who began the call has left it, or the PBX began it
                 leg.held = None
                 self._parties.offer(leg, item)

@@ -24,6 +24,7 @@ QUEUE_STATUSES: dict[str, EntryOutcome] = {
     "LEAVEEMPTY": "timed-out",
     "CONTINUE": "moved",
     "WITHDRAW": "moved",
+    "KEY": "moved",
 }
 
 About = tuple[float | None, CallId, Linkedid, str]
@@ -109,7 +110,7 @@ class Stays:
         """The dialplan's QUEUESTATUS, told as soon as Queue() has returned."""
         stay = leg.call.stay
         if stay and stay.undecided_since is not None:
-            self.end(leg, QUEUE_STATUSES.get(status, "timed-out"))
+            self.end(leg, QUEUE_STATUSES.get(status, "timed-out"), asks=status == "KEY")
 
     def decide_late(self, now: float) -> None:
         for leg in list(self.undecided.values()):
@@ -130,7 +131,7 @@ class Stays:
             self.end(leg, _by_itself(stay))
         self.undecided.pop(leg.uniqueid, None)
 
-    def end(self, leg: Leg, outcome: EntryOutcome) -> None:
+    def end(self, leg: Leg, outcome: EntryOutcome, asks: bool = False) -> None:
         call = leg.call
         if call.stay is None:
             return
@@ -139,7 +140,7 @@ class Stays:
         self.undecided.pop(leg.uniqueid, None)
         at, identity, linkedid, channel = self._about(call)
         about = at if left_at is None else left_at, identity, linkedid, channel
-        self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome))
+        self._tell(QueueLeft(*about, leg.uniqueid, queue, outcome, asks))
         if outcome == "abandoned":
             self._tell(Abandoned(*about, queue))
 

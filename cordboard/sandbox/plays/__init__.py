@@ -12,6 +12,7 @@ from cordboard.sandbox.plays import (
     queues,
     refers,
     transfers,
+    voices,
 )
 from cordboard.sandbox.plays.stage import PLAYS, Stage
 
@@ -32,6 +33,7 @@ __all__ = [
     "queues",
     "refers",
     "transfers",
+    "voices",
 ]
 
 # These open the link themselves, in the middle.
