@@ -53,6 +53,7 @@ const WORDS = {
     failed: _("Failed"),
     lost: _("Connection lost"),
     "timed-out": _("Waited too long"),
+    moved: _("Moved elsewhere"),
   }),
   missed: () => ({
     "answered-elsewhere": _("A colleague answered"),
@@ -155,6 +156,10 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("Caller's language: {language}", { language: languageName(String(args.language)) });
     case "rule":
       return _("Routing rule: {rule}", { rule: String(args.rule) });
+    case "personal-away":
+      return _("{operator} was to be rung first, but is away", { operator: String(args.operator) });
+    case "closed":
+      return closedText(args);
     case "back-from-manager":
       return _("Came back from the personal manager");
     case "manager-not-reached":
@@ -203,6 +208,22 @@ export function reasonText(/** @type {Reason} */ reason) {
   }
   const details = Object.entries(args).map(([name, value]) => `${name}: ${value}`);
   return [reason.code, ...details].join(" · ");
+}
+
+/** Why nobody is at the desk, and until when. */
+function closedText(/** @type {Record<string, unknown>} */ { because, holiday, opens }) {
+  const why =
+    because === "holiday"
+      ? _("Closed today: {holiday}", { holiday: String(holiday) })
+      : because === "hours"
+        ? _("Closed at this hour")
+        : _("Closed today");
+  if (!opens) return why;
+  // Local time of the desk, whatever the browser's own zone is.
+  const when = new Intl.DateTimeFormat(language, {
+    weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC",
+  }).format(new Date(`${opens}:00Z`));
+  return `${why} (${_("opens {when}", { when })})`;
 }
 
 /* Icons, 20 by 20, drawn with the colour of the text. */
@@ -534,6 +555,8 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
       return _("Callers are routed without what {detail} knows: it does not answer, or answers rubbish.", { detail });
     case "webhook-failing":
       return _("Webhooks that fail: {detail}. Their events wait and are sent again; what is too old is given up.", { detail });
+    case "policy-refused":
+      return _("The changed routing rules are faulty, so the last good ones stay in force: {detail}", { detail });
     case "recorder-stopped":
       return _("The flight recorder has stopped: {detail}", { detail });
   }

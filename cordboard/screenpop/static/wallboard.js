@@ -205,7 +205,7 @@ class WaitingQueue extends Component {
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
               <span class="waiting-name">
-                <b>${entry.name || phone(entry.from)}</b>
+                <a href=${`/calls/${entry.call}`} target="_blank" rel="noopener"><b>${entry.name || phone(entry.from)}</b></a>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
