@@ -107,7 +107,7 @@ class _Watched(Simulation):
     def __init__(self, traffic: Traffic, seed: int) -> None:
         super().__init__(Policy.parse(POLICY), traffic, traffic.day, seed)
         self.told: dict[str, dict[int, float]] = defaultdict(dict)
-        self._last: dict[QueueName, float] = {}
+        self._latest: dict[QueueName, float] = {}
 
     def _estimate(self, stay: Stay, place: int) -> None:
         super()._estimate(stay, place)
@@ -125,7 +125,7 @@ class _Watched(Simulation):
             IN_TURN: waits(len(entries), free, crew.pace(queue, 1, waiting, paces), leaving)[place],
             ALONE: waits(len(entries), free, crew.pace(queue, 1, {}, paces), leaving)[place],
             RING: ours + 6,
-            LAST: self._last.get(queue, 0.0),
+            LAST: self._latest.get(queue, 0.0),
             PEER: stay.holdtime,
         }
         for name, wait in found.items():
@@ -134,7 +134,7 @@ class _Watched(Simulation):
     def _answer(self, stay: Stay, outcome: Outcome) -> None:
         super()._answer(stay, outcome)
         if stay.outcome == "answered":
-            self._last[stay.queue] = stay.wait
+            self._latest[stay.queue] = stay.wait
 
 
 def run(options: Options) -> Report:
