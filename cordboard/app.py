@@ -59,6 +59,7 @@ from cordboard.desk import (
     Rules,
     Save,
     SaveWrapUp,
+    SendPlace,
     SendRoute,
     ShowPop,
     Tell,
@@ -162,7 +163,7 @@ class App:
             self._counters.route_seconds,
         )
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._door.route, settings.agi.sessions)
+        self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -433,7 +434,7 @@ class App:
         kept: list[Command] = []
         for command in commands:
             match command:
-                case SendRoute():
+                case SendRoute() | SendPlace():
                     self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))

@@ -26,6 +26,7 @@ from cordboard.desk import (
     AlarmRaised,
     AnyFact,
     Audited,
+    BackAsked,
     Call,
     CallState,
     Command,
@@ -33,6 +34,7 @@ from cordboard.desk import (
     CustomerChanged,
     CustomerFound,
     EndCall,
+    MissedWhy,
     Originate,
     PolicyChanged,
     Pop,
@@ -59,8 +61,10 @@ from cordboard.events import (
     Uniqueid,
 )
 from cordboard.links import Links
+from cordboard.missed import MissedCalls
 from cordboard.outgoing import Outgoing
-from cordboard.queue.decisions import Reason
+from cordboard.places import Places, not_reached, personal, returned
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import PHONE_LOST, Surprise, WorkEvent
@@ -79,6 +83,14 @@ _FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
 """AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
 the lease is over is HANGUP; every other one was never reached."""
 
+_DETOURS: dict[cti.Detour, str] = {
+    "transfer": "transfer-not-taken",
+    "number": "number-not-reached",
+    "voicemail": "voicemail-failed",
+    "script": "script-failed",
+    "overflow": "overflow",
+}
+
 
 class Board:
     """All state of the desk. One consumer calls `apply`, nobody else."""
@@ -87,6 +99,8 @@ class Board:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
         self._arrivals = Arrivals(rules, self._floor)
+        self._places = Places(self._floor)
+        self._missed = MissedCalls()
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
         self._cards = Cards(rules.wrapup, rules.wrapup_limit)
@@ -124,6 +138,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "places": self._places,
             "announced": self._announcements,
         }
         return {name: len(what) for name, what in kept.items() if what}
@@ -181,6 +196,10 @@ class Board:
                 self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
+            case BackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                seen = fact.pbx in self._links.up()
+                self._out.append(self._places.answer(fact, call, seen, now))
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():
@@ -196,6 +215,9 @@ class Board:
                 self._out += self._announcements.originated(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
+            case ActionAsked(kind="operator", action="seen"):
+                self._out += self._missed.see(OperatorName(fact.target), str(fact.args["id"]))
+                self._out.append(Tell(fact.id, fact.actor, None))
             case ActionAsked(kind="operator") if is_audited(fact):
                 standing = self._shifts.standing(OperatorName(fact.target))
                 self._out.append(audited(fact, standing, now))
@@ -250,8 +272,23 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            before = call.decision
             self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
+            self._decided(self._calls[call.id], before)
+
+    def _decided(self, call: Call, before: Decision | None = None) -> None:
+        """Whoever goes to somebody in person first has his place in the queue kept."""
+        if call.decision is not before and call.direction == "in":
+            self._out += self._places.keep(call, self._now)
+            self._out += self._missed.skipped(call, self._now)
+
+    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it."""
+        kept, first = self._places.release(call), personal(call)
+        if kept is not None and first is not None and why is not None:
+            self._out += self._missed.missed(call, first, why, self._now)
+        return kept
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
@@ -303,15 +340,20 @@ class Board:
         self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
-        if name is not None and (attempt is not None or was_out):
+        if name is None:
+            self._decided(self._calls[call.id])
+        elif attempt is not None or was_out:
             self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        joined = self._waits.join(fact, call, self._now)
+        kept = self._release(call, "not-taken")
+        joined = self._waits.join(fact, call, self._now, kept)
         self._out += joined
+        if kept is not None:
+            self._out.append(returned(call, kept, fact.position, self._now))
         if joined and call.state == "talking":  # put back: the talk before is over
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
@@ -327,9 +369,9 @@ class Board:
                 self._befall(call, Reason("fallback", {"how": how}))
                 self._out.append(CountFallbacks(call.pbx))
             case "manager":
-                self._befall(call, Reason("manager-not-reached", {"status": fact.status}))
-            case "transfer":
-                self._befall(call, Reason("transfer-not-taken", {"status": fact.status}))
+                self._befall(call, not_reached(call, fact))
+            case _:
+                self._befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
 
     def _befall(self, call: Call, reason: Reason) -> None:
         if reason not in call.befell:
@@ -381,6 +423,10 @@ class Board:
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
+            first = personal(call)
+            if self._release(call, None) is not None and first is not None:
+                name = name or OperatorName(first.name)  # at the mobile, which is no phone of ours
+            self._past.talks(call.id)
             call = replace(
                 call,
                 state="talking",
@@ -392,6 +438,7 @@ class Board:
         if name is None and call.direction == "out":
             name = call.operator
         if name and not consulted:
+            self._out += self._missed.talked(call, name)
             self._out.append(Save(contact(call, name)))
             self._out += self._waits.answer(call, name)
 
@@ -412,6 +459,7 @@ class Board:
         if whole is None:  # it began and went on unseen, so this is the last we hear of the part
             self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
+        self._release(part, None)
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
         operators = self._cards.operators(part.id)
         self._out += self._cards.move(part.id, whole)
@@ -475,6 +523,7 @@ class Board:
             self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
+        self._release(call, "caller-left")
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
         self._change(call)
         if call.answered is not None or call.card:
@@ -526,6 +575,7 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:

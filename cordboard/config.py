@@ -227,7 +227,7 @@ def _one_each(pauses: list[Pause]) -> list[Pause]:
 
 OWN_PAUSES = ("wrap-up", "missed", "declined", "phone-lost", "forced")
 PAUSES = [
-    Pause(name="break", minutes=15, text={"en": "Break", "ru": "Перерыв", "bg": "Почивка"}),
+    Pause(name="break", minutes=15, text={"en": "Break", "ru": "Отдых", "bg": "Почивка"}),
     Pause(name="lunch", minutes=60, text={"en": "Lunch", "ru": "Обед", "bg": "Обяд"}),
     Pause(name="training", text={"en": "Training", "ru": "Обучение", "bg": "Обучение"}),
     Pause(name="meeting", text={"en": "Meeting", "ru": "Совещание", "bg": "Среща"}),

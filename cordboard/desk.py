@@ -37,6 +37,9 @@ Part = Literal["calls", "queues", "phones"]
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 LinkState = Literal["up", "connecting", "down"]
+MissedWhy = Literal["not-taken", "caller-left", "engaged"]
+"""Of a call that went to somebody in person: rung in vain; the caller hung up meanwhile; not even
+rung, because they were busy or paused."""
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
@@ -79,6 +82,20 @@ class RouteAsked:
     dialled: str
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackAsked:
+    """Nobody took the call where it went first, and the dialplan brings the caller (back) to
+    `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
+    he has waited, by the PBX's clock: the dialplan knows them also after a restart of ours."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    queue: QueueName
+    priority: int
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +233,7 @@ class Tick:
 AnyFact = (
     Fact
     | RouteAsked
+    | BackAsked
     | CustomerFound
     | Remembered
     | UsersChanged
@@ -374,6 +392,17 @@ class Alarm:
     last: float
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call that `operator` should have taken in person. `call` as it was then."""
+
+    id: str
+    operator: OperatorName
+    call: Call
+    why: MissedWhy
+    at: float
+
+
 # Commands
 
 
@@ -391,6 +420,15 @@ class FindCustomer:
 class SendRoute:
     ask: str
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class SendPlace:
+    """The place in the queue for whoever asked with `BackAsked`; None leaves it to the priority."""
+
+    ask: str
+    priority: int
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -575,6 +613,19 @@ class ShowWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowMissed:
+    missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
+class EndMissed:
+    """Seen, made good, or too old."""
+
+    id: str
+    operator: OperatorName
+
+
+@dataclass(frozen=True, slots=True)
 class ShowLink:
     link: Link
 
@@ -610,6 +661,7 @@ class Remark:
 Command = (
     FindCustomer
     | SendRoute
+    | SendPlace
     | CountFallbacks
     | Save
     | SaveWrapUp
@@ -630,6 +682,8 @@ Command = (
     | EndNotice
     | ShowQueue
     | ShowWaiting
+    | ShowMissed
+    | EndMissed
     | ShowLink
     | ShowAlarm
     | EndAlarm

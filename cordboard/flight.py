@@ -78,7 +78,7 @@ _HEADERS: dict[Kind, str] = {
         State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
-    "private": "MemberName Name PausedReason Reason Status",
+    "private": "MemberName Name PausedReason Reason Status Where",
 }
 _OF_PARTIES: dict[Kind, str] = {
     "kept": "Uniqueid Linkedid ChannelState",

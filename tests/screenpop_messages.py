@@ -112,6 +112,7 @@ def waiting(queue_name: str, *calls: int) -> Message:
             "status": None,
             "priority": 0,
             "since": moment(NOW),
+            "away": None,
             "why": [],
             "unseen": [],
         }
@@ -123,6 +124,17 @@ def waiting(queue_name: str, *calls: int) -> Message:
 def alarm(kind: str, count: int = 1) -> Message:
     shown = {"kind": kind, "count": count, "detail": "", "since": moment(NOW), "last": moment(NOW)}
     return {"type": "alarm", "alarm": shown}
+
+
+def missed(number: int, operator: str) -> Message:
+    shown = {"id": f"missed-{number}-{operator}", "operator": operator, "call": call_id(number)}
+    shown |= {"operator_name": operator.title(), "from": "+79161234567", "name": ""}
+    more: Message = {"customer": None, "why": "not-taken", "at": moment(NOW + number)}
+    return {"type": "missed", "missed": shown | more}
+
+
+def missed_end(number: int, operator: str) -> Message:
+    return {"type": "missed-end", "id": f"missed-{number}-{operator}", "operator": operator}
 
 
 def alarm_end(kind: str) -> Message:

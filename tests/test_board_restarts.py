@@ -204,7 +204,9 @@ def befallen(desk: Desk) -> list[tuple[str, dict[str, Any]]]:
         ("fallback", "SUCCESS", "fallback", {"how": "interrupted"}),
         ("fallback", "HANGUP", "fallback", {"how": "late"}),
         ("fallback", "FAILURE", "fallback", {"how": "unreachable"}),
-        ("manager", "BUSY", "manager-not-reached", {"status": "BUSY"}),
+        ("manager", "BUSY", "manager-not-reached", {"status": "BUSY", "where": "mobile"}),
+        ("number", "BUSY", "number-not-reached", {"status": "BUSY"}),
+        ("overflow", "queue", "overflow", {"status": "queue"}),
         ("transfer", "NOANSWER", "transfer-not-taken", {"status": "NOANSWER"}),
     ],
 )

@@ -51,7 +51,7 @@ class Line:
 
     @property
     def longest_since(self) -> float | None:
-        return min((entry.entered for entry in self._entries), default=None)
+        return min((each.entered for each in self._entries if not each.away), default=None)
 
     def join(self, entry: Entry, position: int) -> None:
         """Puts `entry` at `position`. A caller who stands here already is moved there: after a
@@ -77,6 +77,15 @@ class Line:
                 return ahead + 1
             ahead += not entry.away
         return None
+
+    def rank(self, priority: int, since: float) -> int:
+        """The place of a caller with this priority who waits since then, and is not here: behind
+        all who are more important, and behind those of his own who came before him."""
+        return 1 + sum(
+            entry.priority > priority or (entry.priority == priority and entry.entered <= since)
+            for entry in self._entries
+            if not entry.away
+        )
 
     def move(self, uniqueid: Uniqueid, priority: int) -> Entry | None:
         """A caller has another priority: behind all who have as much, as Asterisk does it with

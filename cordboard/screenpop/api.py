@@ -56,6 +56,7 @@ PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("operator", "pause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "unpause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "call"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "seen"): {"operator": "own", "supervisor": "own", "admin": "own"},
 }
 """Who may do what: to their own calls and themselves, or to any."""
 

@@ -222,9 +222,23 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class SeenArgs(Taken):
+    """The id of a missed call."""
+
+    id: Words
+
+
+class Seen(Taken):
+    """The operator knows of the call that he missed."""
+
+    action: Literal["seen"]
+    args: SeenArgs
+    reason: OneLine = ""
+
+
 CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
 OperatorAction = Annotated[
-    Login | Logout | Pause | Unpause | Extend | Done | Place, Field(discriminator="action")
+    Login | Logout | Pause | Unpause | Extend | Done | Place | Seen, Field(discriminator="action")
 ]
 
 

@@ -69,6 +69,7 @@ class Picture:
         self.pops: dict[str, Message] = {}
         self.alarms: dict[str, Message] = {}
         self.notices: dict[str, Message] = {}
+        self.missed: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
 
     @classmethod
@@ -83,6 +84,7 @@ class Picture:
         picture.calls = {item["id"]: item for item in snapshot["calls"]}
         picture.alarms = {item["kind"]: item for item in snapshot["alarms"]}
         picture.notices = {item["operator"]: item for item in snapshot["notices"]}
+        picture.missed = {item["id"]: item for item in snapshot["missed"]}
         for pop in snapshot["pops"]:
             picture._put_pop(pop)
         return picture
@@ -129,6 +131,13 @@ class Picture:
             case "alarm-end":
                 known = self.alarms.pop(message["kind"], None)
                 return [(message, SUPERVISORS)] if known else []
+            case "missed":
+                missed = message["missed"]
+                self.missed[missed["id"]] = missed
+                return [(message, owned([missed["operator"]]))]
+            case "missed-end":
+                gone = self.missed.pop(message["id"], None)
+                return [(message, owned([message["operator"]]))] if gone else []
             case "result":
                 return [(message, Audience(user=to))]
             case unknown:
@@ -161,6 +170,10 @@ class Picture:
             "notices": [
                 notice for about, notice in sorted(self.notices.items()) if viewer in owned([about])
             ],
+            "missed": sorted(
+                (one for one in self.missed.values() if viewer in owned([one["operator"]])),
+                key=lambda one: (one["at"], one["id"]),
+            ),
             "alarms": [alarm for _, alarm in sorted(self.alarms.items()) if viewer in SUPERVISORS],
         }
 

@@ -12,6 +12,8 @@ export function Bar() {
 }
 
 const BAR_QUEUES = 3;
+/** In these states the bar has no room for more than one. */
+const BUSY_BAR = ["wrap-up", "paused"];
 
 function QueueFigures() {
   useStream(stream, ["queues", "snapshot"]);
@@ -24,7 +26,7 @@ function QueueFigures() {
     .filter((since) => since !== null)
     .sort()[0];
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0);
-  if (queues.length > BAR_QUEUES) {
+  if (queues.length > (own && BUSY_BAR.includes(own.state) ? 1 : BAR_QUEUES)) {
     return html`<span class="figures" data-testid="queue-figures">
       <${Figure} name=${_("Queues")} waiting=${waiting} longest=${longest} />
     </span>`;

@@ -34,9 +34,21 @@ function useAsked() {
   }, []);
 }
 
-/** Asks for an action upon oneself. */
-async function ask(/** @type {string} */ action, /** @type {Record<string, any>} */ args = {}) {
-  if (asked.busy) return false;
+let running = "";
+/** @type {Promise<unknown>} */
+let last = Promise.resolve();
+
+/** Asks for an action upon oneself, one after the other; the same one but once. */
+function ask(/** @type {string} */ action, /** @type {Record<string, any>} */ args = {}) {
+  if (running === action) return Promise.resolve(false);
+  running = action;
+  const before = last;
+  const asking = before.then(() => send(action, args));
+  last = asking;
+  return asking;
+}
+
+async function send(/** @type {string} */ action, /** @type {Record<string, any>} */ args) {
   Object.assign(asked, { busy: true, error: "" });
   changed();
   try {
@@ -49,6 +61,7 @@ async function ask(/** @type {string} */ action, /** @type {Record<string, any>}
     return false;
   } finally {
     asked.busy = false;
+    if (running === action) running = "";
     changed();
   }
 }
@@ -85,7 +98,7 @@ export function OwnState() {
   if (!own) return null;
   const out = own.queues.length === 0;
   return html`<span class="own" data-testid="own-state" data-out=${out}>
-    <${StatePill} state=${own.state} group="operator" since=${own.since} testid="own" />
+    <${StatePill} state=${own.state} group="operator" since=${own.since} />
     ${own.state === "paused" && own.reason && html`<span class="own-reason" data-testid="own-reason">${pauseReason(own.reason)}</span>`}
     ${own.due && html`<${Countdown} until=${own.due} testid="own-due" label=${own.state === "wrap-up" ? _("left for the wrap-up") : _("left of the pause")} />`}
     ${own.state === "wrap-up" && html`<${InWrapUp} own=${own} />`}
@@ -148,7 +161,7 @@ function LoginForm() {
             value=${phone}
             maxlength="100"
             autocomplete="off"
-            spellcheck="false"
+            spellcheck=${false}
             data-testid="login-phone"
             onInput=${(/** @type {any} */ event) => setPhone(event.target.value)}
           />
