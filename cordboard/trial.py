@@ -340,6 +340,8 @@ def traffic(
                 "at": datetime.fromtimestamp(call.started_at, zone).strftime("%Y-%m-%dT%H:%M:%S"),
                 "number": hide(call.number),
                 "status": caller and caller.status,
+                "segment": caller and caller.segment,
+                "tags": " ".join(caller.tags or ()) if caller else "",
                 "language": caller and caller.language,
                 "country": phones.country(call.number),
                 "manager": "yes" if caller and caller.manager_id else "",

@@ -139,7 +139,14 @@ def test_three_policies_are_too_many_to_compare(files: Path) -> None:
 async def fill(url: str) -> None:
     store = Store(url)
     await store.open()
-    draft = Draft("Иван", phones=("+79161234567",), status="vip", balance_minor=-500)
+    draft = Draft(
+        "Иван",
+        phones=("+79161234567",),
+        status="vip",
+        balance_minor=-500,
+        segment="gold",
+        tags=("a", "b"),
+    )
     customer = (await store.create_customer(draft)).customer
     answered = a_call("1", customer_id=customer.id, state="ended", ended_at=AT + 110)
     gave_up = a_call("2", number="+359888123456", started_at=AT + 60, ended_at=AT + 100)
@@ -166,6 +173,7 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     rows = list(csv.DictReader(StringIO(said.out)))
     first, second = rows
     assert (first["status"], first["balance"], first["outcome"]) == ("vip", "-5.0", "connected")
+    assert (first["segment"], first["tags"]) == ("gold", "a b")
     assert (first["waited"], first["talk"], first["country"]) == ("10.0", "100.0", "RU")
     assert (second["status"], second["outcome"], second["waited"]) == ("", "abandoned", "40.0")
     assert (second["talk"], second["country"]) == ("", "BG")
