@@ -200,12 +200,12 @@ def _accuracy(found: Accuracy) -> str:
 
 def _by_hour(names: list[str], found: list[Figures], service: Service) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("\nhour", no_wrap=True)
+    table.add_column("hour", no_wrap=True)
     inside = f"in {service.threshold:g} s\n%"
     simulated = [h for name in names for h in (f"{name}\nmean s", inside)]
     for heading in (
-        *("\ncalls", "each\ns", "oper-\nators", "load\nerl", *simulated),
-        *("Erlang C:\nwait %", "mean\ns", inside, f"for {service.target:g} %\nneeded"),
+        *("calls\n", "each\ns", "oper-\nators", "load\nerl", *simulated),
+        *("Erlang C:\nwait %", "mean\ns", inside, f"{service.target:g} %\nneeds"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for hours in zip(*(each.hours for each in found), strict=False):
