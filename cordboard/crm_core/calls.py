@@ -68,6 +68,8 @@ class CallerRow(NamedTuple):
     language: str | None
     manager_id: str | None
     balance_minor: int | None
+    segment: str | None
+    tags: list[str] | None
 
 
 Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord | StateRecord
