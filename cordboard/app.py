@@ -42,6 +42,8 @@ from cordboard.desk import (
     Announce,
     Announcing,
     AnyFact,
+    CallBack,
+    Calling,
     Audit,
     Audited,
     Command,
@@ -56,6 +58,7 @@ from cordboard.desk import (
     Rules,
     Save,
     SaveWrapUp,
+    SendCallback,
     SendRoute,
     ShowPop,
     Tell,
@@ -130,6 +133,7 @@ class App:
             desk.short_abandon_seconds,
             desk.handling_seconds,
             Announcing(**settings.announce.model_dump(), language=policy.default_language),
+            Calling(settings.callback.tries, settings.callback.again_minutes * 60),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -416,7 +420,9 @@ class App:
                     self._spawn(self._count_fallbacks(command.pbx))
                 case HangUp() | Originate() | PauseMember():
                     self._spawn(self._ask_exchange(command))
-                case Announce() | Hush():
+                case SendCallback():
+                    self._door.answer(command)
+                case Announce() | CallBack() | Hush():
                     self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
@@ -516,15 +522,17 @@ class App:
             error = str(failure)
         self._result(Audited(command.asked, error))
 
-    async def _speak(self, command: Announce | Hush) -> None:
+    async def _speak(self, command: Announce | CallBack | Hush) -> None:
         try:
             match command:
                 case Announce():
                     await self._exchange.announce(command)
+                case CallBack():
+                    await self._exchange.call_back(command)
                 case Hush():
                     await self._exchange.hush(command)
         except PeerError as error:
-            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            log.warning("voice.failed", pbx=command.pbx, reason=str(error))
             self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:

@@ -17,6 +17,7 @@ from cordboard.actions import command_for
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
+from cordboard.callbacks import Callbacks
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
 from cordboard.desk import (
@@ -26,6 +27,7 @@ from cordboard.desk import (
     AlarmRaised,
     AnyFact,
     Call,
+    CallbackAsked,
     CallState,
     Command,
     CountFallbacks,
@@ -57,7 +59,7 @@ from cordboard.events import (
     Uniqueid,
 )
 from cordboard.links import Links
-from cordboard.outgoing import Outgoing
+from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
@@ -96,6 +98,7 @@ class Board:
         self._alarms = Alarms()
         self._outgoing = Outgoing()
         self._announcements = Announcements(rules.announcing)
+        self._callbacks = Callbacks(rules.calling, rules.zone)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -119,6 +122,7 @@ class Board:
             "cards": self._cards,
             "answered": self._waits,
             "announced": self._announcements,
+            "asking": self._callbacks,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -142,6 +146,8 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Reached():
+                self._reached(fact)
             case cti.Established():
                 self._established(fact)
             case cti.Held():
@@ -174,6 +180,9 @@ class Board:
                 self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
+            case CallbackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                self._out += self._callbacks.asked(fact, call, self._floor.line, now)
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():
@@ -187,6 +196,8 @@ class Board:
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
                 self._out += self._announcements.originated(fact, now)
+                if fact.reason != ANSWERED and not self._is_live(fact.pbx, fact.uniqueid):
+                    self._out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked():
@@ -259,6 +270,9 @@ class Board:
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
 
+    def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
+        return (pbx, Linkedid(linkedid)) in self._linked
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
@@ -268,7 +282,7 @@ class Board:
             fact.pbx, fact.linkedid, fact.number, fact.dialled, self._now
         )
         attempt = self._outgoing.of(fact.linkedid)
-        call = self._past.call(new_call(fact, self._now))
+        call = self._callbacks.known(self._past.call(new_call(fact, self._now)))
         was_out = call.direction == "out"
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -295,7 +309,7 @@ class Board:
         if call is None:
             return
         joined = self._waits.join(fact, call, self._now)
-        self._out += joined
+        self._out += joined + self._callbacks.came_himself(call, self._now)
         if joined and call.state == "talking":  # put back: the talk before is over
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
@@ -314,6 +328,9 @@ class Board:
                 self._befall(call, Reason("manager-not-reached", {"status": fact.status}))
             case "transfer":
                 self._befall(call, Reason("transfer-not-taken", {"status": fact.status}))
+            case "callback":
+                self._callbacks.failed(call.linkedid, fact.status)
+                self._befall(call, Reason("callback-not-taken", {"status": fact.status}))
 
     def _befall(self, call: Call, reason: Reason) -> None:
         if reason not in call.befell:
@@ -321,6 +338,9 @@ class Board:
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
+        stood = self._floor.line(fact.queue).find(fact.uniqueid)
+        if fact.asks and stood is not None:
+            self._callbacks.left(fact.call, stood)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
         if left and call is not None and call.state == "waiting":
@@ -350,6 +370,13 @@ class Board:
         if call and call.state == "ringing" and not self._cards.of(fact.call):
             waiting = self._waits.is_waiting(call)
             self._set_state(fact.call, "waiting" if waiting else "routing")
+
+    def _reached(self, fact: cti.Reached) -> None:
+        """It is the customer's own phone from now on that the call is about."""
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._callbacks.reached(call.linkedid)
+            self._change(replace(call, channel=fact.channel, uniqueid=fact.uniqueid))
 
     def _established(self, fact: cti.Established) -> None:
         call = self._calls.get(fact.call)
@@ -465,6 +492,7 @@ class Board:
                 if self._floor.is_busy(pop.operator) == call.id:
                     self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
+        self._out += self._callbacks.over(call, self._now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._waits.over(call.id)
@@ -492,6 +520,7 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         waiting = self._waits.places(self._calls)
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
@@ -532,6 +561,7 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
+        self._callbacks.remember(fact.callbacks)
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
@@ -562,6 +592,8 @@ class Board:
                 self._change(replace(call, state="routing", operator=None))
         self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
         self._out += self._waits.gone(fact, self._calls, self._now)
+        live = {linked for pbx, linked in self._linked if pbx == fact.pbx}
+        self._out += self._callbacks.snapshot(fact.pbx, live, self._now)
         self._out += self._links.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))
 

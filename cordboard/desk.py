@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
@@ -76,6 +77,17 @@ class RouteAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
+    he gave none that may be called."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
     `e164` and `country` are None where the number is no number, `calls_today` where it was not
@@ -116,6 +128,8 @@ class Remembered:
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
     handled: tuple[Handled, ...] = ()
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Those that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +222,7 @@ class Tick:
 AnyFact = (
     Fact
     | RouteAsked
+    | CallbackAsked
     | CustomerFound
     | Remembered
     | UsersChanged
@@ -241,6 +256,14 @@ class Announcing:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Callbacks: how many `tries`, with `again` seconds in between."""
+
+    tries: int = 3
+    again: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -252,6 +275,7 @@ class Rules:
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    calling: Calling = Calling()
 
 
 @dataclass(slots=True)
@@ -304,6 +328,8 @@ class Call:
     cause: str | None = None
     unseen: tuple[Gap, ...] = ()
     """When the link was down, or nobody looked, while the call lived."""
+    callback: bool = False
+    """The PBX waits in the stead of the customer, who is called back in his turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +389,37 @@ class FindCustomer:
 class SendRoute:
     ask: str
     decision: Decision
+
+
+CallbackRefusal = Literal["not-offered", "number", "double", "hours"]
+"""Why nobody is called back: no rule offers it, the number is none that may be called, he is to be
+called back already, or nobody is called at this hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCallback:
+    """To the caller who asked to be called back; `refused` is None where he will be."""
+
+    ask: str
+    refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
+    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    number: str
+    name: str
+    shown: str
+    queue: QueueName
+    priority: int
+    position: int
+    language: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +497,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """End this announcement, if it is not over."""
+    """End this channel of ours, an announcement or a callback, if it is not over."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -553,6 +610,8 @@ Command = (
     | HangUp
     | Originate
     | Announce
+    | SendCallback
+    | CallBack
     | Hush
     | PauseMember
     | ShowPop

@@ -51,7 +51,7 @@ class _Plan(NamedTuple):
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
-    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who",
+    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who hours",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -62,7 +62,9 @@ LOGINS = (crm.User, crm.Manager, Personal)
 
 ATTRIBUTES: dict[str, Kind] = {
     **dict.fromkeys(
-        ["_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"], "kept"
+        """_legs _calls _bridges _linked _arrivals _gone undecided _heard _spoken _open _waiting
+        _reached _left _decisions""".split(),
+        "kept",
     ),
     "_locals": "channel",
     "_masked": "channel",
@@ -318,6 +320,9 @@ class Writer:
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():
                 return {"decision": "save-audit", "audit": record.id, "action": record.action}
+            case crm.CallbackRecord():
+                made = {"made": record.made, "tries": record.tries, "due": record.due_at}
+                return {"decision": "save-callback", "callback": record.id, **made}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
         what["operator"] = record.operator and clean(record.operator)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.model import CallbackRecord, CallRecord, EntryRecord, FactRecord, Record, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import Gap, Remembered, Unwritten
@@ -35,6 +35,7 @@ async def remembered(
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
     handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
+    callbacks = {each.id: each for name in names for each in await store.open_callbacks(name)}
     for record in spooled:
         if isinstance(record, CallRecord) and record.pbx in names:
             known = calls.get(record.id)
@@ -42,6 +43,8 @@ async def remembered(
             calls[record.id] = replace(record, customer_id=customer)
         elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
             entries[record.id] = record
+        elif isinstance(record, CallbackRecord) and record.pbx in names:
+            callbacks[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
         elif isinstance(record, FactRecord) and record.kind == HANDLED:
@@ -55,6 +58,7 @@ async def remembered(
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
+        tuple(each for each in callbacks.values() if each.ended_at is None),
     )
 
 
