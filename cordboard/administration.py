@@ -139,7 +139,7 @@ def import_file(
         Path,
         typer.Argument(
             help="CSV with titles in the first line: name, phones, and if you like kind, status,"
-            " language, manager, balance."
+            " language, manager, balance, segment, tags, do_not_disturb, attribute.NAME."
         ),
     ],
     show: Annotated[int, typer.Option(min=0, help="How many faulty rows to print.")] = 20,
@@ -185,7 +185,9 @@ async def _run(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     from cordboard.crm_core.store import Store
 
     crm = settings.crm
-    store = Store(settings.database.url, settings.phone.region, crm.statuses, crm.languages)
+    store = Store(
+        settings.database.url, settings.phone.region, crm.statuses, crm.languages, crm.segments
+    )
     await store.open()
     try:
         return await work(store)

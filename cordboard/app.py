@@ -28,7 +28,7 @@ from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import Record, User, WrapUp
+from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import FastAgiServer
@@ -42,10 +42,10 @@ from cordboard.desk import (
     Announce,
     Announcing,
     AnyFact,
-    CallBack,
-    Calling,
     Audit,
     Audited,
+    CallBack,
+    Calling,
     Command,
     CountFallbacks,
     CustomerFound,
@@ -54,6 +54,7 @@ from cordboard.desk import (
     Hush,
     Originate,
     PauseMember,
+    PolicyChanged,
     Remark,
     Rules,
     Save,
@@ -73,8 +74,10 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
+from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
+from cordboard.rulebook import Rulebook
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
@@ -88,18 +91,6 @@ INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
 QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
-
-
-def read_policy(settings: Settings) -> Policy:
-    """Raises `UserError` with every fault of the rule file, each with its line."""
-    path = settings.routing.path
-    try:
-        policy = Policy.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"[routing] path {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError("\n".join(f"{path}:{line}" for line in str(error).splitlines())) from None
-    return policy
 
 
 class App:
@@ -118,21 +109,26 @@ class App:
             settings.phone.region,
             settings.crm.statuses,
             settings.crm.languages,
+            settings.crm.segments,
         )
         self.hub = Hub(self.registry, wall=self._clock, missed=self._pop_missed)
         self._inbox: Inbox[tuple[Item, float]] = Inbox(INBOX_LIMIT)
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
-        policy = read_policy(settings)
+        self._rulebook = Rulebook(
+            settings.routing.path, self._house, self._policy_changed, self._policy_refused
+        )
         rules = Rules(
-            policy,
+            self._rulebook.policy,
             ZoneInfo(desk.timezone),
             desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
             desk.handling_seconds,
-            Announcing(**settings.announce.model_dump(), language=policy.default_language),
+            Announcing(
+                **settings.announce.model_dump(), language=self._rulebook.policy.default_language
+            ),
             Calling(settings.callback.tries, settings.callback.again_minutes * 60),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
@@ -225,6 +221,8 @@ class App:
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
         self._spawn(self._tick())
+        self._keep_policy()
+        self._spawn(self._rulebook.watch())
         try:
             await self.agi.start()
         except OSError as error:
@@ -325,6 +323,25 @@ class App:
                 self.alarm(kind, seconds)
             else:
                 self.alarm_over(kind)
+
+    def _house(self) -> House:
+        crm = self.settings.crm
+        return House(crm.statuses, crm.languages, crm.segments, self._board.queues or None)
+
+    def _policy_changed(self, policy: Policy) -> None:
+        self._keep_policy()
+        self._result(PolicyChanged(policy))
+
+    def _keep_policy(self) -> None:
+        """So that what is decided by it can be explained when the file is another."""
+        policy, text = self._rulebook.policy, self._rulebook.text
+        self._ledger.post([Save(PolicyRecord(policy.fingerprint, self._clock(), text))], None)
+
+    def _policy_refused(self, faults: list[str] | None) -> None:
+        if faults is None:
+            self.alarm_over("policy-refused")
+        else:
+            self.alarm("policy-refused", len(faults), faults[0])
 
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""
@@ -466,16 +483,26 @@ class App:
     async def _find_customer(self, command: FindCustomer) -> None:
         region = self.settings.phone.region
         e164 = phones.normalise(command.number, region)
-        card, failed = None, False
+        card, failed, today = None, bool(e164), None
         if e164:
             try:
                 async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000):
                     card = await self.store.card_by_number(e164)
+                    failed = False
+                    today = await self._calls_today(command, e164)
             except (PeerError, TimeoutError) as error:
-                failed = True
                 log.warning("lookup.failed", reason=str(error) or "no answer in time")
         country = phones.country(e164) if e164 else None
-        self._result(CustomerFound(command.pbx, command.linkedid, e164, country, card, failed))
+        self._result(
+            CustomerFound(command.pbx, command.linkedid, e164, country, card, failed, today)
+        )
+
+    async def _calls_today(self, command: FindCustomer, e164: str) -> int | None:
+        """With this one; None where no rule asks."""
+        if command.since is None:
+            return None
+        this = (command.pbx, command.linkedid)
+        return 1 + await self.store.calls_from(e164, command.since, but=this)
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:

@@ -56,6 +56,7 @@ from cordboard.events import (
     Linkedid,
     OperatorName,
     PbxName,
+    QueueName,
     Uniqueid,
 )
 from cordboard.links import Links
@@ -107,6 +108,11 @@ class Board:
     def rules(self) -> Rules:
         """The settings as they are now: the policy may be another than at the start."""
         return self._rules
+
+    @property
+    def queues(self) -> frozenset[QueueName]:
+        """All that any PBX has told of."""
+        return self._floor.queues
 
     @property
     def live_calls(self) -> int:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from cordboard.app import read_policy
+from cordboard import rulebook
 from cordboard.config import Pbx, Settings, load
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
@@ -83,10 +83,10 @@ def _recorder(settings: Settings) -> list[str]:
 def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
     path = settings.routing.path
     try:
-        policy = read_policy(settings)
+        policy, text = rulebook.read(path)
     except UserError as error:
         return str(error).splitlines()
-    text, crm = path.read_text(encoding="utf-8"), settings.crm
+    crm = settings.crm
     house = House(crm.statuses, crm.languages, crm.segments, queues or None)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 

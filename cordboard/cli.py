@@ -18,8 +18,10 @@ from cordboard import __version__
 from cordboard.administration import db_app, import_app, token, user_app
 from cordboard.config import load
 from cordboard.errors import UserError
+from cordboard.explanation import explain
 from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import demo, pbx_app
+from cordboard.trial import simulate, traffic
 
 if TYPE_CHECKING:
     from cordboard.replay import Flight
@@ -36,6 +38,9 @@ app.add_typer(db_app, name="db")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
 app.command("reconcile")(reconcile)
+app.command("explain")(explain)
+app.command("simulate")(simulate)
+app.command("traffic")(traffic)
 app.command("demo")(demo)
 
 Config = Annotated[

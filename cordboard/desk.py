@@ -52,11 +52,13 @@ AlarmKind = Literal[
     "recorder-stopped",
     "behind",
     "clock-stepped",
+    "policy-refused",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; cards that an open console did not show; records that wait on disk; no room to
 write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived."""
+wrote them; the machine's clock was set while calls lived; the rule file was changed and is faulty,
+so that the last good rules stay in force."""
 
 
 # Facts
@@ -561,10 +563,12 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order."""
+    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
+    where nobody serves the queue."""
 
     queue: QueueName
     waiting: tuple[tuple[Entry, Call], ...]
+    estimates: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

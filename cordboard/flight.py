@@ -62,8 +62,22 @@ LOGINS = (crm.User, crm.Manager, Personal)
 
 ATTRIBUTES: dict[str, Kind] = {
     **dict.fromkeys(
-        """_legs _calls _bridges _linked _arrivals _gone undecided _heard _spoken _open _waiting
-        _reached _left _decisions""".split(),
+        [
+            "_legs",
+            "_calls",
+            "_bridges",
+            "_linked",
+            "_arrivals",
+            "_gone",
+            "undecided",
+            "_heard",
+            "_spoken",
+            "_open",
+            "_waiting",
+            "_reached",
+            "_left",
+            "_decisions",
+        ],
         "kept",
     ),
     "_locals": "channel",
@@ -300,9 +314,14 @@ class Writer:
                     "since": since,
                     "counts": counts,
                 }
-            case desk.ShowWaiting(queue, entries):
+            case desk.ShowWaiting(queue, entries, estimates):
                 calls = [entry.call for entry, _ in entries]
-                return {"decision": "waiting", "queue": queue, "calls": calls}
+                return {
+                    "decision": "waiting",
+                    "queue": queue,
+                    "calls": calls,
+                    "estimates": list(estimates),
+                }
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 
@@ -312,6 +331,8 @@ class Writer:
         match record:
             case crm.FactRecord():
                 return {"decision": "save-fact", "call": record.call_id, "kind": record.kind}
+            case crm.PolicyRecord():
+                return {"decision": "save-policy"}
             case crm.CallRecord():
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():

@@ -7,7 +7,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallbackRecord, CallRecord, EntryRecord, FactRecord, Record, WrapUp
+from cordboard.crm_core.model import (
+    CallbackRecord,
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    Record,
+    WrapUp,
+)
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk import Gap, Remembered, Unwritten

@@ -23,6 +23,7 @@ from cordboard.config import Settings, load
 from cordboard.cti.queue_log import QueueLog, read_queue_log
 from cordboard.errors import PeerError, UserError
 from cordboard.evidence import Gap, gaps_of
+from cordboard.moments import moment
 
 FAULTS_SHOWN = 20
 CLOCKS_APART = 7200.0
@@ -60,8 +61,8 @@ def reconcile(
     zone = ZoneInfo(settings.desk.timezone)
     name = _pbx(settings, pbx)
     period = (
-        -math.inf if since is None else _moment("--since", since, zone),
-        math.inf if until is None else _moment("--until", until, zone),
+        -math.inf if since is None else moment("--since", since, zone),
+        math.inf if until is None else moment("--until", until, zone),
     )
     log = _read(queue_log)
     _covered(log, period, zone)
@@ -88,16 +89,6 @@ def _pbx(settings: Settings, asked: str | None) -> str:
         if asked
         else f"whose queue_log is it? Say --pbx with one of the [[pbx]] names: {known}"
     )
-
-
-def _moment(option: str, text: str, zone: ZoneInfo) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            f"{option} {text}: not a day or a time; write 2026-11-22 or 2026-11-22T09:30"
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
 
 def _read(paths: Sequence[Path]) -> QueueLog:

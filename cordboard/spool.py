@@ -30,6 +30,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    PolicyRecord,
     Record,
     WrapUp,
 )
@@ -40,6 +41,7 @@ _KINDS: dict[str, type[Record]] = {
     "entry": EntryRecord,
     "fact": FactRecord,
     "interaction": Interaction,
+    "policy": PolicyRecord,
     "wrap-up": WrapUp,
     "audit": AuditRecord,
     "callback": CallbackRecord,

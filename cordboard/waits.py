@@ -75,8 +75,10 @@ class Waits:
             line = self._floor.line(queue)
             entries, level = line.entries, self._floor.level(queue)
             out.append(ShowQueue(queue, len(entries), line.longest_since, level))
-            waiting = tuple((e, calls[e.call]) for e in entries if e.call in calls)
-            out.append(ShowWaiting(queue, waiting))
+            rows = zip(entries, self._floor.waits(queue), strict=True)
+            known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
+            waiting = tuple((entry, call) for entry, call, _ in known)
+            out.append(ShowWaiting(queue, waiting, tuple(wait for *_, wait in known)))
         return out
 
     def places(self, calls: Mapping[CallId, Call]) -> Iterator[tuple[Entry, Call, int]]:

@@ -248,3 +248,32 @@ async def test_many_at_once_all_come_through(store: Store) -> None:
         *(store.card_by_number(each.customer.phones[0]) for each in created)
     )
     assert [card.customer if card else None for card in cards] == [e.customer for e in created]
+
+
+async def test_what_rules_ask_of_a_customer_is_kept_with_its_kinds(store: Store) -> None:
+    attributes = {"tariff": "злато", "cases": 2, "rate": 7.5, "sla": False}
+    draft = Draft(
+        "A", phones=("+79161234567",), segment=" b2b ", tags=("press", " press ", ""),
+        do_not_disturb=True, attributes=attributes,
+    )  # fmt: skip
+    created = (await store.create_customer(draft)).customer
+    assert (created.segment, created.tags, created.do_not_disturb) == ("b2b", ("press",), True)
+    assert created.attributes == attributes
+    assert [type(value) for value in created.attributes.values()] == [str, int, float, bool]
+    card = await store.card_by_number("+79161234567")
+    assert card is not None
+    assert card.customer == created
+    changed = await store.update_customer(created.id, {"tags": (), "attributes": {"cases": 3}})
+    assert changed is not None
+    assert (changed.tags, changed.attributes, changed.segment) == ((), {"cases": 3}, "b2b")
+
+
+async def test_segments_are_those_of_the_configured_list(sqlite_url: str) -> None:
+    store = Store(sqlite_url, segments=["retail", "b2b"])
+    await store.open()
+    faults = await faults_of(store, Draft("A", segment="b2c", tags=("x" * 81,) * 1))
+    assert faults == {
+        "segment": "must be one of retail, b2b",
+        "tags[0]": "at most 80 characters fit",
+    }
+    await store.close()

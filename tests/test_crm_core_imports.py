@@ -91,6 +91,25 @@ async def test_a_row_changes_what_it_gives_and_adds_numbers(store: Store, tmp_pa
     assert firm.phones == ("+79161234567", "+74951234567")
 
 
+async def test_segments_tags_and_attributes_are_read_each_as_what_it_is(
+    store: Store, tmp_path: Path
+) -> None:
+    head = "name;phone;segment;tags;do_not_disturb;attribute.tariff;attribute.cases;attribute.sla"
+    rows = f"{head}\nAnn;+79161234567;b2b;press|vip-list;да;007;2.5;TRUE\n"
+    assert (await run(store, tmp_path, rows)).counts == (1, 0, 0, 0)
+    (ann,) = await found(store, "+79161234567")
+    assert (ann.segment, ann.tags, ann.do_not_disturb) == ("b2b", ("press", "vip-list"), True)
+    assert ann.attributes == {"tariff": "007", "cases": 2.5, "sla": True}
+    assert (await run(store, tmp_path, rows)).counts == (0, 0, 1, 0)
+    more = "name;phone;attribute.cases;do_not_disturb\nAnn;+79161234567;3;\n"
+    assert (await run(store, tmp_path, more)).counts == (0, 1, 0, 0)
+    (ann,) = await found(store, "+79161234567")
+    assert ann.attributes == {"tariff": "007", "cases": 3, "sla": True}
+    assert ann.do_not_disturb
+    bad = "name;phone;dnd\nAnn;+79161234567;perhaps\n"
+    assert (await run(store, tmp_path, bad)).counts == (0, 0, 0, 1)
+
+
 async def test_another_name_on_the_same_number_is_another_customer(
     store: Store, tmp_path: Path
 ) -> None:

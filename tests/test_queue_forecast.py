@@ -127,7 +127,7 @@ def test_a_call_that_came_from_no_queue_tells_nothing_of_its_pace() -> None:
 
 
 def test_the_prior_gives_way_to_what_was_measured() -> None:
-    pace = Pace(100.0)
+    pace = Pace.fresh(100.0)
     assert pace.handling == 100.0
     pace = pace.handling_one(200.0)
     assert pace.handling == pytest.approx((PRIOR_CALLS * 100 + 200) / (PRIOR_CALLS + 1))
@@ -138,7 +138,7 @@ def test_the_prior_gives_way_to_what_was_measured() -> None:
 
 
 def test_a_forgotten_wrap_up_does_not_make_all_callers_wait_for_it() -> None:
-    pace = Pace(60.0)
+    pace = Pace.fresh(60.0)
     for _ in range(19):
         pace = pace.handling_one(60.0)
     assert pace.handling_one(36_000.0).handling < 60 + OUTLIER * 60 / 20
@@ -154,7 +154,7 @@ def test_callers_who_give_up_shorten_the_line() -> None:
 
 
 def test_leaving_is_how_many_gave_up_by_how_long_all_waited() -> None:
-    pace = Pace(60.0)
+    pace = Pace.fresh(60.0)
     assert pace.leaving == 0.0
     for _ in range(1000):
         pace = pace.counting("connected", 30.0).counting("abandoned", 70.0)

@@ -206,6 +206,10 @@ async def test_a_customer_is_created_and_open_cards_hear_of_it(desk: Desk) -> No
         "language": "bg",
         "manager": "sveta",
         "balance": -1234.56,
+        "segment": "wholesale",
+        "tags": ["press", "debt-dispute"],
+        "do_not_disturb": True,
+        "attributes": {"tariff": "gold", "open_cases": 2, "discount": 7.5, "sla": False},
     }
     status, answer, _ = await desk.ask("POST", "/api/v1/customers", "anna", json=body)
     assert status == 201
@@ -257,10 +261,18 @@ async def test_a_customer_is_changed_in_what_is_sent_alone(desk: Desk) -> None:
     change = {"balance": 10.5, "language": "ru", "phones": ["+359 2 812 3456"]}
     status, after, _ = await desk.ask("PATCH", path, "anna", json=change)
     assert (status, after) == (200, {**before, **change, "phones": ["+35928123456"]})
+    change = {"tags": ["press"], "attributes": {"sla": True}, "do_not_disturb": True}
+    before, (status, after, _) = after, await desk.ask("PATCH", path, "anna", json=change)
+    assert (status, after) == (200, {**before, **change})
+    status, refused, _ = await desk.ask(
+        "PATCH", path, "anna", json={"attributes": {"a b": 1, "long": "x" * 201, "huge": 1e16}}
+    )
+    told = [fault["field"] for fault in refused["error"]["faults"]]
+    assert (status, told) == (422, ["attributes.a b", "attributes.long", "attributes.huge"])
     _, after, _ = await desk.ask("PATCH", path, "anna", json={"balance": None, "language": None})
     assert (after["balance"], after["language"]) == (None, None)
     assert (await desk.ask("GET", path, "anna"))[1] == after
-    assert len(desk.submitted) == 2
+    assert len(desk.submitted) == 3
 
 
 async def test_a_customers_contacts_are_listed(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -34,6 +34,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    PolicyRecord,
     Record,
     WrapUp,
     link_id,
@@ -46,6 +47,7 @@ from cordboard.crm_core.tables import (
     callback,
     customer,
     interaction,
+    policy,
     queue_entry,
 )
 from cordboard.errors import PeerError
@@ -55,7 +57,28 @@ RECENT_AT_MOST = 500
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
 
-Row = CallRecord | EntryRecord | FactRecord | Interaction | AuditRecord | CallbackRecord
+LONGEST_CALL = 86_400.0
+"""Seconds after its beginning in which a call may come into a queue."""
+
+
+class CallerRow(NamedTuple):
+    """What routing goes by of a customer."""
+
+    status: str
+    language: str | None
+    manager_id: str | None
+    balance_minor: int | None
+
+
+Row = (
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | AuditRecord
+    | CallbackRecord
+)
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -65,6 +88,7 @@ _TABLES: dict[type[Row], Table] = {
     FactRecord: call_fact,
     AuditRecord: audit,
     CallbackRecord: callback,
+    PolicyRecord: policy,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -95,9 +119,9 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts and audits appended, one that is there already but once; wrap-ups as by
-        `Interactions.save_wrapup`. So a group whose fate is not known,
-        because the deadline passed in the middle of its commit, may be written again.
+        facts, rule files and audits appended, one that is there already but once; wrap-ups as by
+        `Interactions.save_wrapup`. So a group whose fate is not known, because the deadline passed
+        in the middle of its commit, may be written again.
 
         Over an interaction or a call that has them already, a customer, a result and a note are
         kept where the record has none, and an interaction's customer also where it has another
@@ -131,6 +155,29 @@ class Calls:
         rows = await self._database.rows(_CALL.where(call.c.id == key)) if key else ()
         return records(CallRecord, rows)[0] if rows else None
 
+    async def calls_named(self, linkedid: str) -> list[CallRecord]:
+        """The calls that a PBX knew by this Linkedid, which comes again after a restart; newest
+        first."""
+        chosen = _CALL.where(call.c.linkedid == linkedid).order_by(call.c.started_at.desc())
+        return records(CallRecord, await self._database.rows(chosen.limit(RECENT_AT_MOST)))
+
+    async def calls_from(self, number: str, since: float, *, but: tuple[str, str]) -> int:
+        """How many calls came from this number at `since` or later, `but` the one of that PBX and
+        Linkedid, which may stand here already or not yet."""
+        chosen = select(func.count()).where(
+            call.c.number == number,
+            call.c.started_at >= since,
+            call.c.direction == "in",
+            (call.c.pbx != but[0]) | (call.c.linkedid != but[1]),
+        )
+        return int((await self._database.rows(chosen))[0][0])
+
+    async def policy(self, fingerprint: str) -> str | None:
+        """The rule file with this fingerprint."""
+        chosen = select(policy.c.text).where(policy.c.fingerprint == fingerprint)
+        rows = await self._database.rows(chosen)
+        return rows[0].text if rows else None
+
     async def recent_calls(self, limit: int = 50) -> list[CallRecord]:
         """The last calls, newest first."""
         limit = max(1, min(limit, RECENT_AT_MOST))
@@ -157,6 +204,25 @@ class Calls:
         key = as_id(call_id)
         chosen = _ENTRY.where(queue_entry.c.call_id == key).order_by(queue_entry.c.entered_at)
         return records(EntryRecord, await self._database.rows(chosen)) if key else []
+
+    async def calls_in(
+        self, since: float, until: float
+    ) -> list[tuple[CallRecord, CallerRow | None, list[EntryRecord]]]:
+        """The incoming calls that began at `since` or later and before `until`, in order, each
+        with what is known of its caller now and with its stays in queues."""
+        began = (call.c.started_at >= since, call.c.started_at < until, call.c.direction == "in")
+        found = await self._database.rows(_CALL.where(*began).order_by(call.c.started_at))
+        callers = await self._database.rows(
+            select(call.c.id, *(customer.c[name] for name in CallerRow._fields))
+            .join(customer, customer.c.id == call.c.customer_id)
+            .where(*began)
+        )
+        known = {row[0]: CallerRow._make(row[1:]) for row in callers}
+        stays: dict[str, list[EntryRecord]] = {}
+        for entry in await self.entries_since(since, until + LONGEST_CALL):
+            stays.setdefault(entry.call_id, []).append(entry)
+        calls = records(CallRecord, found)
+        return [(each, known.get(each.id), stays.get(each.id, [])) for each in calls]
 
     async def last_fact_at(self) -> float | None:
         """When the last fact of any call was learnt; None in a fresh store."""
@@ -264,12 +330,15 @@ _SHAPES: tuple[_Shape, ...] = (
     (FactRecord, ("digest",)),
     (AuditRecord, ("id",)),
     (CallbackRecord, ("id",)),
+    (PolicyRecord, ("fingerprint",)),
 )
 
 
 def _shape(record: Row) -> _Shape:
     if isinstance(record, FactRecord):
         return FactRecord, ("digest",)
+    if isinstance(record, PolicyRecord):
+        return PolicyRecord, ("fingerprint",)
     if isinstance(record, Interaction) and record.call_id and record.operator:
         return Interaction, ("call_id", "operator")
     return type(record), ("id",)
@@ -378,7 +447,7 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         )
     insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(values)
-    if kind in (FactRecord, AuditRecord):
+    if kind in (FactRecord, PolicyRecord, AuditRecord):
         return statement.on_conflict_do_nothing(index_elements=list(known_by))
     new, old = statement.excluded, table.c
     changes: dict[str, Any] = {name: new[name] for name in names if name not in ("id", *known_by)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -46,6 +47,10 @@ _CUSTOMER_COLUMNS = (
     customer.c.balance_minor,
     customer.c.created_at,
     customer.c.updated_at,
+    customer.c.segment,
+    customer.c.tags,
+    customer.c.do_not_disturb,
+    customer.c.attributes,
     app_user.c.name.label("manager_name"),
     app_user.c.display_name.label("manager_display_name"),
     app_user.c.mobile.label("manager_mobile"),
@@ -186,7 +191,8 @@ class Customers:
             return None
         managers = await self.managers()
         checked, found = self._rules.check(replace(_draft(known), **changes), managers)
-        faults = [fault for fault in found if fault[0].partition("[")[0] in _api_names(changes)]
+        names = _api_names(changes)
+        faults = [fault for fault in found if re.split(r"[\[.]", fault[0])[0] in names]
         if faults:
             raise FieldsError(faults)
         columns = _changed_columns(checked, changes, managers) | {"updated_at": self._clock()}
@@ -308,6 +314,10 @@ def _draft(known: Customer) -> Draft:
         language=known.language,
         manager=known.manager.name if known.manager else None,
         balance_minor=known.balance_minor,
+        segment=known.segment,
+        tags=known.tags,
+        do_not_disturb=known.do_not_disturb,
+        attributes=known.attributes,
     )
 
 
@@ -327,6 +337,10 @@ def _customer(rows: Sequence[Row[Any]]) -> Customer:
         balance_minor=first.balance_minor,
         created_at=first.created_at,
         updated_at=first.updated_at,
+        segment=first.segment,
+        tags=tuple(first.tags or ()),
+        do_not_disturb=first.do_not_disturb,
+        attributes=first.attributes or {},
     )
 
 

@@ -33,12 +33,21 @@ _COLUMNS = {
     "language": "language",
     "manager": "manager_id",
     "balance": "balance_minor",
+    "segment": "segment",
+    "tags": "tags",
+    "do_not_disturb": "do_not_disturb",
+    "attributes": "attributes",
 }
 """The file's fields that an import may change, and where they are kept."""
 _UPDATE = (
     update(customer)
     .where(customer.c.id == bindparam("key"))
-    .values({name: bindparam(f"new_{name}") for name in (*_COLUMNS.values(), "updated_at")})
+    .values(
+        {
+            name: bindparam(f"new_{name}", type_=customer.c[name].type)
+            for name in (*_COLUMNS.values(), "updated_at")
+        }
+    )
 )
 
 
@@ -188,6 +197,10 @@ def _values(draft: Draft, managers: Mapping[str, str]) -> dict[str, Any]:
         "language": draft.language,
         "manager_id": managers[draft.manager] if draft.manager else None,
         "balance_minor": draft.balance_minor,
+        "segment": draft.segment,
+        "tags": list(draft.tags) or None,
+        "do_not_disturb": draft.do_not_disturb,
+        "attributes": dict(draft.attributes) or None,
     }
 
 
@@ -197,6 +210,8 @@ def _merge(
     """Whether the row tells anything new of this customer."""
     values = _values(line.draft, managers)
     columns = {_COLUMNS[field]: values[_COLUMNS[field]] for field in line.given & _COLUMNS.keys()}
+    if "attributes" in columns:  # those that the file does not name stay
+        columns["attributes"] = (match.columns["attributes"] or {}) | columns["attributes"]
     more = [number for number in line.draft.phones if number not in match.phones]
     more = more[: PHONES_AT_MOST - len(match.phones)]
     if match.columns | columns == match.columns and not more:

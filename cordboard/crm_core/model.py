@@ -188,6 +188,15 @@ class FactRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A rule file by which decisions were made, from `since` on for the first time."""
+
+    fingerprint: str
+    since: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class WrapUp:
     """The operator's note and result of a call, said `at`; the interaction that they become is
     made where the telephone's side has not written it yet. `customer_id` None leaves what is
@@ -263,5 +272,12 @@ def link_id(pbx: str) -> str:
 
 
 Record = (
-    CallRecord | EntryRecord | FactRecord | Interaction | WrapUp | AuditRecord | CallbackRecord
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | WrapUp
+    | AuditRecord
+    | CallbackRecord
 )

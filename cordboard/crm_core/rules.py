@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from cordboard.crm_core.model import ROLES, CustomerKind, Draft
+from cordboard.crm_core.model import ROLES, Attribute, CustomerKind, Draft
 from cordboard.crm_core.phones import normalise
 from cordboard.errors import UserError
 
@@ -21,12 +21,20 @@ NAME_AT_MOST = 200
 PHONES_AT_MOST = 20
 BALANCE_AT_MOST = 10**15
 """Minor units. Well inside what JSON readers that know only doubles keep exact (2^53)."""
+TAGS_AT_MOST = 50
+ATTRIBUTES_AT_MOST = 50
+WORD_AT_MOST = 80
+"""Characters of a segment or a tag."""
+TEXT_AT_MOST = 200
+"""Characters of an attribute that is text."""
+NUMBER_AT_MOST = 10**15
 PASSWORD_AT_LEAST = 8
 PASSWORD_AT_MOST = 128
 
 # Directions and marks that only change how the text around them is painted: a name that carries
 # them can dress up as another one. Joiners (200C, 200D) stay, some languages spell with them.
 _PAINT = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_ATTRIBUTE = re.compile(r"\w[\w.-]{0,63}")
 _USER_NAME = re.compile(r"[\w.-]{1,64}")
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9]*/[\w.@/-]{1,100}", re.ASCII)
 
@@ -67,6 +75,8 @@ class CustomerRules:
     statuses: tuple[str, ...]
     languages: tuple[str, ...]
     region: str
+    segments: tuple[str, ...] = ()
+    """Empty where any word is a segment."""
 
     def check(self, draft: Draft, managers: Container[str]) -> tuple[Draft, list[Fault]]:
         """`draft` tidied, its phones in E.164 and each only once, with all its faults.
@@ -90,8 +100,24 @@ class CustomerRules:
             faults.append(("manager", f"there is no active user {draft.manager!r}"))
         if draft.balance_minor is not None and abs(draft.balance_minor) > BALANCE_AT_MOST:
             faults.append(("balance", "is too large an amount"))
-        phones = self._phones(draft.phones, faults)
-        return replace(draft, name=name, status=status, phones=phones), faults
+        checked = replace(
+            draft,
+            name=name,
+            status=status,
+            phones=self._phones(draft.phones, faults),
+            segment=self._segment(draft.segment, faults),
+            tags=_tags(draft.tags, faults),
+            attributes=_attributes(draft.attributes, faults),
+        )
+        return checked, faults
+
+    def _segment(self, raw: str | None, faults: list[Fault]) -> str | None:
+        segment = tidy(raw) if raw is not None else ""
+        if segment and self.segments and segment not in self.segments:
+            faults.append(("segment", f"must be {_one_of(self.segments)}"))
+        elif len(segment) > WORD_AT_MOST:
+            faults.append(("segment", f"at most {WORD_AT_MOST} characters fit"))
+        return segment or None
 
     def _phones(self, raw: tuple[str, ...], faults: list[Fault]) -> tuple[str, ...]:
         phones: dict[str, None] = {}
@@ -105,6 +131,35 @@ class CustomerRules:
         if len(phones) > PHONES_AT_MOST:
             faults.append(("phones", f"at most {PHONES_AT_MOST} numbers fit"))
         return tuple(phones)
+
+
+def _tags(raw: tuple[str, ...], faults: list[Fault]) -> tuple[str, ...]:
+    tags = dict.fromkeys(filter(None, map(tidy, raw)))
+    for index, tag in enumerate(tags):
+        if len(tag) > WORD_AT_MOST:
+            faults.append((f"tags[{index}]", f"at most {WORD_AT_MOST} characters fit"))
+    if len(tags) > TAGS_AT_MOST:
+        faults.append(("tags", f"at most {TAGS_AT_MOST} tags fit"))
+    return tuple(tags)
+
+
+def _attributes(raw: Mapping[str, Attribute], faults: list[Fault]) -> dict[str, Attribute]:
+    found: dict[str, Attribute] = {}
+    for name, value in raw.items():
+        field = f"attributes.{name[:64]}"
+        if not _ATTRIBUTE.fullmatch(name):
+            faults.append((field, "a name has 1 to 64 letters, digits, dots, dashes, underscores"))
+        elif isinstance(value, str):
+            found[name] = tidy(value)
+            if len(value) > TEXT_AT_MOST:
+                faults.append((field, f"at most {TEXT_AT_MOST} characters fit"))
+        elif not isinstance(value, bool) and not abs(value) <= NUMBER_AT_MOST:
+            faults.append((field, "is too large a number"))
+        else:
+            found[name] = value
+    if len(raw) > ATTRIBUTES_AT_MOST:
+        faults.append(("attributes", f"at most {ATTRIBUTES_AT_MOST} attributes fit"))
+    return found
 
 
 def kind_of(value: str) -> CustomerKind:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from cordboard.crm_core.model import Draft
+from cordboard.crm_core.model import Attribute, Draft
 from cordboard.crm_core.rules import Fault, FieldsError, tidy
 from cordboard.errors import UserError
 
@@ -33,6 +33,9 @@ _HEADERS = {
     "language": "language lang язык език",
     "manager": "manager менеджер ответственный мениджър отговорник",
     "balance": "balance баланс остаток салдо",
+    "segment": "segment сегмент",
+    "tags": "tags tag теги метки тагове етикети",
+    "do_not_disturb": "donotdisturb dnd donotcall небеспокоить незвонить небезпокой",
 }
 _FIELDS = {title: field for field, titles in _HEADERS.items() for title in titles.split()}
 
@@ -53,6 +56,10 @@ _KINDS = {
     "компания": "organisation",
     "фирма": "organisation",
 }
+_YES = frozenset(["yes", "true", "1", "да", "y"])
+_NO = frozenset(["no", "false", "0", "нет", "не", "n"])
+_ATTRIBUTE = re.compile(r"(?:attribute|атрибут)\.(\w[\w.-]{0,63})", re.IGNORECASE)
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?")
 _AMOUNT = re.compile(r"([+-]?)(\d{1,3}(?:[\s']\d{3})+|\d+)(?:[.,](\d+))?")
 
 
@@ -153,13 +160,20 @@ def _open(path: Path, encoding: str) -> TextIO:
 
 def _columns(header: str, delimiter: str) -> Columns:
     titles = next(csv.reader([header.removeprefix("\ufeff")], delimiter=delimiter), [])
-    found = [_FIELDS.get(re.sub(r"[\W\d_]+", "", tidy(title).casefold())) for title in titles]
+    found = [_field(tidy(title)) for title in titles]
     fields: list[str | None] = []
     for field in found:
         # A second column of numbers adds numbers; of anything else the first one counts.
         fields.append(None if field != "phones" and field in fields else field)
     unused = [tidy(title) for title, field in zip(titles, fields, strict=True) if field is None]
     return Columns(tuple(fields), tuple(title for title in unused if title), delimiter)
+
+
+def _field(title: str) -> str | None:
+    """A field of the draft, `attribute.NAME`, or nothing that we know."""
+    if attribute := _ATTRIBUTE.fullmatch(title):
+        return f"attribute.{attribute[1]}"
+    return _FIELDS.get(re.sub(r"[\W\d_]+", "", title.casefold()))
 
 
 def _recognised(columns: Columns) -> int:
@@ -187,8 +201,16 @@ def _line(number: int, cells: list[str], fields: tuple[str | None, ...], minor_d
         balance = _minor(values["balance"], minor_digits)
         if balance is None:
             faults.append(("balance", f"{values['balance'][:40]!r} is not an amount"))
+    disturb = values.get("do_not_disturb", "no").casefold()
+    if disturb not in _YES | _NO:
+        faults.append(("do_not_disturb", f"{disturb[:40]!r} is neither yes nor no"))
     if faults:
         raise FieldsError(faults)
+    attributes = {
+        field.partition(".")[2]: _attribute(text)
+        for field, text in values.items()
+        if field.startswith("attribute.")
+    }
     kind = values.get("kind", "").casefold()
     draft = Draft(
         name=values.get("name", ""),
@@ -198,8 +220,20 @@ def _line(number: int, cells: list[str], fields: tuple[str | None, ...], minor_d
         language=values.get("language", "").casefold() or None,
         manager=values.get("manager"),
         balance_minor=balance,
+        segment=values.get("segment"),
+        tags=tuple(re.split(r"[;,|\n]", values.get("tags", ""))),
+        do_not_disturb=disturb in _YES,
+        attributes=attributes,
     )
-    return Line(number, draft, frozenset(values))
+    return Line(number, draft, frozenset(values) | ({"attributes"} if attributes else set()))
+
+
+def _attribute(text: str) -> Attribute:
+    """A number and true or false are what they look like; 007 is no number, but somebody's name
+    for a thing."""
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return {"true": True, "false": False}.get(text.casefold(), text)
 
 
 def _minor(written: str, digits: int) -> int | None:

@@ -25,8 +25,8 @@ LANGUAGES = ("ru", "bg", "en")
 
 
 class Store(Customers, Calls, Interactions, Users):
-    """`region` reads national telephone numbers (ISO 3166); `statuses` and `languages` are the
-    configured lists; `clock` gives seconds since the epoch."""
+    """`region` reads national telephone numbers (ISO 3166); `statuses`, `languages` and
+    `segments` are the configured lists; `clock` gives seconds since the epoch."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Store(Customers, Calls, Interactions, Users):
         region: str = "RU",
         statuses: Sequence[str] = STATUSES,
         languages: Sequence[str] = LANGUAGES,
+        segments: Sequence[str] = (),
         *,
         session_seconds: float = SESSION_SECONDS,
         hasher: PasswordHasher = PASSWORD_HASHER,
@@ -44,7 +45,7 @@ class Store(Customers, Calls, Interactions, Users):
         self.database = database
         """For this package's own bulk work; everybody else uses the methods."""
         self.clock = clock
-        rules = CustomerRules(tuple(statuses), tuple(languages), region)
+        rules = CustomerRules(tuple(statuses), tuple(languages), region, tuple(segments))
         Customers.__init__(self, database, rules, clock)
         Calls.__init__(self, database)
         Interactions.__init__(self, database)

@@ -11,6 +11,7 @@ another row came late.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     event,
+    false,
     text,
 )
 
@@ -57,6 +59,19 @@ class Words(TypeDecorator[str]):
         if value is None or (value.isascii() and "\0" not in value):
             return value
         return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+class Json(TypeDecorator[Any]):
+    """A list or an object, as JSON; what is empty is NULL, and read back as None."""
+
+    impl = Words
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return json.dumps(value, ensure_ascii=False) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
 
 
 def _id(*args: Any, **options: Any) -> Column[str]:
@@ -121,6 +136,10 @@ customer = Table(
     Column("balance_minor", BigInteger()),
     _time("created_at"),
     _time("updated_at"),
+    Column("segment", Words()),
+    Column("tags", Json()),
+    Column("do_not_disturb", Boolean(), nullable=False, server_default=false()),
+    Column("attributes", Json()),
 )
 
 phone = Table(
@@ -158,6 +177,7 @@ call = Table(
     _time("ended_at", nullable=True),
     # Not unique: a dialplan may choose a ChannelId, and with it the Linkedid, and choose it again.
     Index(None, "pbx", "boot", "linkedid"),
+    Index(None, "number", "started_at"),
 )
 Index(
     "ix_call_open",
@@ -257,6 +277,14 @@ KEPT = {
 for _dialect, _statements in KEPT.items():
     for _statement in _statements:
         event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
+policy = Table(  # the rule files that decisions were made by
+    "policy",
+    metadata,
+    Column("fingerprint", String(32), primary_key=True),
+    _time("since"),
+    Column("text", Words(), nullable=False),
+)
 
 interaction = Table(
     "interaction",

@@ -173,6 +173,10 @@ class Floor:
     def lines(self) -> Iterable[Line]:
         return self._lines.values()
 
+    @property
+    def queues(self) -> frozenset[QueueName]:
+        return frozenset(self._lines)
+
     def level(self, queue: QueueName) -> ServiceLevel:
         return self._levels[queue]
 

@@ -12,7 +12,7 @@ far it is from the truth with calls that do is measured by `cordboard simulate`.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from cordboard.events import CallId, OperatorName, QueueName
@@ -42,15 +42,12 @@ class Pace:
     handled: tuple[float, ...] = ()
     waited: float = 0.0
     gave_up: float = 0.0
+    handling: float = 0.0
+    """Seconds that one call takes of an operator, from the ring to the end of the wrap-up."""
 
-    @property
-    def handling(self) -> float:
-        """Seconds that one call takes of an operator, from the ring to the end of the wrap-up."""
-        if not self.handled:
-            return self.prior
-        most = OUTLIER * median(self.handled)
-        known = sum(min(seconds, most) for seconds in self.handled)
-        return (PRIOR_CALLS * self.prior + known) / (PRIOR_CALLS + len(self.handled))
+    @classmethod
+    def fresh(cls, prior: float) -> Pace:
+        return cls(prior, handling=prior)
 
     @property
     def leaving(self) -> float:
@@ -58,13 +55,19 @@ class Pace:
         return self.gave_up / self.waited if self.waited else 0.0
 
     def handling_one(self, seconds: float) -> Pace:
-        return replace(self, handled=(*self.handled[1 - CALLS :], seconds))
+        """With one more call that was handled."""
+        handled = (*self.handled[1 - CALLS :], seconds)
+        most = OUTLIER * median(handled)
+        known = sum([min(each, most) for each in handled])
+        handling = (PRIOR_CALLS * self.prior + known) / (PRIOR_CALLS + len(handled))
+        return Pace(self.prior, handled, self.waited, self.gave_up, handling)
 
     def counting(self, outcome: str, wait: float) -> Pace:
         """With one more stay of `wait` seconds."""
         fading = 1 - 1 / STAYS
         gave_up = self.gave_up * fading + (outcome == "abandoned")
-        return replace(self, waited=self.waited * fading + wait, gave_up=gave_up)
+        waited = self.waited * fading + wait
+        return Pace(self.prior, self.handled, waited, gave_up, self.handling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Paces:
     """The pace of each queue, and the calls at work that will tell of it."""
 
     def __init__(self, prior: float) -> None:
-        self._fresh = Pace(prior)
+        self._fresh = Pace.fresh(prior)
         self._paces: dict[QueueName, Pace] = {}
         self._began: dict[OperatorName, float] = {}
         self._taken: dict[OperatorName, tuple[CallId, QueueName]] = {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
-from cordboard.queue.conditions import Condition, Is
+from cordboard.queue.conditions import Condition, Is, OneOf
 from cordboard.queue.policy import LANGUAGE, Policy, Ready, Rule
 from cordboard.queue.sources import Lines
 
@@ -164,14 +164,30 @@ def _queues(template: str, line: int, house: House) -> Iterator[Fault]:
 def _unreachable(rules: Sequence[Ready], lines: Lines) -> Iterator[Fault]:
     """A rule whose conditions say, each or together with what they imply, all that an earlier one
     asks for: whenever it holds, the earlier one did."""
-    said = [_said(ready) for ready in rules]
+    by_value: dict[tuple[str, object], list[int]] = {}
+    others: list[int] = []
     for index, ready in enumerate(rules):
-        for earlier in rules[:index]:
-            if all(_is_said(check.condition, said[index]) for check in earlier.checks):
-                how = "whenever it does" if earlier.checks else "always"
-                words = f"is never reached: {earlier.rule.name!r} holds {how}"
+        said = _said(ready)
+        # Of the earlier rules that ask for one of several values, those alone can cover this one
+        # that allow any of its own, such as the first.
+        near = [
+            by_value.get((key, next(iter(each.allowed), None)), [])
+            for key, conditions in said.items()
+            for each in conditions
+            if isinstance(each, OneOf)
+        ]
+        for earlier in sorted({*others, *chain(*near)}):
+            if all(_is_said(check.condition, said) for check in rules[earlier].checks):
+                how = "whenever it does" if rules[earlier].checks else "always"
+                words = f"is never reached: {rules[earlier].rule.name!r} holds {how}"
                 yield lines.of("rule", index), f"rule {ready.rule.name!r} {words}"
                 break
+        choice = next((c.condition for c in ready.checks if isinstance(c.condition, OneOf)), None)
+        if choice is None:
+            others.append(index)
+        else:
+            for value in choice.allowed:
+                by_value.setdefault((choice.key, value), []).append(index)
 
 
 def _said(ready: Ready) -> dict[str, list[Condition]]:

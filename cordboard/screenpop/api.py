@@ -26,7 +26,7 @@ from cordboard.crm_core.store import Store
 from cordboard.desk import ActionAsked, CustomerChanged
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import render, schemas, shapes
+from cordboard.screenpop import render, schemas, shapes, story
 from cordboard.screenpop.body import read_json
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
@@ -138,8 +138,8 @@ class Api:
     async def change_customer(self, ask: Ask) -> Message:
         body: schemas.CustomerChanges = ask.body
         changes = body.model_dump(include=body.model_fields_set)
-        if "phones" in changes:
-            changes["phones"] = tuple(changes["phones"])
+        for field in changes.keys() & {"phones", "tags"}:
+            changes[field] = tuple(changes[field])
         if "balance" in changes:
             changes["balance_minor"] = _minor(changes.pop("balance"))
         changed = await self._store.update_customer(ask.path["id"], changes)
@@ -185,6 +185,19 @@ class Api:
         if not own and not ask.login.viewer.sees_all:
             raise _not_yours("call")
         return call
+
+    async def timeline(self, ask: Ask) -> Message:
+        call = await self.call(ask)
+        facts = await self._store.call_facts(call["id"])
+        return {"call": call, "events": story.timeline(facts, await self._store.users())}
+
+    async def explanation(self, ask: Ask) -> Message:
+        call = await self.call(ask)
+        facts = await self._store.call_facts(call["id"])
+        texts = {each: await self._store.policy(each) for each in story.policies(facts)}
+        # To read thousands of rules takes its time.
+        told = await asyncio.to_thread(story.decisions, facts, texts)
+        return {"call": call, "decisions": told}
 
     async def queues(self, ask: Ask) -> Message:
         return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}
@@ -295,7 +308,8 @@ class Api:
 
 def _draft(values: dict[str, Any]) -> Draft:
     balance = values.pop("balance")
-    return Draft(**values | {"phones": tuple(values["phones"]), "balance_minor": _minor(balance)})
+    lists = {field: tuple(values[field]) for field in ("phones", "tags")}
+    return Draft(**values | lists | {"balance_minor": _minor(balance)})
 
 
 def _minor(balance: Any) -> int | None:
@@ -409,6 +423,14 @@ ROUTES: tuple[Route, ...] = (
         schemas.Calls, query=schemas.CallQuery,
     ),
     Route("GET", "/calls/{id}", Api.call, ROLES, "A call (operators: own)", schemas.Call),
+    Route(
+        "GET", "/calls/{id}/timeline", Api.timeline, ROLES,
+        "What befell a call, in order (operators: own)", schemas.Timeline,
+    ),
+    Route(
+        "GET", "/calls/{id}/explanation", Api.explanation, ROLES,
+        "Why a call was decided so (operators: own)", schemas.Explanation,
+    ),
     Route(
         "POST", "/calls/{id}/actions", Api.call_action, ROLES, "Act on a call (operators: own)",
         schemas.Accepted, status=202, body=_CALL_ACTION,

@@ -65,8 +65,9 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "operators", "changed": [operator(shown)]}
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
-        case ShowWaiting(queue=name, waiting=waiting):
-            entries = [entry(e, c, place, names) for place, (e, c) in enumerate(waiting, 1)]
+        case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
+            rows = enumerate(zip(waiting, estimates, strict=True), 1)
+            entries = [entry(e, c, place, wait, names) for place, ((e, c), wait) in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
@@ -127,12 +128,17 @@ def customer(shown: Customer, currency: str) -> Message:
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
         "currency": currency,
+        "segment": shown.segment,
+        "tags": list(shown.tags),
+        "do_not_disturb": shown.do_not_disturb,
+        "attributes": dict(shown.attributes),
     }
 
 
 def interaction(shown: Interaction, names: Names) -> Message:
     return {
         "id": shown.id,
+        "call": shown.call_id,
         "operator": shown.operator,
         "operator_name": names.get(shown.operator or "", shown.operator),
         "queue": shown.queue,
@@ -223,7 +229,7 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
+def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: Names) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -233,6 +239,7 @@ def entry(shown: Entry, call: Call, place: int, names: Names) -> Message:
         "status": call.card.customer.status if call.card else None,
         "priority": shown.priority,
         "since": moment(shown.entered),
+        "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names),
         "unseen": unseen(call.unseen),
     }

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from cordboard.crm_core.interactions import NOTE_AT_MOST
-from cordboard.crm_core.rules import KINDS, NAME_AT_MOST, PHONES_AT_MOST
+from cordboard.crm_core.rules import (
+    ATTRIBUTES_AT_MOST,
+    KINDS,
+    NAME_AT_MOST,
+    PHONES_AT_MOST,
+    TAGS_AT_MOST,
+)
 
 
 class Taken(BaseModel):
@@ -37,12 +43,25 @@ Amount = Annotated[
     Field(max_digits=17, decimal_places=2, allow_inf_nan=False),
     WithJsonSchema({"type": "number", "multipleOf": 0.01}),
 ]
+
+
+def _plain(value: Any) -> Any:
+    """Our reader gives numbers with a point as `Decimal`, for amounts; an attribute is none."""
+    return float(value) if isinstance(value, Decimal) else value
+
+
 OneLine = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 # The rules of customers say what is wrong with a value in better words than a schema does, and
 # all at once. These bounds only keep out what is no attempt at one.
 Words = Annotated[str, Field(max_length=1000)]
 Kind = Annotated[str, Field(max_length=100, json_schema_extra={"enum": list(KINDS)})]
 Phones = Annotated[list[Words], Field(max_length=PHONES_AT_MOST * 5)]
+Tags = Annotated[list[Words], Field(max_length=TAGS_AT_MOST * 5)]
+Attribute = Annotated[bool | int | float | Words, BeforeValidator(_plain)]
+Attributes = Annotated[
+    dict[Annotated[str, Field(max_length=100)], Attribute],
+    Field(max_length=ATTRIBUTES_AT_MOST * 5),
+]
 Name = Annotated[Words, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_AT_MOST})]
 
 
@@ -57,10 +76,15 @@ class NewCustomer(Taken):
     language: Words | None = None
     manager: Words | None = None
     balance: Amount | None = None
+    segment: Words | None = None
+    tags: Tags = []
+    do_not_disturb: bool = False
+    attributes: Attributes = {}
 
 
 class CustomerChanges(Taken):
-    """What is left out stays as it is; `phones` replaces the whole list."""
+    """What is left out stays as it is; `phones`, `tags` and `attributes` replace all that was
+    there."""
 
     name: Name = Field(default_factory=str)
     kind: Kind = Field(default_factory=str)
@@ -69,6 +93,10 @@ class CustomerChanges(Taken):
     language: Words | None = None
     manager: Words | None = None
     balance: Amount | None = None
+    segment: Words | None = None
+    tags: Tags = Field(default_factory=list)
+    do_not_disturb: bool = Field(default_factory=bool)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class Query(BaseModel):
@@ -167,6 +195,10 @@ class Customer(Given):
     manager: ManagerGiven | None
     balance: float | None
     currency: str
+    segment: str | None
+    tags: list[str]
+    do_not_disturb: bool
+    attributes: dict[str, bool | int | float | str]
 
 
 class CreatedCustomer(Customer):
@@ -181,6 +213,7 @@ class Customers(Given):
 
 class Interaction(Given):
     id: str
+    call: str | None
     operator: str | None
     operator_name: str | None
     queue: str | None
@@ -231,6 +264,62 @@ class Calls(Given):
     """The live ones first, then those that are over, newest first."""
 
     calls: list[Call]
+
+
+class Event(Given):
+    """One fact of a call; `event` says which, `data` what it tells besides. `phone` is the one
+    that it speaks of, `operator` whose it is now."""
+
+    at: str
+    event: str
+    phone: str | None
+    operator: str | None
+    operator_name: str | None
+    data: dict[str, Any]
+
+
+class Timeline(Given):
+    call: Call
+    events: list[Event]
+
+
+Value = str | int | float | bool | list[str] | None
+
+
+class Failed(Given):
+    """The first condition of a rule that did not hold: what it looked at, what it wants (`is`,
+    `one_of`, `any_of`, `at_least` and `below`, `during`), and what it found. `misfit`: that was
+    not even of the kind that it wants."""
+
+    condition: str
+    wish: dict[str, Value]
+    value: Value
+    misfit: bool
+
+
+class Tried(Given):
+    rule: str
+    held: bool
+    failed: Failed | None
+
+
+class Decided(Given):
+    """One decision. `inputs` are the values that it looked at, as they were; `tried` the rules of
+    then, tried again on them, and `same` whether that comes to the same. Both are null where the
+    rule file of then is not there, or cannot be read by this release."""
+
+    at: str
+    policy: str
+    rule: str | None
+    decision: dict[str, Any]
+    inputs: dict[str, Value]
+    tried: list[Tried] | None
+    same: bool | None
+
+
+class Explanation(Given):
+    call: Call
+    decisions: list[Decided]
 
 
 class Level(Given):

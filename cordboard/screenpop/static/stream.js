@@ -19,7 +19,7 @@ import { _ } from "./i18n.js";
 /** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[]}} Operator */
 /** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
 /** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
-/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, why: Reason[], unseen?: Gap[]}} Waiting */
+/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, estimated_wait?: number | null, why: Reason[], unseen?: Gap[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null, unavailable?: string[], boot?: string, restarting?: boolean}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */

@@ -180,6 +180,7 @@ class WaitingQueue extends Component {
               <span class="waiting-name">
                 <b>${entry.name || phone(entry.from)}</b>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
+                <${Estimate} seconds=${entry.estimated_wait} />
               </span>
               <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
               <${Unseen} gaps=${entry.unseen} />
@@ -191,6 +192,13 @@ class WaitingQueue extends Component {
       ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
     </div>`;
   }
+}
+
+/** How long the wait will be from now, in whole minutes: it is an estimate. */
+function Estimate(/** @type {{seconds?: number | null}} */ { seconds }) {
+  if (seconds === null || seconds === undefined) return null;
+  const text = _("≈ {n} min", { n: Math.max(1, Math.round(seconds / 60)) });
+  return html`<span class="estimate" title=${_("Estimated wait from now on")} data-testid="estimate">${text}</span>`;
 }
 
 /* Operators. */
