@@ -157,9 +157,10 @@ class App:
             self._urgent,
             self._note_forger,
             self._counters.route_seconds,
+            self._dialable,
         )
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._door.route, settings.agi.sessions)
+        self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -479,6 +480,11 @@ class App:
         self.alarm("pops-missed", detail=self._names.get(operator, operator))
 
     # Commands
+
+    def _dialable(self, number: str) -> str | None:
+        e164 = phones.normalise(number, self.settings.phone.region)
+        blocked = self.settings.callback.blocked
+        return e164 if e164 and phones.may_be_called(e164, blocked) else None
 
     async def _find_customer(self, command: FindCustomer) -> None:
         region = self.settings.phone.region

@@ -242,6 +242,7 @@ def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: N
         "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names),
         "unseen": unseen(call.unseen),
+        "callback": call.callback,
     }
 
 
