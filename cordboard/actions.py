@@ -1,4 +1,4 @@
-"""What people ask for at their consoles, as the command that does it. Pure.
+"""What people ask for of a call at their consoles, as the command that does it. Pure.
 
 Who may ask for what was settled before (screenpop.api).
 """
@@ -15,15 +15,19 @@ from cordboard.desk import (
     Call,
     Command,
     HangUp,
-    PauseMember,
     SaveWrapUp,
     Tell,
 )
 from cordboard.events import CallId
-from cordboard.queue.operators import Operator
 
 AUDITED = frozenset({("call", "move")})
-"""What is written down, with its reason, before it is done."""
+"""What is written down, with its reason, before it is done; so is all that is done to another
+operator."""
+
+
+def is_audited(asked: ActionAsked) -> bool:
+    forced = asked.kind == "operator" and asked.actor != asked.target
+    return forced or (asked.kind, asked.action) in AUDITED
 
 
 def audited(asked: ActionAsked, before: dict[str, Any], now: float) -> Audit:
@@ -43,9 +47,9 @@ def audited(asked: ActionAsked, before: dict[str, Any], now: float) -> Audit:
     return Audit(asked, record)
 
 
-def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None) -> Command:
-    """`call` or `operator` is what the action is aimed at, None where there is none. What cannot
-    be done is answered at once, in words."""
+def command_for(asked: ActionAsked, call: Call | None) -> Command:
+    """`call` is what the action is aimed at, None where there is none. What cannot be done is
+    answered at once, in words."""
     match asked.kind, asked.action:
         case "call", "wrapup":
             # Also for a call that is over and forgotten: the store knows it.
@@ -62,10 +66,4 @@ def command_for(asked: ActionAsked, call: Call | None, operator: Operator | None
             if call is None or call.state == "ended":
                 return Tell(asked.id, asked.actor, "the call is over")
             return HangUp(asked.id, asked.actor, call.pbx, call.channel, call.uniqueid)
-        case "operator", ("pause" | "unpause") as action:
-            if operator is None or not operator.memberships:
-                return Tell(asked.id, asked.actor, "this operator serves no queue")
-            member, paused = operator.memberships[0], action == "pause"
-            reason = asked.reason if paused else ""
-            return PauseMember(asked.id, asked.actor, member.pbx, member.interface, paused, reason)
     return Tell(asked.id, asked.actor, f"no such action: {asked.action}")

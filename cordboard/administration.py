@@ -28,6 +28,13 @@ Name = Annotated[str, typer.Argument(help="The name the user logs in with.")]
 Phone = Annotated[
     str | None, typer.Option(help="The queue member's interface on the desk, such as PJSIP/1001.")
 ]
+Queues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--queue",
+        help="A queue to serve, perhaps with a penalty: support-ru:1. Again for more.",
+    ),
+]
 Mobile = Annotated[str | None, typer.Option(help="Where personal calls are put through.")]
 FromStdin = Annotated[
     bool,
@@ -48,11 +55,15 @@ def add_user(
     mobile: Mobile = None,
     display_name: Annotated[str | None, typer.Option(help="The name that others see.")] = None,
     language: Annotated[str | None, typer.Option(help="The language of the console.")] = None,
+    queue: Queues = None,
     password_stdin: FromStdin = False,
     config: Config = None,
 ) -> None:
-    """Add a user. Without --password-stdin a password is made and printed, this once."""
+    """Add a user. Without --password-stdin a password is made and printed, this once.
+
+    An operator without --phone chooses one at each log-in to the queues."""
     password = _password(password_stdin)
+    queues = [_post(each) for each in queue or ()]
 
     async def work(store: Store) -> None:
         await store.add_user(
@@ -63,11 +74,43 @@ def add_user(
             phone=phone,
             mobile=mobile,
             language=language,
+            queues=queues,
         )
 
     _with_store(config, work)
     typer.echo(f"Added {name} ({role}).")
     _show(password, password_stdin)
+
+
+@user_app.command("change")
+def change_user(
+    name: Name,
+    queue: Queues = None,
+    no_queues: Annotated[bool, typer.Option("--no-queues", help="Serve no queue.")] = False,
+    phone: Phone = None,
+    any_phone: Annotated[
+        bool, typer.Option("--any-phone", help="No phone of one's own: chosen at the log-in.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Change which queues a user serves, and from which phone. --queue names all of them anew. It
+    holds from the next log-in to the queues on."""
+    if (queue and no_queues) or (phone and any_phone):
+        raise UserError("--queue and --no-queues, --phone and --any-phone exclude each other")
+    changes: dict[str, object] = {}
+    if queue or no_queues:
+        changes["queues"] = tuple(_post(each) for each in queue or ())
+    if phone or any_phone:
+        changes["phone"] = phone
+    if not changes:
+        raise UserError("nothing to change: give --queue, --no-queues, --phone or --any-phone")
+
+    async def work(store: Store) -> bool:
+        return await store.update_user(name, changes) is not None
+
+    if not _with_store(config, work):
+        raise UserError(f"there is no user {name}; see: cordboard user list")
+    typer.echo(f"{name} is changed.")
 
 
 @user_app.command("password")
@@ -99,11 +142,19 @@ def close_user(name: Name, config: Config = None) -> None:
 
 @user_app.command("list")
 def list_users(config: Config = None) -> None:
-    """All users: name, role, phone, name that others see."""
+    """All users: name, role, phone, queues with their penalties, name that others see."""
 
     async def work(store: Store) -> list[str]:
         return [
-            "\t".join((user.name, user.role, user.phone or "-", user.display_name))
+            "\t".join(
+                (
+                    user.name,
+                    user.role,
+                    user.phone or "-",
+                    ",".join(f"{queue}:{penalty}" for queue, penalty in user.queues) or "-",
+                    user.display_name,
+                )
+            )
             + ("" if user.active else "\t(closed)")
             for user in await store.users()
         ]
@@ -193,6 +244,14 @@ async def _run(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
         return await work(store)
     finally:
         await store.close()
+
+
+def _post(text: str) -> tuple[str, int]:
+    """Raises `UserError` for a penalty that is no number."""
+    queue, colon, penalty = text.partition(":")
+    if colon and not penalty.isdecimal():
+        raise UserError(f"--queue {text}: the penalty behind the colon must be a number")
+    return queue, int(penalty) if colon else 0
 
 
 def _password(from_stdin: bool) -> str:

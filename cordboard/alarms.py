@@ -14,6 +14,8 @@ QUIET_AFTER: dict[AlarmKind, float] = {
     "forged-callers": 900.0,
     "fallback-routed": 900.0,
     "phone-lost": 900.0,
+    "calls-missed": 900.0,
+    "pause-over": 900.0,
     "pops-missed": 900.0,
     "records-lost": 3600.0,
 }

@@ -52,6 +52,8 @@ from cordboard.desk import (
     FindCustomer,
     HangUp,
     Hush,
+    LogIn,
+    LogOut,
     Originate,
     PauseMember,
     PolicyChanged,
@@ -60,6 +62,7 @@ from cordboard.desk import (
     Save,
     SaveWrapUp,
     SendCallback,
+    SendPlace,
     SendRoute,
     ShowPop,
     Tell,
@@ -77,6 +80,7 @@ from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
+from cordboard.roster import Roster
 from cordboard.rulebook import Rulebook
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
@@ -122,7 +126,7 @@ class App:
         rules = Rules(
             self._rulebook.policy,
             ZoneInfo(desk.timezone),
-            desk.wrapup_seconds,
+            desk.wrapup_limit_seconds if desk.wrapup == "until-done" else desk.wrapup_seconds,
             desk.service_level_seconds,
             desk.short_abandon_seconds,
             desk.handling_seconds,
@@ -130,6 +134,9 @@ class App:
                 **settings.announce.model_dump(), language=self._rulebook.policy.default_language
             ),
             Calling(settings.callback.tries, settings.callback.again_minutes * 60),
+            wrapup_limit=desk.wrapup_limit_seconds,
+            misses=desk.misses,
+            pauses={pause.name: pause.seconds for pause in settings.pause},
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -137,7 +144,7 @@ class App:
         self._recorder = Recorder(
             settings.recorder,
             self._core,
-            [*crm.statuses, *crm.languages, *crm.results],
+            [*crm.statuses, *crm.languages, *crm.results, *(p.name for p in settings.pause)],
             stopped=lambda why: self.alarm("recorder-stopped", detail=why),
             resumed=lambda: self.alarm_over("recorder-stopped"),
         )
@@ -149,6 +156,7 @@ class App:
         }
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
         self._exchange = Exchange(self.links, contexts)
+        self._roster = Roster(self.links)
         self._counters = Counters(self.registry)
         self._door = Door(
             list(self._models),
@@ -208,7 +216,12 @@ class App:
         await self._load_users()
         waiting = await asyncio.to_thread(lambda: list(self._spool.records()))
         remembered = await memory.remembered(
-            self.store, waiting, list(self._models), now, self._day_began(now), desk.wrapup_seconds
+            self.store,
+            waiting,
+            list(self._models),
+            now,
+            self._day_began(now),
+            desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))
         last = await self.store.last_fact_at()
@@ -426,7 +439,7 @@ class App:
         kept: list[Command] = []
         for command in commands:
             match command:
-                case SendRoute():
+                case SendRoute() | SendPlace():
                     self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))
@@ -436,7 +449,7 @@ class App:
                     self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
-                case HangUp() | Originate() | PauseMember():
+                case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
                     self._spawn(self._ask_exchange(command))
                 case SendCallback():
                     self._door.answer(command)
@@ -568,7 +581,9 @@ class App:
             log.warning("voice.failed", pbx=command.pbx, reason=str(error))
             self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
-    async def _ask_exchange(self, command: HangUp | Originate | PauseMember) -> None:
+    async def _ask_exchange(
+        self, command: HangUp | Originate | LogIn | LogOut | PauseMember
+    ) -> None:
         error = None
         try:
             match command:
@@ -577,8 +592,12 @@ class App:
                 case Originate():
                     await self._exchange.originate(command)
                     return  # what became of it comes as an event
+                case LogIn():
+                    await self._roster.log_in(command)
+                case LogOut():
+                    await self._roster.log_out(command)
                 case PauseMember():
-                    await self._exchange.pause(command)
+                    await self._roster.pause(command)
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))

@@ -29,8 +29,8 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.routing import Approach, Caller, Seat, Situation, weigh
 from cordboard.records import decided_record, reasons_json
 
-DO_NOT_DISTURB = "do-not-disturb"
-"""The reason for a pause that keeps a manager's mobile from being rung."""
+ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
+"""The states of an operator whom no caller of their own is brought, also not at the mobile."""
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -146,7 +146,10 @@ class Arrivals:
         operator = self._floor.operator(name)
         if operator is None:
             return None
-        return Seat(operator.phone, operator.state == "ready", operator.reason == DO_NOT_DISTURB)
+        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
+        unknown = not operator.memberships and operator.work == "idle"
+        ready = unknown or operator.state == "ready"
+        return Seat(operator.phone, ready, operator.state in ENGAGED)
 
     def _midnight(self, now: float) -> float:
         local = datetime.fromtimestamp(now, self.rules.zone)

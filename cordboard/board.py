@@ -13,7 +13,7 @@ from collections.abc import Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.actions import command_for
+from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
@@ -26,6 +26,8 @@ from cordboard.desk import (
     AlarmEnded,
     AlarmRaised,
     AnyFact,
+    Audited,
+    BackAsked,
     Call,
     CallbackAsked,
     CallState,
@@ -34,9 +36,10 @@ from cordboard.desk import (
     CustomerChanged,
     CustomerFound,
     EndCall,
+    MissedWhy,
     Originate,
-    PauseMember,
     PolicyChanged,
+    Pop,
     PopEnd,
     Remark,
     Remembered,
@@ -60,11 +63,13 @@ from cordboard.events import (
     Uniqueid,
 )
 from cordboard.links import Links
+from cordboard.missed import MissedCalls
 from cordboard.outgoing import ANSWERED, Outgoing
-from cordboard.queue.decisions import Reason
+from cordboard.places import Places, not_reached, personal, returned
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.queue.operators import Surprise, WorkEvent
+from cordboard.queue.operators import PHONE_LOST, Surprise, WorkEvent
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
@@ -73,14 +78,20 @@ from cordboard.records import (
     handled_record,
     recalled,
 )
+from cordboard.shifts import Shifts
 from cordboard.waits import Waits
-
-PHONE_LOST = "phone-lost"
-"""The reason for a pause that consoles know the words for."""
 
 _FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
 """AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
 the lease is over is HANGUP; every other one was never reached."""
+
+_DETOURS: dict[cti.Detour, str] = {
+    "transfer": "transfer-not-taken",
+    "number": "number-not-reached",
+    "voicemail": "voicemail-failed",
+    "script": "script-failed",
+    "overflow": "overflow",
+}
 
 
 class Board:
@@ -90,14 +101,17 @@ class Board:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
         self._arrivals = Arrivals(rules, self._floor)
+        self._places = Places(self._floor)
+        self._missed = MissedCalls()
         self._calls: dict[CallId, Call] = {}
         self._linked: dict[tuple[PbxName, Linkedid], CallId] = {}
-        self._cards = Cards(rules.wrapup)
+        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
         self._past = Recollection()
         self._waits = Waits(self._floor, self._past)
         self._links = Links()
         self._alarms = Alarms()
         self._outgoing = Outgoing()
+        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._announcements = Announcements(rules.announcing)
         self._callbacks = Callbacks(rules.calling, rules.zone)
         self._day = ""
@@ -127,6 +141,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "places": self._places,
             "announced": self._announcements,
             "asking": self._callbacks,
         }
@@ -179,6 +194,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._shifts.linked(fact)
                 self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
                 self._snapshot_done(fact)
@@ -189,6 +205,10 @@ class Board:
             case CallbackAsked():
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 self._out += self._callbacks.asked(fact, call, self._floor.line, now)
+            case BackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                seen = fact.pbx in self._links.up()
+                self._out.append(self._places.answer(fact, call, seen, now))
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():
@@ -206,10 +226,21 @@ class Board:
                     self._out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
+            case ActionAsked(kind="operator", action="seen"):
+                self._out += self._missed.see(OperatorName(fact.target), str(fact.args["id"]))
+                self._out.append(Tell(fact.id, fact.actor, None))
+            case ActionAsked(kind="operator") if is_audited(fact):
+                standing = self._shifts.standing(OperatorName(fact.target))
+                self._out.append(audited(fact, standing, now))
+            case ActionAsked(kind="operator"):
+                self._change_state(fact)
+            case Audited(asked=ActionAsked(kind="operator")):
+                if fact.error is None:
+                    self._change_state(fact.asked)
+                else:
+                    self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
             case ActionAsked():
-                call = self._calls.get(CallId(fact.target))
-                operator = self._floor.operator(OperatorName(fact.target))
-                self._out.append(command_for(fact, call, operator))
+                self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
@@ -224,6 +255,7 @@ class Board:
                 pass
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._out.insert(0, Save(fact_record(fact, now)))
+        self._out += self._shifts.settle(now)
         self._out += [Save(handled_record(h, now)) for h in self._floor.handled()]
         self._out += [ShowOperator(operator) for operator in self._floor.changed_operators()]
         return self._out
@@ -251,8 +283,23 @@ class Board:
         """The call, if it is there, takes on what its arrival has learnt."""
         call = self._calls.get(self._linked.get((pbx, linkedid), CallId("")))
         if call is not None and self._arrivals.is_found(pbx, linkedid):
+            before = call.decision
             self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
+            self._decided(self._calls[call.id], before)
+
+    def _decided(self, call: Call, before: Decision | None = None) -> None:
+        """Whoever goes to somebody in person first has his place in the queue kept."""
+        if call.decision is not before and call.direction == "in":
+            self._out += self._places.keep(call, self._now)
+            self._out += self._missed.skipped(call, self._now)
+
+    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it."""
+        kept, first = self._places.release(call), personal(call)
+        if kept is not None and first is not None and why is not None:
+            self._out += self._missed.missed(call, first, why, self._now)
+        return kept
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
@@ -307,15 +354,20 @@ class Board:
         self._out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._reopen(self._calls[call.id], left)
-        if name is not None and (attempt is not None or was_out):
+        if name is None:
+            self._decided(self._calls[call.id])
+        elif attempt is not None or was_out:
             self._pop(name, fact.uniqueid, self._calls[call.id], talked=True)
 
     def _queued(self, fact: cti.Queued) -> None:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        joined = self._waits.join(fact, call, self._now)
+        kept = self._release(call, "not-taken")
+        joined = self._waits.join(fact, call, self._now, kept)
         self._out += joined + self._callbacks.came_himself(call, self._now)
+        if kept is not None:
+            self._out.append(returned(call, kept, fact.position, self._now))
         if joined and call.state == "talking":  # put back: the talk before is over
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
@@ -331,12 +383,12 @@ class Board:
                 self._befall(call, Reason("fallback", {"how": how}))
                 self._out.append(CountFallbacks(call.pbx))
             case "manager":
-                self._befall(call, Reason("manager-not-reached", {"status": fact.status}))
-            case "transfer":
-                self._befall(call, Reason("transfer-not-taken", {"status": fact.status}))
+                self._befall(call, not_reached(call, fact))
             case "callback":
                 self._callbacks.failed(call.linkedid, fact.status)
                 self._befall(call, Reason("callback-not-taken", {"status": fact.status}))
+            case _:
+                self._befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
 
     def _befall(self, call: Call, reason: Reason) -> None:
         if reason not in call.befell:
@@ -349,12 +401,15 @@ class Board:
             self._callbacks.left(fact.call, stood)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
+        self._shifts.left(fact.call)
         if left and call is not None and call.state == "waiting":
             self._change(replace(call, state="routing"))
 
     def _called(self, fact: cti.Called) -> None:
         call = self._calls.get(fact.call)
         name = self._step(fact.peer, "offer", fact.call)
+        if name is not None:
+            self._shifts.rings(name, fact.call, fact.queue)
         if call is None or name is None or call.state == "ended":
             return
         self._pop(name, fact.peer_uniqueid, call)
@@ -363,12 +418,14 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        self._end_wrapups(name, call.id)
+        self._end_wrapups(name, but=call.id)
         self._out.append(self._cards.open(name, uniqueid, call, self._now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
-        self._step(fact.peer, "release", fact.call)
+        name = self._step(fact.peer, "release", fact.call)
         call = self._calls.get(fact.call)
+        if name is not None:
+            self._out += self._shifts.rang_in_vain(name, fact.call, fact.cause, self._now)
         reason = pop_end(fact.cause, answered=call is not None and call.state == "talking")
         for pop in self._cards.of(fact.call):
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
@@ -389,8 +446,14 @@ class Board:
         if call is None:
             return
         name = self._step(fact.peer, "answer", fact.call)
+        if name is not None:
+            self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
+            first = personal(call)
+            if self._release(call, None) is not None and first is not None:
+                name = name or OperatorName(first.name)  # at the mobile, which is no phone of ours
+            self._past.talks(call.id)
             call = replace(
                 call,
                 state="talking",
@@ -402,6 +465,7 @@ class Board:
         if name is None and call.direction == "out":
             name = call.operator
         if name and not consulted:
+            self._out += self._missed.talked(call, name)
             self._out.append(Save(contact(call, name)))
             self._out += self._waits.answer(call, name)
 
@@ -422,6 +486,7 @@ class Board:
         if whole is None:  # it began and went on unseen, so this is the last we hear of the part
             self._cleared(cti.Cleared(fact.at, fact.call, fact.linkedid, fact.channel, "lost"))
             return
+        self._release(part, None)
         self._out.append(Save(replace(call_record(part), state="merged", ended_at=self._now)))
         operators = self._cards.operators(part.id)
         self._out += self._cards.move(part.id, whole)
@@ -459,14 +524,14 @@ class Board:
             self._befall(call, Reason("phone-lost", {"operator": name}))
         lost = AlarmRaised("phone-lost", detail=operator.display_name)
         self._out += self._alarms.raised(lost, self._now)
-        if operator.memberships and operator.reason is None:
-            member = operator.memberships[0]
-            why = PHONE_LOST
-            self._out.append(PauseMember("", name, member.pbx, member.interface, True, why))
+        self._shifts.impose(name, PHONE_LOST)
 
     def _action_done(self, fact: ActionDone) -> None:
         self._outgoing.refused(fact)
-        if fact.id:
+        done = self._shifts.done(fact, self._now)
+        if done is not None:
+            self._out += done
+        elif fact.id:
             self._out.append(Tell(fact.id, fact.actor, fact.error))
         elif fact.error:
             self._out.append(Remark(f"{fact.actor}: {fact.error}"))
@@ -485,6 +550,7 @@ class Board:
             self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
+        self._release(call, "caller-left")
         call = replace(call, state="ended", ended=self._now, cause=fact.cause)
         self._change(call)
         if call.answered is not None or call.card:
@@ -504,6 +570,11 @@ class Board:
         self._waits.over(call.id)
         self._forget_if_over(call.id)
 
+    def _change_state(self, asked: ActionAsked) -> None:
+        if asked.action in ("done", "unpause"):
+            self._end_wrapups(OperatorName(asked.target))
+        self._out += self._shifts.asked(asked, self._now)
+
     # Wrap-up
 
     def _wrapup_saved(self, fact: WrapUpSaved) -> None:
@@ -515,25 +586,31 @@ class Board:
                 self._out.append(self._cards.end(pop, "done", saved=True))
         self._forget_if_over(fact.call)
 
-    def _end_wrapups(self, name: OperatorName, but: CallId) -> None:
-        """The next call rings: the wrap-up before it is no state of the operator any more. What
-        was typed stays in the browser and may still be saved."""
+    def _end_wrapups(self, name: OperatorName, but: CallId | None = None) -> None:
+        """The operator goes on: the next call rings, or there is nothing more to write. What was
+        typed stays in the browser and may still be saved."""
         for pop in self._cards.awaited:
             if pop.operator == name and pop.call.id != but:
-                self._out.append(self._cards.end(pop, "done"))
-                self._forget_if_over(pop.call.id)
+                self._end_wrapup(pop)
+
+    def _end_wrapup(self, pop: Pop) -> None:
+        operator = self._floor.operator(pop.operator)
+        if operator is not None and operator.work == "wrap-up":
+            self._advance(pop.operator, "done", pop.call.id)
+        self._out.append(self._cards.end(pop, "done"))
+        self._forget_if_over(pop.call.id)
 
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
         self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
+        self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
-                self._advance(pop.operator, "done", pop.call.id)
-                self._out.append(self._cards.end(pop, "done"))
-                self._forget_if_over(pop.call.id)
+                self._end_wrapup(pop)
+        self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
@@ -568,6 +645,7 @@ class Board:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
         self._callbacks.remember(fact.callbacks)
+        self._shifts.remember(fact.states)
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
@@ -583,11 +661,14 @@ class Board:
     def _reopen(self, call: Call, left: Unwritten) -> None:
         """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
         name = self._floor.at_phone(left.peer)
-        if name is None or name in left.written or self._cards.until(left.ended) <= self._now:
+        if name is None or name in left.written:
+            return
+        until = self._shifts.resumes_wrapup(name, self._cards.until(left.ended))
+        if until is None or until <= self._now:
             return
         for step in ("answer", "hang-up"):
             self._floor.step(name, step, call.id, left.ended)
-        self._out.append(self._cards.reopen(name, call, left))
+        self._out.append(self._cards.reopen(name, call, left, until))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen; so did a talk
@@ -601,6 +682,7 @@ class Board:
         live = {linked for pbx, linked in self._linked if pbx == fact.pbx}
         self._out += self._callbacks.snapshot(fact.pbx, live, self._now)
         self._out += self._links.seen(fact, self._now)
+        self._out += self._shifts.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))
 
     # Showing and keeping

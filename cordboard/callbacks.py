@@ -139,44 +139,29 @@ class Callbacks:
                 record.shown,
                 queue,
                 record.priority,
-                self._place(lines(queue), record),
+                lines(queue).rank(record.priority, record.entered_at),
                 record.language,
                 record.least,
                 record.most,
             ),
         ]
 
-    def _place(self, line: Line, record: CallbackRecord) -> int:
-        """Behind all who are more important, and those of his own who came before he did."""
-        since = {}
-        for one in self._open.values():
-            since[f"{channel_of(one)};2"] = one.entered_at
-        return 1 + sum(
-            entry.priority > record.priority
-            or (
-                entry.priority == record.priority
-                and since.get(entry.uniqueid, entry.entered) <= record.entered_at
-            )
-            for entry in line.entries
-            if not entry.away
-        )
-
     def known(self, call: Call) -> Call:
         """The call, with what is known of the customer whom it is for."""
         record = self.of(call.linkedid)
         if record is None:
             return call
-        decision = self._decisions.get(record.id) or Decision(
-            "queue", QueueName(record.queue), record.priority, record.language, ()
-        )
+        decision = Decision("queue", QueueName(record.queue), 0, record.language, ())
+        decision = self._decisions.get(record.id, decision)
         return replace(
             call,
             number=record.number,
             name=record.name,
             dialled=record.shown,
-            decision=decision,
+            decision=replace(decision, priority=record.priority),
             why=record.why,
             callback=True,
+            waits_since=record.entered_at,
         )
 
     # What became of it

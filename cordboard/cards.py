@@ -19,10 +19,12 @@ _ENDS: dict[Cause, PopEnd] = {
 
 
 class Cards:
-    """The open ones. `wrapup` is how long a note is awaited, in seconds."""
+    """The open ones. `wrapup` is how long a note is awaited, in seconds, and `limit` how long at
+    most where the operator asks for more."""
 
-    def __init__(self, wrapup: float) -> None:
+    def __init__(self, wrapup: float, limit: float) -> None:
         self._wrapup = wrapup
+        self._limit = max(wrapup, limit)
         self._pops: dict[CallId, dict[str, Pop]] = {}
         self._wrapups: dict[str, CallId] = {}
 
@@ -49,12 +51,12 @@ class Cards:
         self._put(pop)
         return ShowPop(pop, first=True)
 
-    def reopen(self, name: OperatorName, call: Call, left: Unwritten) -> ShowPop:
-        """The card of a wrap-up that a restart cut into."""
+    def reopen(self, name: OperatorName, call: Call, left: Unwritten, until: float) -> ShowPop:
+        """The card of a wrap-up that a restart cut into, and that lasts `until`."""
         identity = pop_id(call, left.peer_uniqueid)
         at = call.answered if call.answered is not None else call.started
-        until = self.until(left.ended)
         pop = Pop(identity, name, left.peer_uniqueid, call, at, talked=True, wrapup_until=until)
+        pop = replace(pop, wrapup_at_most=left.ended + self._limit)
         self._put(pop)
         return ShowPop(pop, first=False)
 
@@ -82,7 +84,26 @@ class Cards:
         return [ShowPop(pop, first=False) for pop in moved]
 
     def await_note(self, pop: Pop, now: float) -> None:
-        self._put(replace(pop, wrapup_until=self.until(now)))
+        until, at_most = self.until(now), now + self._limit
+        self._put(replace(pop, wrapup_until=until, wrapup_at_most=at_most))
+
+    def wrapup(self, name: OperatorName) -> tuple[float | None, float | None]:
+        """When this operator's wrap-up ends, and when at most; None where there is none."""
+        ends = [
+            (pop.wrapup_until, pop.wrapup_at_most) for pop in self.awaited if pop.operator == name
+        ]
+        return max(ends, key=lambda end: end[0] or 0.0, default=(None, None))
+
+    def extend(self, name: OperatorName, seconds: float) -> bool:
+        """So much more for the operator's notes, as far as it may be; whether it was any more."""
+        extended = False
+        for pop in self.awaited:
+            if pop.operator != name or pop.wrapup_until is None or pop.wrapup_at_most is None:
+                continue
+            until = min(pop.wrapup_until + seconds, pop.wrapup_at_most)
+            extended = extended or until > pop.wrapup_until
+            self._put(replace(pop, wrapup_until=until))
+        return extended
 
     def end(self, pop: Pop, reason: PopEnd, saved: bool = False) -> EndPop:
         pops = self._pops[pop.call.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from cordboard import rulebook
@@ -21,6 +22,8 @@ NEEDED = {
     "Getvar": "write=call or reporting",
     "Setvar": "write=call",
     "Hangup": "write=call",
+    "QueueAdd": "write=agent",
+    "QueueRemove": "write=agent",
     "QueuePause": "write=agent",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
@@ -118,11 +121,14 @@ async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
     """The faults of one PBX and the queues it has."""
     where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
     queues: set[str] = set()
+    members: list[str] = []
 
     def hear(message: object, _born: float) -> None:
         headers = getattr(message, "headers", {})
         if headers.get("Event") == "QueueParams":
             queues.add(headers.get("Queue", ""))
+        elif headers.get("Event") == "QueueMember":
+            members.extend(_blind(headers))
 
     try:
         secret = pbx.secret()
@@ -138,11 +144,24 @@ async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
     try:
         faults = [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
+        faults += [f"{where}: {fault}" for fault in members]
     except PeerError as error:
         faults = [f"{where}: {error}"]
     finally:
         connection.drop("checked")
     return faults, queues
+
+
+def _blind(member: Mapping[str, str]) -> list[str]:
+    """A member behind a Local channel whose own device is not named: Asterisk believes that he is
+    free while he talks, and offers him the next caller."""
+    interface, state = member.get("Location", ""), member.get("StateInterface", "")
+    if not interface.startswith("Local/") or (state and not state.startswith("Local/")):
+        return []
+    return [
+        f"queue {member.get('Queue', '')}: member {interface} looks free while he talks; name his"
+        f" phone behind his name in queues.conf: member => {interface},0,Name,PJSIP/…"
+    ]
 
 
 async def _account(connection: Connection) -> list[str]:

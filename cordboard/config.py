@@ -11,10 +11,18 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +53,14 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError("not a time zone of the IANA list, such as Europe/Sofia") from None
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
     return value
 
 
@@ -161,9 +177,66 @@ class Desk(Section):
     timezone: Zone = "UTC"
     service_level_seconds: float = Field(default=20, gt=0)
     short_abandon_seconds: float = Field(default=5, ge=0)
+    wrapup: Literal["fixed", "until-done"] = "fixed"
     wrapup_seconds: float = Field(default=30, ge=0)
+    wrapup_limit_seconds: float = Field(default=600, ge=0)
+    misses: int = Field(default=3, ge=0)
+    phones: Annotated[str, AfterValidator(_pattern)] = "PJSIP/[0-9]{3,5}"
     handling_seconds: float = Field(default=180, gt=0)
     lookup_deadline_ms: int = Field(default=300, ge=10)
+
+    @model_validator(mode="after")
+    def _within_the_limit(self) -> Self:
+        if self.wrapup_seconds > self.wrapup_limit_seconds:
+            raise ValueError(
+                f"wrapup_limit_seconds = {self.wrapup_limit_seconds:g} is less than wrapup_seconds"
+                f" = {self.wrapup_seconds:g}: raise it, it holds for all of a wrap-up"
+            )
+        return self
+
+
+class Pause(Section):
+    """A reason for which operators may be away. `text` is what people read, by language."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    minutes: float | None = Field(default=None, gt=0)
+    text: dict[str, str] = {}
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it may last."""
+        return None if self.minutes is None else self.minutes * 60
+
+    @field_validator("name")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value in OWN_PAUSES:
+            raise ValueError("is one of the server's own reasons; take another name")
+        return value
+
+
+def _one_each(pauses: list[Pause]) -> list[Pause]:
+    if not pauses:
+        raise ValueError("leave it out for the default reasons, or give one at least")
+    names = [pause.name for pause in pauses]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} is there twice; every reason has a name of its own")
+    return pauses
+
+
+OWN_PAUSES = ("wrap-up", "missed", "declined", "phone-lost", "forced")
+PAUSES = [
+    Pause(name="break", minutes=15, text={"en": "Break", "ru": "Отдых", "bg": "Почивка"}),
+    Pause(name="lunch", minutes=60, text={"en": "Lunch", "ru": "Обед", "bg": "Обяд"}),
+    Pause(name="training", text={"en": "Training", "ru": "Обучение", "bg": "Обучение"}),
+    Pause(name="meeting", text={"en": "Meeting", "ru": "Совещание", "bg": "Среща"}),
+    Pause(
+        name="back-office",
+        text={"en": "Other work", "ru": "Другая работа", "bg": "Друга работа"},
+    ),
+]
+"""Where the configuration has no [[pause]]."""
 
 
 class Announce(Section):
@@ -217,6 +290,7 @@ class Settings(BaseSettings):
     routing: Routing = Routing()
     crm: Crm = Crm()
     desk: Desk = Desk()
+    pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
     announce: Announce = Announce()
     callback: Callback = Callback()
     recorder: Recorder = Recorder()

@@ -18,6 +18,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     Record,
     Role,
+    StateRecord,
     User,
 )
 from cordboard.cti.facts import Fact
@@ -25,7 +26,7 @@ from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName,
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
-from cordboard.queue.operators import Operator
+from cordboard.queue.operators import Operator, Post
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Inputs
 
@@ -37,6 +38,9 @@ Part = Literal["calls", "queues", "phones"]
 Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 LinkState = Literal["up", "connecting", "down"]
+MissedWhy = Literal["not-taken", "caller-left", "engaged"]
+"""Of a call that went to somebody in person: rung in vain; the caller hung up meanwhile; not even
+rung, because they were busy or paused."""
 PopEnd = Literal[
     "answered-elsewhere", "no-answer", "rejected", "busy", "caller-left", "failed", "done", "lost"
 ]
@@ -45,6 +49,8 @@ AlarmKind = Literal[
     "forged-callers",
     "fallback-routed",
     "phone-lost",
+    "calls-missed",
+    "pause-over",
     "pops-missed",
     "spooling",
     "disk-full",
@@ -55,10 +61,11 @@ AlarmKind = Literal[
     "policy-refused",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
-away in mid-call; cards that an open console did not show; records that wait on disk; no room to
-write; records given up; the flight recorder has stopped; we read the PBX's events seconds after it
-wrote them; the machine's clock was set while calls lived; the rule file was changed and is faulty,
-so that the last good rules stay in force."""
+away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
+may; cards that an open console did not show; records that wait on disk; no room to write; records
+given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
+the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
+the last good rules stay in force."""
 
 
 # Facts
@@ -87,6 +94,20 @@ class CallbackAsked:
     pbx: PbxName
     linkedid: Linkedid
     number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackAsked:
+    """Nobody took the call where it went first, and the dialplan brings the caller (back) to
+    `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
+    he has waited, by the PBX's clock: the dialplan knows them also after a restart of ours."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    queue: QueueName
+    priority: int
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +151,8 @@ class Remembered:
     gaps: Mapping[str, tuple[Gap, ...]] = field(default_factory=dict)
     """By call, when it was not seen."""
     handled: tuple[Handled, ...] = ()
+    states: tuple[StateRecord, ...] = ()
+    """What each operator did when last heard of."""
     callbacks: tuple[CallbackRecord, ...] = ()
     """Those that are open."""
 
@@ -224,6 +247,7 @@ class Tick:
 AnyFact = (
     Fact
     | RouteAsked
+    | BackAsked
     | CallbackAsked
     | CustomerFound
     | Remembered
@@ -272,12 +296,19 @@ class Rules:
     policy: Policy
     zone: ZoneInfo
     wrapup: float
+    """How long an operator is in wrap-up who does not say anything."""
     threshold: float
     short_abandon: float
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
     calling: Calling = Calling()
+    wrapup_limit: float = 600.0
+    """How long at most, with all extensions."""
+    misses: int = 0
+    """So many calls in a row that rang in vain pause an operator; 0 is never."""
+    pauses: Mapping[str, float | None] = field(default_factory=dict)
+    """The reasons for a pause, and for how long each may last."""
 
 
 @dataclass(slots=True)
@@ -332,6 +363,8 @@ class Call:
     """When the link was down, or nobody looked, while the call lived."""
     callback: bool = False
     """The PBX waits in the stead of the customer, who is called back in his turn."""
+    waits_since: float | None = None
+    """From when his place in a queue counts, where that is before this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +379,19 @@ class Pop:
     at: float
     talked: bool = False
     wrapup_until: float | None = None
+    wrapup_at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a supervisor did to an operator, for this operator to read."""
+
+    operator: OperatorName
+    action: str
+    by: OperatorName
+    said: str
+    """Why, in the supervisor's words."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +418,17 @@ class Alarm:
     detail: str
     since: float
     last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call that `operator` should have taken in person. `call` as it was then."""
+
+    id: str
+    operator: OperatorName
+    call: Call
+    why: MissedWhy
+    at: float
 
 
 # Commands
@@ -422,6 +479,15 @@ class CallBack:
     language: str
     least: int | None
     most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendPlace:
+    """The place in the queue for whoever asked with `BackAsked`; None leaves it to the priority."""
+
+    ask: str
+    priority: int
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +550,31 @@ class Originate:
 
 
 @dataclass(frozen=True, slots=True)
+class LogIn:
+    """Make `phone` a member of these queues under the operator's name, `paused` for this reason
+    or, with None, ready; on the first of `pbxs` that has such a phone."""
+
+    id: str
+    actor: OperatorName
+    operator: OperatorName
+    pbxs: tuple[PbxName, ...]
+    phone: str
+    queues: tuple[Post, ...]
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """Take this member out of these queues."""
+
+    id: str
+    actor: OperatorName
+    pbx: PbxName
+    interface: str
+    queues: tuple[QueueName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
     less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
@@ -507,8 +598,7 @@ class Hush:
 
 @dataclass(frozen=True, slots=True)
 class PauseMember:
-    """Pause or unpause this interface in all its queues. Without an `id` nobody asked for it: it
-    is a rule of the board."""
+    """Pause or unpause this interface in all its queues."""
 
     id: str
     actor: OperatorName
@@ -554,6 +644,16 @@ class ShowOperator:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowNotice:
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    operator: OperatorName
+
+
+@dataclass(frozen=True, slots=True)
 class ShowQueue:
     queue: QueueName
     waiting: int
@@ -569,6 +669,19 @@ class ShowWaiting:
     queue: QueueName
     waiting: tuple[tuple[Entry, Call], ...]
     estimates: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowMissed:
+    missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
+class EndMissed:
+    """Seen, made good, or too old."""
+
+    id: str
+    operator: OperatorName
 
 
 @dataclass(frozen=True, slots=True)
@@ -607,12 +720,15 @@ class Remark:
 Command = (
     FindCustomer
     | SendRoute
+    | SendPlace
     | CountFallbacks
     | Save
     | SaveWrapUp
     | Audit
     | HangUp
     | Originate
+    | LogIn
+    | LogOut
     | Announce
     | SendCallback
     | CallBack
@@ -623,8 +739,12 @@ Command = (
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
+    | ShowMissed
+    | EndMissed
     | ShowLink
     | ShowAlarm
     | EndAlarm

@@ -1,8 +1,10 @@
-"""The door: a caller's AGI session asks where the call goes, and waits for the board's answer."""
+"""The door: a caller's AGI session asks where the call goes, or which place was kept for it, and
+waits for the board's answer."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Sequence
 
@@ -10,9 +12,16 @@ from prometheus_client import Histogram
 
 from cordboard.clock import Clock
 from cordboard.cti.fastagi import AgiSession
-from cordboard.desk import CallbackAsked, RouteAsked, SendCallback, SendRoute
+from cordboard.desk import (
+    BackAsked,
+    CallbackAsked,
+    RouteAsked,
+    SendCallback,
+    SendPlace,
+    SendRoute,
+)
 from cordboard.errors import PeerError
-from cordboard.events import Linkedid, PbxName, derived_id
+from cordboard.events import Linkedid, PbxName, QueueName, derived_id
 from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0
@@ -22,10 +31,12 @@ ANSWERS_CHARACTERS = 1000
 CALLBACK = "callback"
 """The one answer that is ours: `callback=1` is a call that we call back."""
 _ANSWER = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x1f\x7f&=]{0,80})")
-Question = RouteAsked | CallbackAsked
-Answer = SendRoute | SendCallback
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
+
+Question = RouteAsked | BackAsked | CallbackAsked
+Answer = SendRoute | SendPlace | SendCallback
+Variables = dict[str, str | int]
 
 
 class Door:
@@ -59,70 +70,107 @@ class Door:
         if asked and not asked.done():
             asked.set_result(command)
 
-    async def callback(self, session: AgiSession) -> None:
-        """Asks the board whether the caller is to be called back; without an answer he is not."""
-        linkedid, number, pbx_name = (*session.arguments, *[""] * 3)[:3]
-        pbx = PbxName(pbx_name) if pbx_name in self._pbxs else self._pbxs[0]
-        self._asked += 1
-        known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
-        answer = await self._wait(CallbackAsked(ask, pbx, known, self._dialable(number)))
-        assert isinstance(answer, SendCallback)
-        await session.set_variable("CB_ANSWER", answer.refused or "yes")
-
     async def serve(self, session: AgiSession) -> None:
-        await (self.callback if session.path == "callback" else self.route)(session)
-
-    async def route(self, session: AgiSession) -> None:
-        """Asks the board where this call goes, and tells the dialplan. CB_DONE comes last: without
-        it the dialplan takes nothing of what we said and goes to the default queue."""
-        began = asyncio.get_running_loop().time()
-        decision = await self._ask(session)
-        self._seconds.observe(asyncio.get_running_loop().time() - began)
-        variables: dict[str, str | int] = {
-            "CB_ACTION": decision.action,
-            "CB_QUEUE": decision.queue,
-            "CB_PRIO": decision.priority,
-            "CB_LANG": decision.language,
-            "CB_OFFER": int(decision.callback is not None),
-        }
-        if decision.personal and decision.personal.mobile:
-            variables["CB_ACTION"] = "manager"
-            variables["CB_NUMBER"] = decision.personal.mobile
-            variables["CB_RETURN_PRIO"] = decision.priority
-        if decision.action == "message" and decision.to:
-            variables["CB_MESSAGE"] = decision.to
+        """Answers what the dialplan asks. CB_DONE comes last: without it the dialplan takes nothing
+        of what we said, and the caller goes on without us."""
+        ways = {"back": self._back, "callback": self._callback}
+        variables = await ways.get(session.path, self._route)(session)
         for name, value in variables.items():
             await session.set_variable(name, value)
         await session.set_variable("CB_DONE", 1)
 
-    async def _ask(self, session: AgiSession) -> Decision:
+    async def _route(self, session: AgiSession) -> Variables:
+        began = asyncio.get_running_loop().time()
         linkedid, dialled, pbx_name, mark, said = (*session.arguments, *[""] * 5)[:5]
-        pbx = PbxName(pbx_name) if pbx_name in self._pbxs else self._pbxs[0]
+        pbx = self._pbx(pbx_name)
         if mark == FORGED or session.tampered:
             self._forger(pbx, session.env.get("agi_channel", ""))
-        self._asked += 1
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = derived_id(int(self._clock() * 1000), pbx, known, str(self._asked))
         number = session.env.get("agi_callerid", "")
         dialled = dialled or session.env.get("agi_extension", "")
         ivr = answers(said)
         callback = ivr.pop(CALLBACK, "") == "1"
-        fact = RouteAsked(ask, pbx, known, number, dialled, ivr, callback)
-        sent = await self._wait(fact)
-        assert isinstance(sent, SendRoute)
-        return sent.decision
+        ask = self._name(pbx, known)
+        answer = await self._ask(RouteAsked(ask, pbx, known, number, dialled, ivr, callback))
+        assert isinstance(answer, SendRoute)
+        self._seconds.observe(asyncio.get_running_loop().time() - began)
+        return _variables(answer.decision)
 
-    async def _wait(self, fact: Question) -> Answer:
+    async def _back(self, session: AgiSession) -> Variables:
+        linkedid, queue, pbx_name, priority, waited = (*session.arguments, *[""] * 5)[:5]
+        pbx = self._pbx(pbx_name)
+        known = Linkedid(linkedid or session.env["agi_uniqueid"])
+        answer = await self._ask(
+            BackAsked(
+                self._name(pbx, known),
+                pbx,
+                known,
+                QueueName(queue),
+                int(priority) if priority.isascii() and priority.isdigit() else 0,
+                _seconds(waited),
+            )
+        )
+        assert isinstance(answer, SendPlace)
+        place = "" if answer.position is None else answer.position
+        return {"CB_PRIO": answer.priority, "CB_POSITION": place}
+
+    async def _callback(self, session: AgiSession) -> Variables:
+        """Without an answer he is not called back, and goes on waiting."""
+        linkedid, number, pbx_name = (*session.arguments, *[""] * 3)[:3]
+        pbx = self._pbx(pbx_name)
+        known = Linkedid(linkedid or session.env["agi_uniqueid"])
+        ask = self._name(pbx, known)
+        answer = await self._ask(CallbackAsked(ask, pbx, known, self._dialable(number)))
+        assert isinstance(answer, SendCallback)
+        return {"CB_CALLBACK": answer.refused or "yes"}
+
+    def _pbx(self, name: str) -> PbxName:
+        return PbxName(name) if name in self._pbxs else self._pbxs[0]
+
+    def _name(self, pbx: PbxName, linkedid: Linkedid) -> str:
+        """Of the next question."""
+        self._asked += 1
+        return derived_id(int(self._clock() * 1000), pbx, linkedid, str(self._asked))
+
+    async def _ask(self, question: Question) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._asks[fact.ask] = answer
+        self._asks[question.ask] = answer
         try:
-            if not self._put(fact):
+            if not self._put(question):
                 raise PeerError("too many callers ask at once")
             async with asyncio.timeout(self._within):
                 return await answer
         finally:
-            del self._asks[fact.ask]
+            del self._asks[question.ask]
+
+
+def _variables(decision: Decision) -> Variables:
+    """The decision as the dialplan knows it; it has emptied them all before it asked."""
+    found: Variables = {
+        "CB_ACTION": decision.action,
+        "CB_QUEUE": decision.queue,
+        "CB_PRIO": decision.priority,
+        "CB_LANG": decision.language,
+    }
+    if decision.callback:
+        found["CB_OFFER"] = 1
+    if decision.to:
+        found["CB_TO"] = decision.to
+    if first := decision.personal:
+        found["CB_FIRST_RING"] = first.seconds
+        found |= {"CB_FIRST_DESK": first.desk} if first.desk else {}
+        found |= {"CB_FIRST_MOBILE": first.mobile} if first.mobile else {}
+    if skills := decision.penalties:
+        bounds = {
+            "CB_MIN_PENALTY": skills.least,
+            "CB_MAX_PENALTY": skills.most,
+            "CB_RAISE_PENALTY": skills.at_least,
+        }
+        found |= {name: bound for name, bound in bounds.items() if bound is not None}
+    if then := decision.overflow:
+        found["CB_WAIT"] = then.after
+        found["CB_THEN"] = f"{then.kind}:{then.to}"
+    return found
 
 
 def answers(said: str) -> dict[str, str]:
@@ -130,3 +178,12 @@ def answers(said: str) -> dict[str, str]:
     written so, or is too much, is left out."""
     found = (_ANSWER.fullmatch(pair) for pair in said[:ANSWERS_CHARACTERS].split("&"))
     return dict([(each[1], each[2]) for each in found if each][:ANSWERS_AT_MOST])
+
+
+def _seconds(said: str) -> float:
+    """What the dialplan has counted; nothing where its clock was set meanwhile."""
+    try:
+        seconds = float(said)
+    except ValueError:
+        return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0

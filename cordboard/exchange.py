@@ -1,4 +1,4 @@
-"""What the desk asks of the PBX, as manager actions on the command connection.
+"""What the desk asks of the PBX about calls, as manager actions on the command connection.
 
 Nothing is asked twice: where an answer is lost with the link, the PBX is asked what is there.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import structlog
 
 from cordboard.cti.link import AmiLink
-from cordboard.desk import Announce, CallBack, HangUp, Hush, Originate, PauseMember
+from cordboard.desk import Announce, CallBack, HangUp, Hush, Originate
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -44,16 +44,6 @@ class Exchange:
         if await _uniqueid(link, command.channel) != command.uniqueid:
             raise PeerError("the call is over")
         reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
-        if reply["Response"] != "Success":
-            raise PeerError(reply["Message"])
-
-    async def pause(self, command: PauseMember) -> None:
-        fields = {
-            "Interface": command.interface,
-            "Paused": "true" if command.paused else "false",
-            "Reason": command.reason,
-        }
-        reply = await self._links[command.pbx].act("QueuePause", fields)
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
 

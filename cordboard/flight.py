@@ -91,10 +91,10 @@ TRANSIENT = ("_out", "facts")
 _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp DialStatus BridgeUniqueid BridgeId OrigTransfererUniqueid
         SecondTransfererUniqueid TransferTargetUniqueid BridgeTechnology Duration ListItems DestType
-        State Result Cause Queue Position Wait UserEvent Paused InCall""",
+        State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
-    "private": "MemberName Name PausedReason Reason Status",
+    "private": "MemberName Name PausedReason Reason Status Where",
 }
 _OF_PARTIES: dict[Kind, str] = {
     "kept": "Uniqueid Linkedid ChannelState",
@@ -337,6 +337,10 @@ class Writer:
                 what = {"decision": "save-call", "call": record.id, "state": record.state}
             case crm.EntryRecord():
                 what = {"decision": "save-entry", "entry": record.id, "outcome": record.outcome}
+            case crm.StateRecord():
+                what = {"decision": "save-state", "state": record.state}
+                why = record.reason
+                what["reason"] = why and self._rules["private"](why)
             case crm.Interaction():
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():

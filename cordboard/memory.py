@@ -13,6 +13,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Record,
+    StateRecord,
     WrapUp,
 )
 from cordboard.crm_core.store import Store
@@ -34,11 +35,12 @@ async def remembered(
     wrapup: float,
 ) -> Remembered:
     """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
-    that ended within the last `wrapup` seconds, and what calls took of operators within the last
-    `HANDLED_KEPT`. Raises `PeerError`."""
+    that ended within the last `wrapup` seconds, what calls took of operators within the last
+    `HANDLED_KEPT`, and what each operator did last. Raises `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
+    states = {state.id: state for state in await store.open_states()}
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
     handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
@@ -52,6 +54,8 @@ async def remembered(
             entries[record.id] = record
         elif isinstance(record, CallbackRecord) and record.pbx in names:
             callbacks[record.id] = record
+        elif isinstance(record, StateRecord):
+            states[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
             facts.append(record)
         elif isinstance(record, FactRecord) and record.kind == HANDLED:
@@ -65,6 +69,7 @@ async def remembered(
         tuple(each for each in unwritten if each is not None),
         await _gaps(store, open_calls, spooled),
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
+        tuple(state for state in states.values() if state.until is None),
         tuple(each for each in callbacks.values() if each.ended_at is None),
     )
 

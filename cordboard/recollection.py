@@ -63,6 +63,10 @@ class Recollection:
         """The talks of a call that goes on, whose notes may be missing."""
         return self._unwritten.pop(call, [])
 
+    def talks(self, call: CallId) -> None:
+        """It is seen who talks in it."""
+        self._resumed.pop(call, None)
+
     def resumed(self, pbx: PbxName, calls: Mapping[CallId, Call]) -> list[Call]:
         """Those of `calls` that talked when the store last heard of them."""
         found = [calls[i] for i in self._resumed if i in calls and calls[i].pbx == pbx]

@@ -32,6 +32,7 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
 )
 from cordboard.errors import UserError
@@ -42,6 +43,7 @@ _KINDS: dict[str, type[Record]] = {
     "fact": FactRecord,
     "interaction": Interaction,
     "policy": PolicyRecord,
+    "state": StateRecord,
     "wrap-up": WrapUp,
     "audit": AuditRecord,
     "callback": CallbackRecord,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
 from cordboard.desk import Call, Command, Save, ShowQueue, ShowWaiting
@@ -28,10 +29,14 @@ class Waits:
     def is_waiting(self, call: Call) -> bool:
         return call.queue is not None and bool(self._floor.line(call.queue).find(call.uniqueid))
 
-    def join(self, fact: Queued, call: Call, now: float) -> list[Command]:
-        """Nothing where the caller waits there already."""
+    def join(
+        self, fact: Queued, call: Call, now: float, kept: Entry | None = None
+    ) -> list[Command]:
+        """Nothing where the caller waits there already. `kept`: the place that he comes back to."""
         known = self._floor.line(fact.queue).find(fact.uniqueid)
         entry = known or self._entry(fact, call, now)
+        if kept is not None and kept.queue == fact.queue:
+            entry = replace(entry, priority=kept.priority, joined=kept.priority)
         self._floor.join(entry, fact.position)
         return [] if known else [Save(entry_record(entry, call, None))]
 
@@ -74,7 +79,8 @@ class Waits:
         for queue in self._floor.changed_queues():
             line = self._floor.line(queue)
             entries, level = line.entries, self._floor.level(queue)
-            out.append(ShowQueue(queue, len(entries), line.longest_since, level))
+            here = sum(not entry.away for entry in entries)
+            out.append(ShowQueue(queue, here, line.longest_since, level))
             rows = zip(entries, self._floor.waits(queue), strict=True)
             known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
             waiting = tuple((entry, call) for entry, call, _ in known)
@@ -100,4 +106,5 @@ class Waits:
             priority = call.decision.priority if call.decision else 0
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
-        return Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
+        entry = Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
+        return replace(entry, since=call.waits_since)

@@ -58,6 +58,7 @@ class Desk:
         self.tell(UsersChanged(tuple(users)))
         for phone in PHONES.values():
             self.tell(cti.MemberSeen(PBX, QUEUE, phone, phone, phone, 1, False, "", False))
+        self.tell(cti.LinkUp(PBX, "boot", "22.10.1"), cti.SnapshotDone(PBX))
         self.commands.clear()
 
     def tell(self, *facts: AnyFact, after: float = 0.0) -> list[Command]:

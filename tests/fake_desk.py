@@ -35,6 +35,7 @@ PASSWORD = "correct horse"
 
 
 def ago(seconds: float) -> str:
+    """So many seconds before now; a negative number is a time to come."""
     when = datetime.now(UTC) - timedelta(seconds=seconds)
     return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -63,6 +64,8 @@ class FakeDesk:
         self.asked: list[ActionAsked] = []
         self.refuse: str | None = None
         """What the next wrap-up is refused with."""
+        self.phone: str | None = "PJSIP/1001"
+        self.serves = ("sales", "support")
         self.url = ""
         self.opaque = ""
         """The session's cookie."""
@@ -82,8 +85,17 @@ class FakeDesk:
             "reason": None,
             "call": None,
             "queues": ["sales", "support"],
+            "phone": "PJSIP/1001",
+            "due": None,
+            "at_most": None,
+            "misses": 0,
         }
         self.hub.publish({"type": "operators", "changed": [shown | more]})
+
+    def notice(self, action: str, why: str, by_name: str = "Olga Supervisor") -> None:
+        said = {"by": "olga", "by_name": by_name, "why": why, "at": ago(0)}
+        shown = {"operator": self.name, "action": action, **said}
+        self.hub.publish({"type": "notice", "notice": shown})
 
     def me(self, state: str, seconds: float = 0, **more: Any) -> None:
         self.operator(self.name, self.display_name, state, seconds, **more)
@@ -242,7 +254,8 @@ class FakeDesk:
                 self.role,
                 PASSWORD,
                 display_name=self.display_name,
-                phone="PJSIP/1001",
+                phone=self.phone,
+                queues=[(queue, 0) for queue in self.serves],
                 language=self.language,
             )
             self.opaque = await store.open_session(user)
@@ -331,7 +344,6 @@ WORDS = {
         "manager": "Elena Petrova",
         "me": "Anna Sergeeva",
         "others": ["Boris Ivanov", "Vera Nikolova", "George Hill", "Daria Smirnova", "Peter Stone"],
-        "break": "Lunch",
     },
     "ru": {
         "vip": "Екатерина Монтгомери-Оболенская",
@@ -353,7 +365,6 @@ WORDS = {
             "Дарья Смирнова",
             "Пётр Каменев",
         ],
-        "break": "Обед",
     },
     "bg": {
         "vip": "Александра Константинова-Хаджигеоргиева",
@@ -375,7 +386,6 @@ WORDS = {
             "Дария Смирнова",
             "Петър Каменов",
         ],
-        "break": "Обедна почивка",
     },
 }
 
@@ -433,7 +443,7 @@ def office(desk: FakeDesk, language: str) -> None:
     desk.pbx("up")
     names = ("boris", "vera", "george", "daria", "peter")
     for name, shown, (state, seconds) in zip(names, words["others"], states, strict=True):
-        rest = {"reason": words["break"]} if state == "paused" else {}
+        rest = {"reason": "lunch", "due": ago(-120)} if state == "paused" else {}
         desk.operator(name, shown, state, seconds, **rest)
     desk.operator("elena", words["manager"], "ready", 95)
     desk.operator("maria", "Maria Antoinette Papadopoulou-Christodoulou", "offline", 40_000)
@@ -465,7 +475,7 @@ def wrap_up(desk: FakeDesk, language: str) -> None:
     ringing(desk, language, 210)
     desk.answer("p1", 200)
     desk.hang_up("p1", 17)
-    desk.me("wrap-up", 17, call=identity("p1"))
+    desk.me("wrap-up", 17, call=identity("p1"), due=ago(-13), at_most=ago(-583))
 
 
 def unknown(desk: FakeDesk, language: str) -> None:
@@ -557,12 +567,31 @@ def board(desk: FakeDesk, language: str) -> None:
     )
 
 
+def paused(desk: FakeDesk, language: str) -> None:
+    """A pause that lasts too long, and a supervisor's word."""
+    desk.me("paused", 1200, reason="break", due=ago(300))
+    desk.notice("pause", {"en": "Back at ten", "ru": "Сбор в десять"}.get(language, "Сбор в десет"))
+
+
+def missed(desk: FakeDesk, language: str) -> None:
+    desk.me("paused", 40, reason="missed", misses=3)
+
+
+def out(desk: FakeDesk, language: str) -> None:
+    """Nobody is logged in at this desk."""
+    desk.phone = None
+    desk.me("offline", 40, phone=None, queues=[])
+
+
 SCENES: dict[str, Callable[[FakeDesk, str], None]] = {
     "idle": lambda desk, language: None,
     "ringing": ringing,
     "talking": talking,
     "wrap-up": wrap_up,
     "unknown": unknown,
+    "paused": paused,
+    "missed": missed,
+    "out": out,
     "two": lambda desk, language: (wrap_up(desk, language), second(desk, language))[0],
     "debtor": debtor,
     "wallboard": board,

@@ -28,10 +28,12 @@ async def desk_and_browser(
     role: Role = "operator",
     width: int = 1280,
     logged_in: bool = True,
+    phone: str | None = "PJSIP/1001",
 ) -> AsyncIterator[tuple[FakeDesk, Page]]:
     """A desk and a browser in front of it. Any error on the page fails the test."""
     program = chromium()
     desk = FakeDesk(language, role)
+    desk.phone = phone
     office(desk, "en")
     faults: list[str] = []
     async with desk.serve(database=database), async_playwright() as playwright:

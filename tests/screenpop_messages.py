@@ -69,6 +69,10 @@ def operator(name: str, state: str = "ready") -> Message:
         "reason": None,
         "call": None,
         "queues": ["sales"],
+        "phone": f"PJSIP/{name}",
+        "due": None,
+        "at_most": None,
+        "misses": 0,
     }
 
 
@@ -108,6 +112,7 @@ def waiting(queue_name: str, *calls: int) -> Message:
             "status": None,
             "priority": 0,
             "since": moment(NOW),
+            "away": None,
             "why": [],
             "unseen": [],
         }
@@ -121,6 +126,17 @@ def alarm(kind: str, count: int = 1) -> Message:
     return {"type": "alarm", "alarm": shown}
 
 
+def missed(number: int, operator: str) -> Message:
+    shown = {"id": f"missed-{number}-{operator}", "operator": operator, "call": call_id(number)}
+    shown |= {"operator_name": operator.title(), "from": "+79161234567", "name": ""}
+    more: Message = {"customer": None, "why": "not-taken", "at": moment(NOW + number)}
+    return {"type": "missed", "missed": shown | more}
+
+
+def missed_end(number: int, operator: str) -> Message:
+    return {"type": "missed-end", "id": f"missed-{number}-{operator}", "operator": operator}
+
+
 def alarm_end(kind: str) -> Message:
     return {"type": "alarm-end", "kind": kind}
 
@@ -129,3 +145,12 @@ def pbx(state: str, name: str = "pbx") -> Message:
     link = {"name": name, "state": state, "since": moment(NOW), "stale_since": None, "reason": ""}
     link["unavailable"] = []
     return {"type": "pbx", "pbx": link}
+
+
+def notice(about: str, action: str = "pause") -> Message:
+    said = {"by": "olga", "by_name": "Olga", "why": "Meeting at ten", "at": moment(NOW)}
+    return {"type": "notice", "notice": {"operator": about, "action": action, **said}}
+
+
+def notice_end(about: str) -> Message:
+    return {"type": "notice-end", "operator": about}

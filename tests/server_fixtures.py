@@ -95,15 +95,17 @@ class Server:
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
+        desk: str = "",
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
-        be an SQLite file of the server's own."""
+        be an SQLite file of the server's own. `desk`: more lines of [desk]."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
-        self._wrapup, self._users = wrapup, users
+        self._desk = f"[desk]\nwrapup_seconds = {wrapup}\n{desk}"
+        self._users = users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
         self.log = folder / "server.log"
@@ -125,7 +127,7 @@ class Server:
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
-        self.config.write_text("\n".join(lines) + f"\n[desk]\nwrapup_seconds = {self._wrapup}\n")
+        self.config.write_text("\n".join(lines) + f"\n{self._desk}")
         settings = load(self.config)
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
@@ -143,6 +145,14 @@ class Server:
         self.tokens[name] = await store.issue_token(user)
         await store.close()
         await self.restart()
+
+    async def enrol(self, name: str, queues: Sequence[tuple[str, int]]) -> None:
+        """One more operator, who has no phone of one's own; for a server that does not run."""
+        store = Store(load(self.config).database.url)
+        await store.open()
+        user = await store.add_user(name, "operator", PASSWORD, queues=queues)
+        self.tokens[name] = await store.issue_token(user)
+        await store.close()
 
     async def restart(self) -> None:
         self.stop()

@@ -89,7 +89,7 @@ def test_a_closed_account_is_listed_as_closed_and_its_tokens_are_void(shell: She
     printed = shell("token", "anna").output.strip()
     assert shell.ask("token_user", printed).name == "anna"
     assert "closed" in shell("user", "close", "anna").output
-    assert shell("user", "list").output == "anna\toperator\t-\tanna\t(closed)\n"
+    assert shell("user", "list").output == "anna\toperator\t-\t-\tanna\t(closed)\n"
     assert shell.ask("token_user", printed) is None
     with pytest.raises(UserError, match="no active user"):
         shell("token", "anna")

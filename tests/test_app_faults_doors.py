@@ -489,6 +489,9 @@ async def test_two_hundred_answers_of_a_moment_are_each_counted_and_written_up_o
     """Asterisk's AgentComplete may name no channel then, and users of other systems tell of
     operators who were shown busy for an hour after."""
     calls = 200
+    server.config.write_text(
+        server.config.read_text().replace("wrapup_seconds = 300", "wrapup_seconds = 1")
+    )
     await server.add_operator("vera", "PJSIP/1003")
     # Put down at once by the operator, a breath later, or by the caller after a second.
     manners = (Manner(ring=0.1, talk=0.001), Manner(ring=0.1, talk=0.1), Manner(ring=0.1))

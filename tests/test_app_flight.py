@@ -87,7 +87,7 @@ async def test_what_a_supervisor_saw_is_decided_again_and_nobody_is_named(
         note = {"action": "wrapup", "args": {"note": NOTE, "result": "resolved"}, "reason": ""}
         await server.api("POST", f"/calls/{pop['call']['id']}/actions", note, by="anna")
         await before.until(lambda m: m["type"] == "screenpop-end")
-        pause = {"action": "pause", "args": {}, "reason": "обед"}
+        pause = {"action": "pause", "args": {"pause": "lunch"}, "reason": ""}
         await server.api("POST", "/operators/anna/actions", pause, by="anna")
         await before.until(lambda m: state_of(m, "anna") == "paused")
         # Somebody whom nobody answers, for longer than a segment.

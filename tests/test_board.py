@@ -284,7 +284,7 @@ def test_hanging_up_a_call_that_is_over_is_answered_in_words(desk: Desk) -> None
 
 
 def test_a_pause_carries_its_reason(desk: Desk) -> None:
-    desk.tell(asked("pause", ANNA, kind="operator", reason="lunch"))
+    desk.tell(asked("pause", ANNA, kind="operator", args={"pause": "lunch"}))
     pause = desk.last(PauseMember)
     assert (pause.interface, pause.paused, pause.reason) == ("PJSIP/1001", True, "lunch")
 

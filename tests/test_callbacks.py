@@ -154,7 +154,9 @@ def test_his_place_is_behind_those_who_came_before_him_also_where_they_are_calle
     callbacks.line.join(entry(behind, NOON - 50), 2)
     made = callbacks.promised(caller("2"))
     assert made.position == 2
-    stands = Entry("x", CallId("x"), Uniqueid(f"{made.channel_id};2"), QUEUE, 0, NOON)
+    shown = callbacks.call(made)
+    stands = Entry("x", shown.id, Uniqueid(f"{made.channel_id};2"), QUEUE, 0, NOON)
+    stands = replace(stands, since=shown.waits_since)
     callbacks.line.join(stands, 2)
     callbacks.line.leave(behind.uniqueid, "moved", NOON)
     later = only(CallBack, callbacks.asks(behind, NOON - 50, NOON + 1, "+79160000003"))

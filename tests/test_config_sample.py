@@ -16,7 +16,7 @@ from cordboard.config import Settings, load, share
 SAMPLE = share("cordboard.toml")
 EXAMPLES = {
     *("http.certificate", "http.key", "routing.path", "database.url"),
-    "recorder.key_file",
+    *("recorder.key_file", "pause.minutes", "pause.text"),
 }
 """Keys that the sample shows with a value of its own: their default is none, or a place that
 depends on where cordboard is installed or started."""
@@ -78,3 +78,4 @@ def test_the_sample_loads(tmp_path: Path, all_keys: bool) -> None:
     assert settings.pbx[0].secret() == "s3cret"
     assert settings.database.url == f"sqlite:///{tmp_path}/var/cordboard.db"
     assert settings.desk == Settings().desk
+    assert settings.pause == Settings().pause

@@ -157,8 +157,8 @@ def test_a_phone_that_did_not_answer_gives_its_reason() -> None:
 
 def test_the_dialplans_word_on_a_detour_is_told() -> None:
     facts = fed(messages("manager_voicemail_then_queue"))
-    told = [(fact.kind, fact.status) for fact in facts if isinstance(fact, Detoured)]
-    assert told == [("manager", "NOANSWER")]
+    told = [(fact.kind, fact.status, fact.where) for fact in facts if isinstance(fact, Detoured)]
+    assert told == [("manager", "UNCONFIRMED", "mobile")]
 
 
 def test_a_detour_is_told_after_the_call_that_it_befell() -> None:

@@ -134,9 +134,23 @@ STORIES: dict[str, list[str]] = {
             "manager_declines_then_queue",
             "manager_busy_then_queue",
             "manager_presses_another_digit_then_queue",
+            "manager_away_then_queue",
         ),
         ["offered", "rings trunk", "queued 1", "rings 1001", "talks 1001", ENDS],
     ),
+    "manager_at_the_desk": ["offered", "rings 1007", "talks 1007", ENDS],
+    # The third is back at the place that he had, before the fourth, who joined meanwhile.
+    "manager_desk_then_mobile_then_old_place": [
+        *call(1, "offered", "queued 1"),
+        *call(2, "offered", "queued 2"),
+        *call(3, "offered", "rings 1007", "rings trunk"),
+        *call(1, "abandoned", "cleared cancelled"),
+        *call(4, "offered", "queued 2"),
+        *call(3, "queued 2"),
+        *call(2, "abandoned", "cleared cancelled"),
+        *call(3, "abandoned", "cleared cancelled"),
+        *call(4, "abandoned", "cleared cancelled"),
+    ],
     # ---- picked up, parked -------------------------------------------------------------------
     # The colleague dials something, but what he does is to take this call: there is no other.
     "picked_up": [*WAITS, "rings 1001", "goes to 1008 instead of 1001", "talks 1008", ENDS],

@@ -51,6 +51,18 @@ def test_the_longest_wait_is_the_earliest_entry_not_the_head() -> None:
     assert line.longest_since == 5.0
 
 
+def test_two_who_are_away_come_back_in_the_order_in_which_they_stood() -> None:
+    line = Line(QUEUE)
+    line.join(entry("ahead"), 1)
+    for name in ("one", "two"):
+        line.keep(entry(name))
+    for name in ("one", "two"):
+        place = line.place(Uniqueid(name))
+        assert place is not None
+        line.join(entry(name), place)
+    assert order(line) == ["ahead", "one", "two"]
+
+
 def test_who_comes_back_stands_before_those_who_joined_behind_him_and_after_the_rest() -> None:
     """Three ahead, one answered while he was away, two joined behind."""
     line = Line(QUEUE)

@@ -17,6 +17,7 @@ from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec
 pytestmark = [pytest.mark.pbx]
 Status = dict[str, Any]
 ANNA = ("79161234567", "Анна Ким")
+MOBILE = "+79031112233"
 
 
 def routed(sandbox: Status, **variables: object) -> AbstractAsyncContextManager[None]:
@@ -86,7 +87,7 @@ async def test_caller_hangs_up_while_cordboard_hangs_leaves_no_channel(
         {"CB_LANG": "ru"},
         {"CB_LANG": "ru", "CB_ACTION": "queue"},
         {"CB_LANG": "ru", "CB_ACTION": "queue", "CB_QUEUE": "support-ru"},
-        {"CB_ACTION": "message", "CB_MESSAGE": "vm-goodbye"},
+        {"CB_ACTION": "message", "CB_TO": "vm-goodbye"},
     ],
 )
 async def test_cordboard_dies_half_way_default_queue(
@@ -194,17 +195,23 @@ async def test_ringing_caller_is_redirected_to_another_queue(ami: Heard, sandbox
         await caller.drop()
 
 
-# ---- manager --------------------------------------------------------------------------------
+# ---- somebody in person first ------------------------------------------------------------------
 
 
-def managed(sandbox: Status, number: str = "+79031112233") -> AbstractAsyncContextManager[None]:
-    return routed(
-        sandbox, CB_ACTION="manager", CB_NUMBER=number, CB_QUEUE="support", CB_RETURN_PRIO=10
+def first(
+    sandbox: Status,
+    mobile: str = MOBILE,
+    back: dict[str, object] | None = None,
+    **more: object,
+) -> AbstractAsyncContextManager[None]:
+    script = stub.route(
+        back, CB_ACTION="queue", **({"CB_QUEUE": "support", "CB_FIRST_MOBILE": mobile} | more)
     )
+    return stub.agi(sandbox, script)
 
 
 async def test_manager_takes_the_call_by_a_digit(ami: Heard, sandbox: Status) -> None:
-    async with managed(sandbox), Mobile(sandbox, Manner(ring=0.3, digits="1", talk=1)):
+    async with first(sandbox), Mobile(sandbox, Manner(ring=0.3, digits="1", talk=1)):
         result = await sip.call(sandbox, *ANNA)
     assert (result.outcome, result.hung_up) == ("completed", "them")
     assert not ami.events("QueueCallerJoin", "UserEvent")
@@ -212,52 +219,316 @@ async def test_manager_takes_the_call_by_a_digit(ami: Heard, sandbox: Status) ->
     assert {"PJSIP/inbound", "PJSIP/trunk"} <= bridged
 
 
+async def test_manager_who_confirms_after_the_ringing_time_is_not_lost(
+    ami: Heard, sandbox: Status
+) -> None:
+    """What rings for two seconds may be listened to for longer."""
+    slow = Manner(ring=1.5, digits="1", digits_after=3, talk=0.5)
+    async with first(sandbox, CB_FIRST_RING=2), Mobile(sandbox, slow):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert not ami.events("QueueCallerJoin")
+
+
 async def test_manager_at_his_desk_needs_no_digit(ami: Heard, sandbox: Status) -> None:
     desk = Phones(sandbox, [PhoneSpec("1007", (Manner(ring=0.3, talk=0.5),))])
-    async with managed(sandbox, "1007"), desk:
+    async with first(sandbox, CB_FIRST_DESK="PJSIP/1007"), desk:
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert not ami.events("QueueCallerJoin", "UserEvent")
+
+
+async def test_the_mobile_rings_after_the_desk(ami: Heard, sandbox: Status) -> None:
+    desk = Phones(sandbox, [PhoneSpec("1007", (Manner("no-answer"),))])
+    mobile = Mobile(sandbox, Manner(ring=0.3, digits="1", talk=0.5))
+    async with first(sandbox, CB_FIRST_DESK="PJSIP/1007", CB_FIRST_RING=2), desk, mobile:
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    (told,) = ami.events("UserEvent")
+    assert (told["Where"], told["Status"]) == ("desk", "NOANSWER")
+    music = [event["Event"] for event in ami.events("MusicOnHoldStart", "MusicOnHoldStop")]
+    assert music == ["MusicOnHoldStart", "MusicOnHoldStop"] * 2
+
+
+async def test_a_desk_phone_that_sends_its_calls_on_does_not_take_this_one(
+    ami: Heard, sandbox: Status
+) -> None:
+    desk = Phones(
+        sandbox, [PhoneSpec("1007", (Manner("forward", ring=0.2, forward_to=MOBILE[1:]),))]
+    )
+    voicemail = Mobile(sandbox, Manner(ring=0.2))
+    async with first(sandbox, "", CB_FIRST_DESK="PJSIP/1007"), desk, voicemail:
+        event, _ = await joined(ami, sandbox, 5)
+    assert event["Queue"] == "support"
+    told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
+    assert (told["Where"], told["Status"]) == ("desk", "BUSY")
+
+
+@pytest.mark.parametrize(
+    ("manner", "seconds", "status"),
+    [
+        (Manner("busy", ring=0.2), 3, "BUSY"),
+        (Manner("reject", ring=0.2), 3, "DECLINED"),
+        (Manner("away", ring=0.2), 3, "NOANSWER"),
+        (Manner("no-answer"), 5, "NOANSWER"),
+        (Manner(ring=0.2), 16, "UNCONFIRMED"),  # voicemail: answers, presses nothing
+        (Manner(ring=0.2, digits="2"), 16, "UNCONFIRMED"),
+    ],
+    ids=["busy", "reject", "unavailable", "no answer", "voicemail", "wrong digit"],
+)
+async def test_whom_the_manager_does_not_take_is_at_his_old_place(
+    ami: Heard, sandbox: Status, manner: Manner, seconds: float, status: str
+) -> None:
+    """Three wait, one of them for longer than him: he comes to the second place."""
+    others = []
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support", CB_PRIO=4):
+        for number in ("79160000001", "79160000002", "79160000003"):
+            others.append(sip.dial(sandbox, number))
+            await ami.until_event("QueueCallerJoin", CallerIDNum=number)
+    back = {"CB_PRIO": 4, "CB_POSITION": 2}
+    async with first(sandbox, CB_FIRST_RING=2, back=back), Mobile(sandbox, manner):
+        caller = sip.dial(sandbox, *ANNA)
+        event = await ami.until_event("QueueCallerJoin", seconds, CallerIDNum=ANNA[0])
+        told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
+    assert event["Position"] == "2"
+    assert (told["Where"], told["Status"]) == ("mobile", status)
+    for each in (caller, *others):
+        await each.drop()
+
+
+async def test_cordboard_dead_meanwhile_back_in_the_queue_by_priority_alone(
+    ami: Heard, sandbox: Status
+) -> None:
+    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support"):
+        other = sip.dial(sandbox, "79160000001")
+        await ami.until_event("QueueCallerJoin")
+    async with first(sandbox, CB_PRIO=10), Mobile(sandbox, Manner("busy", ring=1)):
+        caller = sip.dial(sandbox, *ANNA)
+        told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
+        event = await ami.until_event("QueueCallerJoin", 3, CallerIDNum=ANNA[0])
+    assert event["Position"] == "1"
+    assert float(event["Timestamp"]) - float(told["Timestamp"]) < 1.0
+    for each in (caller, other):
+        await each.drop()
+
+
+async def test_cordboard_hangs_meanwhile_back_in_the_queue_when_the_lease_ends(
+    ami: Heard, sandbox: Status
+) -> None:
+    async def hang_at_the_second_question(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        asked.append(1)
+        await (stub.silence if len(asked) > 1 else told)(reader, writer)
+
+    asked: list[int] = []
+    told = stub.route(CB_ACTION="queue", CB_QUEUE="support-ru", CB_FIRST_MOBILE=MOBILE, CB_PRIO=7)
+    phones = Phones(sandbox, [PhoneSpec("1001", (Manner("no-answer"),))])
+    mobile = Mobile(sandbox, Manner("busy", ring=0.2))
+    async with stub.agi(sandbox, hang_at_the_second_question), mobile, phones:
+        event, took = await joined(ami, sandbox, 9)
+    assert event["Queue"] == "support-ru"
+    assert 4.5 < took < 6.5
+
+
+@pytest.mark.parametrize("number", ["no digits", "${SHELL(id)}", "&&", "1"])
+async def test_manager_without_a_number_queue(ami: Heard, sandbox: Status, number: str) -> None:
+    async with first(sandbox, number):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support"
+
+
+async def test_only_members_with_the_penalties_of_the_rule_are_rung(
+    ami: Heard, sandbox: Status
+) -> None:
+    phones = [
+        PhoneSpec("1001", (Manner(ring=0.2),)),
+        PhoneSpec("1004", (Manner(ring=0.2, talk=1),)),
+    ]
+    async with (
+        routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru", CB_MIN_PENALTY=1),
+        Phones(sandbox, phones),
+    ):
+        await sip.call(sandbox, *ANNA)
+    assert {event["Interface"] for event in ami.events("AgentCalled")} == {"PJSIP/1004"}
+
+
+# ---- waited long enough --------------------------------------------------------------------
+
+
+def overflowing(sandbox: Status, then: str, **more: object) -> AbstractAsyncContextManager[None]:
+    return routed(sandbox, CB_ACTION="queue", CB_QUEUE="support", CB_WAIT=1, CB_THEN=then, **more)
+
+
+async def test_overflow_to_another_queue(ami: Heard, sandbox: Status) -> None:
+    phones = Phones(sandbox, [PhoneSpec("1005", (Manner(ring=0.2, talk=0.5),))])
+    async with (
+        routed(
+            sandbox,
+            CB_ACTION="queue",
+            CB_QUEUE="support-ru",
+            CB_WAIT=1,
+            CB_THEN="queue:support-en",
+            CB_MIN_PENALTY=5,
+        ),
+        phones,
+        Phones(sandbox, [PhoneSpec("1001", (Manner("no-answer"),))]),
+    ):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert [e["Queue"] for e in ami.events("QueueCallerJoin")] == ["support-ru", "support-en"]
+    told = [(e["UserEvent"], e["Status"]) for e in ami.events("UserEvent")]
+    assert told == [("CordboardQueue", "TIMEOUT"), ("CordboardOverflow", "queue")]
+
+
+async def test_overflow_to_a_number_outside(ami: Heard, sandbox: Status) -> None:
+    async with (
+        overflowing(sandbox, f"number:{MOBILE}"),
+        Mobile(sandbox, Manner(ring=0.2, talk=0.5)),
+    ):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    called = await ami.until_event("DialBegin")
+    assert called["DestChannel"].startswith("PJSIP/trunk-")
+
+
+async def test_overflow_to_a_number_that_is_busy_back_in_the_queue(
+    ami: Heard, sandbox: Status
+) -> None:
+    async with overflowing(sandbox, f"number:{MOBILE}"), Mobile(sandbox, Manner("busy", ring=0.2)):
+        caller = sip.dial(sandbox, *ANNA)
+        told = await ami.until_event("UserEvent", UserEvent="CordboardNumber")
+        while len(ami.events("QueueCallerJoin")) < 2:
+            await asyncio.sleep(0.05)
+        await caller.drop()
+    assert told["Status"] == "BUSY"
+
+
+async def test_overflow_to_a_message(ami: Heard, sandbox: Status) -> None:
+    async with overflowing(sandbox, "message:vm-goodbye"):
+        result = await sip.call(sandbox, *ANNA)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+
+
+@pytest.mark.parametrize("then", ["dance:now", "queue", ":", "${SHELL(id)}", "h"])
+async def test_overflow_that_makes_no_sense_ends_with_a_word_or_in_a_queue(
+    ami: Heard, sandbox: Status, then: str
+) -> None:
+    async with overflowing(sandbox, then):
+        caller = sip.dial(sandbox, *ANNA)
+        told = await ami.until_event("UserEvent", UserEvent="CordboardOverflow")
+        await asyncio.sleep(0.5)
+        alive = bool(ami.events("Hangup"))
+        await caller.drop()
+    assert not alive, told
+
+
+# ---- outside, voicemail, scripts -------------------------------------------------------------
+
+
+async def test_number_outside_takes_the_call(ami: Heard, sandbox: Status) -> None:
+    async with (
+        routed(sandbox, CB_ACTION="number", CB_TO=MOBILE, CB_QUEUE="support"),
+        Mobile(sandbox, Manner(ring=0.2, talk=0.5)),
+    ):
         result = await sip.call(sandbox, *ANNA)
     assert (result.outcome, result.hung_up) == ("completed", "them")
     assert not ami.events("QueueCallerJoin")
 
 
 @pytest.mark.parametrize(
-    ("manner", "seconds"),
+    ("number", "status"),
     [
-        (Manner("busy", ring=0.2), 3),
-        (Manner("reject", ring=0.2), 3),
-        (Manner(ring=0.2), 16),  # voicemail: answers, presses nothing
-        (Manner(ring=0.2, digits="2"), 16),
-        pytest.param(Manner("no-answer"), 30, marks=pytest.mark.faults),
+        (MOBILE, "BUSY"),
+        ("", "INVALID"),
+        ("12", "INVALID"),
+        ("+7903&PJSIP/1001", "INVALID"),
+        ("7903+1112233", "INVALID"),
+        ("1234567890123456", "INVALID"),
+        ("${SHELL(id)}", "INVALID"),
     ],
-    ids=["busy", "reject", "voicemail", "wrong digit", "no answer"],
 )
-async def test_manager_does_not_take_the_call_back_to_the_head_of_the_queue(
-    ami: Heard, sandbox: Status, manner: Manner, seconds: float
+async def test_number_that_does_not_take_the_call_queue(
+    ami: Heard, sandbox: Status, number: str, status: str
 ) -> None:
-    async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support"):
-        first = sip.dial(sandbox, "79160000001")
-        await ami.until_event("QueueCallerJoin")
-    async with managed(sandbox), Mobile(sandbox, manner):
-        second = sip.dial(sandbox, *ANNA)
-        event = await ami.until_event("QueueCallerJoin", seconds, CallerIDNum=ANNA[0])
-    assert event["Position"] == "1"
-    await ami.until_event("UserEvent", UserEvent="CordboardManager")
-    await second.drop()
-    await first.drop()
-
-
-@pytest.mark.parametrize("number", ["", "no digits", "${SHELL(id)}"])
-async def test_manager_without_a_number_queue(ami: Heard, sandbox: Status, number: str) -> None:
-    async with managed(sandbox, number):
+    async with (
+        routed(sandbox, CB_ACTION="number", CB_TO=number, CB_QUEUE="support"),
+        Mobile(sandbox, Manner("busy", ring=0.2)),
+    ):
         event, _ = await joined(ami, sandbox, 3)
     assert event["Queue"] == "support"
+    assert (await ami.until_event("UserEvent", UserEvent="CordboardNumber"))["Status"] == status
+
+
+async def test_voicemail_is_left(pbx: SandboxPbx, ami: Heard, sandbox: Status) -> None:
+    inbox = pbx.directory / "spool/voicemail/default/support/INBOX"
+    before = len(list(inbox.glob("*.wav")))
+    async with routed(sandbox, CB_ACTION="voicemail", CB_TO="support"):
+        result = await sip.call(sandbox, *ANNA, stay=14, audio=True)
+    assert result.outcome == "completed"
+    for _ in range(50):
+        if len(list(inbox.glob("*.wav"))) > before:
+            break
+        await asyncio.sleep(0.1)
+    assert len(list(inbox.glob("*.wav"))) == before + 1
+    assert not ami.events("QueueCallerJoin", "UserEvent")
+
+
+@pytest.mark.parametrize("box", ["no-such", "", "${SHELL(id)}"])
+async def test_mailbox_that_is_not_there_queue(ami: Heard, sandbox: Status, box: str) -> None:
+    async with routed(sandbox, CB_ACTION="voicemail", CB_TO=box, CB_QUEUE="support"):
+        event, _ = await joined(ami, sandbox, 8)
+    assert event["Queue"] == "support"
+    assert (await ami.until_event("UserEvent"))["Status"] == "FAILED"
+
+
+async def test_without_the_voicemail_module_queue(
+    pbx: SandboxPbx, ami: Heard, sandbox: Status
+) -> None:
+    pbx.cli("module unload app_voicemail.so")
+    try:
+        async with routed(sandbox, CB_ACTION="voicemail", CB_TO="support", CB_QUEUE="support"):
+            event, _ = await joined(ami, sandbox, 8)
+    finally:
+        pbx.cli("module load app_voicemail.so")
+    assert event["Queue"] == "support"
+    assert (await ami.until_event("UserEvent"))["Status"] == "NOAPP"
+
+
+async def test_script_asks_and_the_route_is_asked_for_again(ami: Heard, sandbox: Status) -> None:
+    heard: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = await stub.environment(reader)
+        heard.append(told.get("agi_arg_5", ""))
+        chosen = {"CB_ACTION": "queue", "CB_QUEUE": "support-en"} if heard[-1] else menu
+        await stub.set_variables(reader, writer, {**chosen, "CB_DONE": 1})
+
+    menu = {"CB_ACTION": "script", "CB_TO": "sample-menu", "CB_QUEUE": "support", "CB_PRIO": 9}
+    phones = Phones(sandbox, [PhoneSpec("1005", (Manner(ring=0.2, talk=0.5),))])
+    async with stub.agi(sandbox, answer), phones:
+        result = await sip.call(sandbox, *ANNA, digits="2", digits_after=1)
+    assert (result.outcome, result.hung_up) == ("completed", "them")
+    assert heard == ["", "choice=2"]
+    assert (await ami.until_event("QueueCallerJoin"))["Queue"] == "support-en"
+
+
+@pytest.mark.parametrize("script", ["no-such", "", "${SHELL(id)}"])
+async def test_script_that_is_not_there_queue(ami: Heard, sandbox: Status, script: str) -> None:
+    async with (
+        routed(sandbox, CB_ACTION="script", CB_TO=script, CB_QUEUE="support-en"),
+        Phones(sandbox, [PhoneSpec("1005", (Manner("no-answer"),))]),
+    ):
+        event, _ = await joined(ami, sandbox, 3)
+    assert event["Queue"] == "support-en"
+    assert (await ami.until_event("UserEvent"))["Status"] == "MISSING"
 
 
 # ---- message, phones ------------------------------------------------------------------------
 
 
 async def test_message_is_played_and_the_call_ended(ami: Heard, sandbox: Status) -> None:
-    async with routed(sandbox, CB_ACTION="message", CB_MESSAGE="vm-goodbye"):
+    async with routed(sandbox, CB_ACTION="message", CB_TO="vm-goodbye"):
         result = await sip.call(sandbox, *ANNA)
     assert (result.outcome, result.hung_up) == ("completed", "them")
     assert not ami.events("QueueCallerJoin")
@@ -267,9 +538,7 @@ async def test_message_is_played_and_the_call_ended(ami: Heard, sandbox: Status)
 async def test_prompts_in_each_language(pbx: SandboxPbx, sandbox: Status, language: str) -> None:
     log = pbx.directory / "log/messages"
     before = log.read_text()
-    script = stub.die_after(
-        CB_LANG=language, CB_ACTION="message", CB_MESSAGE="vm-goodbye", CB_DONE=1
-    )
+    script = stub.die_after(CB_LANG=language, CB_ACTION="message", CB_TO="vm-goodbye", CB_DONE=1)
     async with stub.agi(sandbox, script):
         await sip.call(sandbox, *ANNA)
     assert "does not exist" not in log.read_text()[len(before) :]
@@ -325,7 +594,7 @@ async def test_caller_sent_to_a_phone_that_does_not_take_him_is_back_in_his_queu
 async def test_caller_hangs_up_while_the_manager_is_called(
     pbx: SandboxPbx, ami: Heard, sandbox: Status
 ) -> None:
-    async with managed(sandbox), Mobile(sandbox, Manner("no-answer")):
+    async with first(sandbox), Mobile(sandbox, Manner("no-answer")):
         caller = sip.dial(sandbox, *ANNA, stay=1)
         await ami.until_event("DialState", DialStatus="RINGING")
         assert (await caller.result).hung_up == "us"

@@ -137,6 +137,10 @@ async def test_each_action_reaches_as_far_as_its_row_says(
     body: dict[str, Any] = {"action": action, "reason": "почему"}
     if action == "call":
         body["args"] = {"number": "+79031112233"}
+    if action == "pause":
+        body["args"] = {"pause": "lunch"}
+    if action == "seen":
+        body["args"] = {"id": say.call_id(5)}
     status, answer, _ = await desk.ask("POST", path, name, json=body)
     if own or PERMITTED[kind, action][USERS[name]] == "any":  # type: ignore[index]
         assert status == 202

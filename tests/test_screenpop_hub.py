@@ -34,6 +34,7 @@ async def test_the_first_message_is_a_snapshot_and_the_next_ones_are_numbered(de
             "role": "operator",
             "phone": None,
             "language": None,
+            "queues": [],
         }
         assert [link["state"] for link in snapshot["pbx"]] == ["up"]
         desk.hub.publish(say.pop(1, "anna", 1), born=desk.clock())

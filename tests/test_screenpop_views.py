@@ -52,7 +52,11 @@ messages: st.SearchStrategy[Message] = st.one_of(
     ),
     st.builds(say.pbx, st.sampled_from(["up", "down", "connecting"])),
     st.builds(say.alarm, st.sampled_from(["spooling", "disk-full"]), numbers),
+    st.builds(say.missed, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
+    st.builds(say.missed_end, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
     st.builds(say.alarm_end, st.sampled_from(["spooling", "disk-full"])),
+    st.builds(say.notice, names, st.sampled_from(["pause", "logout"])),
+    st.builds(say.notice_end, names),
     st.builds(lambda: {"type": "result", "id": "x", "ok": True, "error": None}),
 )
 
@@ -70,6 +74,8 @@ class Client:
                 ("calls", "id"),
                 ("pops", "id"),
                 ("alarms", "kind"),
+                ("notices", "operator"),
+                ("missed", "id"),
             )
         }
         self.waiting: dict[str, list[Any]] = {}
@@ -95,6 +101,14 @@ class Client:
                 self.lists["pbx"][message["pbx"]["name"]] = message["pbx"]
             case "alarm":
                 self.lists["alarms"][message["alarm"]["kind"]] = message["alarm"]
+            case "notice":
+                self.lists["notices"][message["notice"]["operator"]] = message["notice"]
+            case "notice-end":
+                self.lists["notices"].pop(message["operator"], None)
+            case "missed":
+                self.lists["missed"][message["missed"]["id"]] = message["missed"]
+            case "missed-end":
+                self.lists["missed"].pop(message["id"], None)
             case "alarm-end":
                 self.lists["alarms"].pop(message["kind"], None)
 

@@ -36,6 +36,7 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    StateRecord,
     WrapUp,
     link_id,
 )
@@ -47,6 +48,7 @@ from cordboard.crm_core.tables import (
     callback,
     customer,
     interaction,
+    operator_state,
     policy,
     queue_entry,
 )
@@ -77,6 +79,7 @@ Row = (
     | PolicyRecord
     | Interaction
     | AuditRecord
+    | StateRecord
     | CallbackRecord
 )
 """The records that are rows of a table as they are."""
@@ -86,6 +89,7 @@ _TABLES: dict[type[Row], Table] = {
     EntryRecord: queue_entry,
     Interaction: interaction,
     FactRecord: call_fact,
+    StateRecord: operator_state,
     AuditRecord: audit,
     CallbackRecord: callback,
     PolicyRecord: policy,
@@ -98,6 +102,7 @@ _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
 _CALLBACK = select(*(callback.c[name] for name in _NAMES[CallbackRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
+_STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
 
 class RecordsError(PeerError):
@@ -306,6 +311,19 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(call_fact.c.id))
         return records(FactRecord, rows)
 
+    async def open_states(self) -> list[StateRecord]:
+        """The states of operators that had not ended when they were last heard of."""
+        chosen = _STATE.where(operator_state.c.until.is_(None))
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
+    async def states(self, since: float, until: float) -> list[StateRecord]:
+        """The states in which operators were between these moments, in order."""
+        over = operator_state.c.until.is_(None) | (operator_state.c.until > since)
+        chosen = _STATE.where(operator_state.c.since < until, over)
+        rows = await self._database.rows(chosen.order_by(operator_state.c.since))
+        return records(StateRecord, rows)
+
     async def entries_since(
         self, since: float, until: float | None = None, *, pbx: str | None = None
     ) -> list[EntryRecord]:
@@ -328,6 +346,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (Interaction, ("id",)),
     (Interaction, ("call_id", "operator")),
     (FactRecord, ("digest",)),
+    (StateRecord, ("id",)),
     (AuditRecord, ("id",)),
     (CallbackRecord, ("id",)),
     (PolicyRecord, ("fingerprint",)),
@@ -368,7 +387,7 @@ def _wrap_up(connection: Connection, written: WrapUp) -> None:
 
 
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
-    """`group` with each call, entry and interaction but once, as it would be after all of it: a
+    """`group` with each call, entry and state but once, as it would be after all of it: a
     call is told again and again in the second in which it comes in."""
     rows: dict[str, Record] = {}
     others: list[Record] = []  # facts; and interactions, of which the last is not all: see `_build`
@@ -378,7 +397,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord | CallbackRecord):
+        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord):
             rows[record.id] = record
         else:
             others.append(record)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cordboard.events import derived_id
+from cordboard.events import QueueName, derived_id
 
 CustomerKind = Literal["person", "organisation"]
 Attribute = str | int | float | bool
@@ -122,7 +122,7 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class User:
     """Someone who logs in. `phone` is the queue member interface that rings on this person's desk,
-    such as PJSIP/1001; `mobile` is E.164."""
+    such as PJSIP/1001, None for one who chooses a phone when work begins; `mobile` is E.164."""
 
     id: str
     name: str
@@ -132,6 +132,8 @@ class User:
     mobile: str | None
     language: str | None
     active: bool
+    queues: tuple[tuple[QueueName, int], ...] = ()
+    """The queues that this person serves once logged in, and the penalty in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,24 @@ class PolicyRecord:
     fingerprint: str
     since: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """One stretch of an operator's work in one state, `until` None while it lasts; what reports
+    judge the day by. `due` is when a pause should have ended, or the wrap-up was to end. `pbx`,
+    its `boot` and `phone` tell where the operator sat, empty for one who was not logged in."""
+
+    id: str
+    operator: str
+    state: str
+    reason: str | None
+    since: float
+    until: float | None
+    due: float | None
+    pbx: str
+    boot: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,5 +299,6 @@ Record = (
     | Interaction
     | WrapUp
     | AuditRecord
+    | StateRecord
     | CallbackRecord
 )

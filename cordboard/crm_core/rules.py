@@ -36,6 +36,8 @@ PASSWORD_AT_MOST = 128
 _PAINT = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _ATTRIBUTE = re.compile(r"\w[\w.-]{0,63}")
 _USER_NAME = re.compile(r"[\w.-]{1,64}")
+_QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,79}", re.ASCII)
+PENALTY_AT_MOST = 1000
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9]*/[\w.@/-]{1,100}", re.ASCII)
 
 Fault = tuple[str, str]
@@ -179,6 +181,7 @@ def user_faults(
     mobile: str | None,
     language: str | None,
     languages: Sequence[str],
+    queues: Sequence[tuple[str, int]] = (),
 ) -> list[Fault]:
     """`phone` is a queue member interface such as PJSIP/1001; `mobile` must be E.164 already,
     or the empty string where it could not be read."""
@@ -193,6 +196,13 @@ def user_faults(
         faults.append(("mobile", "is not a telephone number"))
     if language is not None and language not in languages:
         faults.append(("language", f"must be {_one_of(languages)}"))
+    for queue, penalty in queues:
+        if not _QUEUE.fullmatch(queue):
+            faults.append(("queues", f"{queue!r} is no queue's name"))
+        if not 0 <= penalty <= PENALTY_AT_MOST:
+            faults.append(("queues", f"{queue}: the penalty must be 0 to {PENALTY_AT_MOST}"))
+    if len({queue for queue, _ in queues}) < len(queues):
+        faults.append(("queues", "the same queue is named twice"))
     return faults
 
 

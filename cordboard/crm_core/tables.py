@@ -95,6 +95,8 @@ app_user = Table(
     Column("mobile", String(16)),
     Column("language", String(16)),
     Column("active", Boolean(), nullable=False),
+    # As JSON, [["support-ru", 1]]: read and written whole, with the user.
+    Column("queues", Text(), nullable=False, server_default="[]"),
 )
 Index(  # a ringing phone must lead to one operator
     "uq_app_user_phone_active",
@@ -246,6 +248,27 @@ Index(
     postgresql_where=text("ended_at IS NULL"),
 )
 
+operator_state = Table(
+    "operator_state",
+    metadata,
+    _id(primary_key=True),
+    Column("operator", Words(), nullable=False),
+    Column("state", Words(), nullable=False),
+    Column("reason", Words()),
+    Column("since", Double(), nullable=False, index=True),
+    _time("until", nullable=True),
+    _time("due", nullable=True),
+    Column("pbx", Words(), nullable=False),
+    Column("boot", Words(), nullable=False),
+    Column("phone", Words(), nullable=False),
+    Index(None, "operator", "since"),
+)
+Index(
+    "ix_operator_state_open",
+    operator_state.c.operator,
+    sqlite_where=text("until IS NULL"),
+    postgresql_where=text("until IS NULL"),
+)
 audit = Table(
     "audit",
     metadata,

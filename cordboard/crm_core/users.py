@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -31,6 +32,7 @@ from cordboard.crm_core.rules import (
 )
 from cordboard.crm_core.tables import api_token, app_user, session
 from cordboard.errors import PeerError
+from cordboard.events import QueueName
 
 PASSWORD_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """OWASP's least for Argon2id. More would be spent from the cores that route callers."""
@@ -50,8 +52,9 @@ _USER_COLUMNS = (
     app_user.c.mobile,
     app_user.c.language,
     app_user.c.active,
+    app_user.c.queues,
 )
-_CHANGEABLE = frozenset({"display_name", "role", "phone", "mobile", "language", "active"})
+_CHANGEABLE = frozenset({"display_name", "role", "phone", "mobile", "language", "active", "queues"})
 
 
 class Users:
@@ -83,11 +86,13 @@ class Users:
         phone: str | None = None,
         mobile: str | None = None,
         language: str | None = None,
+        queues: Sequence[tuple[str, int]] = (),
     ) -> User:
         """`phone` is a queue member's interface (PJSIP/1001), `mobile` is read as telephone
-        numbers are. Raises `FieldsError`, also where the name or the phone is taken."""
+        numbers are, `queues` are pairs of name and penalty. Raises `FieldsError`, also where the
+        name or the phone is taken."""
         key, e164 = user_key(name), self._mobile(mobile)
-        faults = user_faults(key, role, phone, e164, language, self._rules.languages)
+        faults = user_faults(key, role, phone, e164, language, self._rules.languages, queues)
         faults += password_faults(password)
         if faults:
             raise FieldsError(faults)
@@ -101,6 +106,7 @@ class Users:
             "mobile": e164,
             "language": language,
             "active": True,
+            "queues": json.dumps(list(queues)),
         }
         await self._write_user(insert(app_user).values(row))
         added = await self.user(key)
@@ -108,8 +114,9 @@ class Users:
         return added
 
     async def update_user(self, name: str, changes: Mapping[str, Any]) -> User | None:
-        """`changes` may hold display_name, role, phone, mobile, language and active. A new role
-        or none at all ends the user's sessions. None for an unknown name. Raises `FieldsError`."""
+        """`changes` may hold display_name, role, phone, mobile, language, active and queues. A
+        new role or none at all ends the user's sessions. None for an unknown name. Raises
+        `FieldsError`."""
         known = await self.user(name)
         if known is None:
             return None
@@ -121,9 +128,13 @@ class Users:
             values["mobile"] = self._mobile(values["mobile"])
         role, phone = values.get("role", known.role), values.get("phone", known.phone)
         mobile, language = values.get("mobile"), values.get("language")
-        faults = user_faults(known.name, role, phone, mobile, language, self._rules.languages)
+        queues = values.get("queues", known.queues)
+        languages = self._rules.languages
+        faults = user_faults(known.name, role, phone, mobile, language, languages, queues)
         if faults:
             raise FieldsError(faults)
+        if "queues" in values:
+            values["queues"] = json.dumps(list(queues))
         if values:
             await self._write_user(update(app_user).where(app_user.c.id == known.id).values(values))
         if role != known.role or not values.get("active", True):
@@ -308,4 +319,5 @@ def _user(row: Row[Any]) -> User:
         mobile=row.mobile,
         language=row.language,
         active=row.active,
+        queues=tuple((QueueName(queue), penalty) for queue, penalty in json.loads(row.queues)),
     )

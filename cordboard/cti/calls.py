@@ -52,6 +52,10 @@ DETOURS: dict[str, Detour] = {
     "CordboardFallback": "fallback",
     "CordboardManager": "manager",
     "CordboardTransfer": "transfer",
+    "CordboardNumber": "number",
+    "CordboardVoicemail": "voicemail",
+    "CordboardScript": "script",
+    "CordboardOverflow": "overflow",
     "CordboardCallback": "callback",
 }
 """The shipped dialplan's user events."""
@@ -429,7 +433,8 @@ class CallModel:
             self._people.stays.explain(leg, status)
         else:
             self._people.announce(leg.call)
-            self._people.tell(Detoured(*self._people.about(leg.call), DETOURS[name], status))
+            about, where = self._people.about(leg.call), message["Where"]
+            self._people.tell(Detoured(*about, DETOURS[name], status, where))
 
     def _member(self, message: Message) -> None:
         if message["Event"] in ("QueueParams", "QueueMember"):

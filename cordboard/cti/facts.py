@@ -78,19 +78,26 @@ class QueueLeft(CallFact):
     """He pressed a key to ask for something, and may come back to his place."""
 
 
-Detour = Literal["fallback", "manager", "transfer", "callback"]
-"""Why the dialplan sent a call another way than it was meant to go: cordboard gave no route; the
-manager did not take it; the phone to which an operator sent it did not take it; the customer who
-was to be called back did not."""
+Detour = Literal[
+    "fallback", "manager", "transfer", "number", "voicemail", "script", "overflow", "callback"
+]
+"""Why the dialplan sent a call another way than it was meant to go: cordboard gave no route;
+whoever it went to in person did not take it; the phone to which an operator sent it did not take
+it; nobody took it at a number outside; no message could be left; there is no such script, or no
+end of scripts; the caller has waited as long as he should; the customer who was to be called back
+did not take it."""
+Where = Literal["desk", "mobile"]
 
 
 @dataclass(frozen=True, slots=True)
 class Detoured(CallFact):
     """The dialplan's word on what befell this call. `status` is Asterisk's: of AGI() for a
-    fallback, of Dial() else."""
+    fallback, of Dial() for a phone; for an overflow it is where to. `where` (`Where`) is the phone
+    that the manager did not take."""
 
     kind: Detour
     status: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +285,9 @@ class MemberSeen:
     paused: bool
     reason: str
     in_call: bool
+    dynamic: bool = False
+    """Added while the PBX ran; one of queues.conf cannot be taken out."""
+    penalty: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Members:
                 paused=message["Paused"] == "1",
                 reason=message["PausedReason"],
                 in_call=message["InCall"] == "1",
+                dynamic=message["Membership"] == "dynamic",
+                penalty=number(message["Penalty"], 0),
             )
         ]
 

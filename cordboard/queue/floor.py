@@ -11,16 +11,18 @@ from dataclasses import replace
 
 from cordboard.crm_core.model import EntryRecord, User
 from cordboard.cti.facts import MemberGone, MemberSeen, PhoneSeen
-from cordboard.events import CallId, OperatorName, QueueName, Uniqueid
+from cordboard.events import CallId, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Standing
 from cordboard.queue.forecast import Crew, Handled, Paces, waits
 from cordboard.queue.lines import Entry, Line, Outcome, ServiceLevel
 from cordboard.queue.operators import (
+    Duty,
     Membership,
     Operator,
     WorkEvent,
     advance,
     with_membership,
+    with_pause,
     with_phone,
     without_membership,
 )
@@ -57,6 +59,16 @@ class Floor:
 
     # Operators
 
+    @property
+    def operators(self) -> list[Operator]:
+        """All of them."""
+        return list(self._operators.values())
+
+    @property
+    def touched(self) -> list[Operator]:
+        """Those who will be among `changed_operators` when it is asked."""
+        return [self._operators[n] for n in self._changed_operators if n in self._operators]
+
     def operator(self, name: OperatorName) -> Operator | None:
         return self._operators.get(name)
 
@@ -65,6 +77,10 @@ class Floor:
         operator = self._operators.get(name)
         busy = operator is not None and operator.work in ("talking", "on-hold")
         return operator.call if operator and busy else None
+
+    def sits_at(self, phone: str) -> OperatorName | None:
+        """Whose phone this is now."""
+        return self._phones.get(phone)
 
     def at_phone(self, channel: str) -> OperatorName | None:
         """Whose phone a channel is: its name is the phone's with a number of its own behind."""
@@ -98,27 +114,35 @@ class Floor:
             self._put(replace(operator, call=whole))
 
     def employ(self, users: Iterable[User], now: float) -> None:
-        """All who may log in, as they are now. An operator is who has a phone."""
+        """All who may log in, as they are now. An operator is who has a phone, or queues to serve
+        from whatever phone is free."""
         for user in users:
-            if user.phone is None or not user.active:
+            if (user.phone is None and not user.queues) or not user.active:
                 continue
             name = OperatorName(user.name)
             known = self._operators.get(name)
+            phone = user.phone
+            if phone is None and known is not None and not known.fixed:
+                phone = known.phone
             # The phone may have been seen in a queue before its owner was known.
-            stranger = self._operators.pop(self._phones.get(user.phone, name), None)
+            stranger = self._operators.pop(self._phones.get(phone or "", name), None)
             if stranger:
                 self._crew.drop(stranger.name)
             before = known or stranger
-            self._phones[user.phone] = name
+            if phone is not None:
+                self._phones[phone] = name
             self._put(
                 Operator(
                     name,
                     user.display_name,
-                    user.phone,
+                    phone,
                     memberships=before.memberships if before else (),
                     work=before.work if before else "idle",
                     call=before.call if before else None,
                     since=before.since if before else now,
+                    fixed=user.phone is not None,
+                    posts=user.queues,
+                    duty=before.duty if before else Duty(),
                 )
             )
 
@@ -127,9 +151,7 @@ class Floor:
         phone = fact.state_interface if fact.state_interface in self._phones else fact.interface
         name = self._phones.get(phone)
         if name is None:
-            # A member without a login still works here, under the name that the queue gives.
-            name = self._phones[phone] = OperatorName(phone)
-            self._operators[name] = Operator(name, fact.name or phone, phone, since=now)
+            name = self._phones[phone] = self._newcomer(fact, phone, now)
         seen = Membership(
             fact.pbx,
             fact.queue,
@@ -138,8 +160,27 @@ class Floor:
             fact.paused,
             fact.reason,
             fact.in_call,
+            fact.dynamic,
+            fact.penalty,
         )
-        self._put(with_membership(self._operators[name], seen, now))
+        operator = replace(self._operators[name], phone=phone)
+        self._put(with_membership(operator, seen, now))
+
+    def _newcomer(self, fact: MemberSeen, phone: str, now: float) -> OperatorName:
+        """Who sits at a phone of which nothing was known: whoever logged in at it, under whose
+        name the queue has it."""
+        name = OperatorName(fact.name)
+        operator = self._operators.get(name)
+        if fact.dynamic and operator is not None and not operator.fixed:
+            if operator.phone is not None:
+                del self._phones[operator.phone]
+            return name
+        # A member without a login still works here, under the name that the queue gives.
+        name = OperatorName(phone)
+        self._operators[name] = Operator(
+            name, fact.name or phone, phone, since=now, has_login=False
+        )
+        return name
 
     def phone_seen(self, fact: PhoneSeen, now: float) -> None:
         """What the device itself says, whichever queues its operator serves."""
@@ -153,7 +194,33 @@ class Floor:
             if any((m.pbx, m.queue, m.interface) == gone for m in operator.memberships):
                 self._put(without_membership(operator, fact.pbx, fact.queue, now))
 
+    def pause(
+        self, name: OperatorName, pbx: PbxName, interface: str, reason: str | None, now: float
+    ) -> None:
+        """The PBX says that it has paused this member, or unpaused where `reason` is None."""
+        operator = self._operators.get(name)
+        if operator is not None:
+            paused = reason is not None
+            self._put(with_pause(operator, pbx, interface, paused, reason or "", now))
+
+    def touch_operator(self, name: OperatorName) -> None:
+        """This operator is to be looked at and shown again."""
+        if name in self._operators:
+            self._changed_operators[name] = None
+
+    def instruct(self, name: OperatorName, duty: Duty) -> None:
+        """What the desk knows of this operator's state has changed."""
+        self._put(replace(self._operators[name], duty=duty))
+
+    def redate(self, name: OperatorName, since: float) -> None:
+        """The state of this operator has lasted since then."""
+        self._put(replace(self._operators[name], since=since))
+
     def _put(self, operator: Operator) -> None:
+        idle = operator.work == "idle" and not operator.memberships
+        if idle and not operator.fixed and operator.phone is not None:
+            del self._phones[operator.phone]  # whoever comes next may sit down there
+            operator = replace(operator, phone=None)
         if self._operators.get(operator.name) != operator:
             self._operators[operator.name] = operator
             self._changed_operators[operator.name] = None

@@ -15,7 +15,7 @@ class Entry:
     """One stay of one caller in one queue. `priority` is the one that Asterisk has now, of which
     more is nearer to the head; `joined` the one he came with. `entered` and `left` are on our
     clock. An entry that is `away` keeps the place of somebody whom Asterisk does not have in the
-    queue at the moment."""
+    queue at the moment. His place counts from `since` where he waited before this stay."""
 
     id: str
     call: CallId
@@ -27,6 +27,7 @@ class Entry:
     left: float | None = None
     joined: int = 0
     away: bool = False
+    since: float | None = None
 
 
 class Line:
@@ -51,11 +52,16 @@ class Line:
 
     @property
     def longest_since(self) -> float | None:
-        return min((entry.entered for entry in self._entries), default=None)
+        return min((each.entered for each in self._entries if not each.away), default=None)
 
     def join(self, entry: Entry, position: int) -> None:
         """Puts `entry` at `position`. A caller who stands here already is moved there: after a
-        snapshot the same caller is told of twice, and one who was away comes back."""
+        snapshot the same caller is told of twice, and one who was away comes back: to where he
+        stood among others who are away, if that is the position."""
+        known = self.find(entry.uniqueid)
+        if known is not None and self.place(entry.uniqueid) == position:
+            self._entries[self._entries.index(known)] = entry
+            return
         self._take(entry.uniqueid)
         self._entries.insert(self._index(entry, position), entry)
 
@@ -72,6 +78,15 @@ class Line:
                 return ahead + 1
             ahead += not entry.away
         return None
+
+    def rank(self, priority: int, since: float) -> int:
+        """The place of a caller with this priority who waits since then, and is not here: behind
+        all who are more important, and behind those of his own who came before him."""
+        return 1 + sum(
+            each.priority > priority or (each.priority == priority and _since(each) <= since)
+            for each in self._entries
+            if not each.away
+        )
 
     def move(self, uniqueid: Uniqueid, priority: int) -> Entry | None:
         """A caller has another priority: behind all who have as much, as Asterisk does it with
@@ -117,6 +132,10 @@ class Line:
         ):
             index += 1
         return index
+
+
+def _since(entry: Entry) -> float:
+    return entry.entered if entry.since is None else entry.since
 
 
 @dataclass(frozen=True, slots=True)

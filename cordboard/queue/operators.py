@@ -13,6 +13,8 @@ from typing import Literal
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 
 Work = Literal["idle", "offered", "talking", "on-hold", "wrap-up"]
+OwnPause = Literal["wrap-up", "missed", "declined", "phone-lost", "forced"]
+"""Reasons for a pause that are the desk's own; all others come from the configured list."""
 WorkEvent = Literal["offer", "release", "answer", "hold", "retrieve", "hang-up", "done"]
 OperatorState = Literal["offline", "ready", "offered", "talking", "on-hold", "wrap-up", "paused"]
 
@@ -36,10 +38,18 @@ WORK: dict[tuple[Work, WorkEvent], Work] = {
     ("idle", "done"): "idle",
 }
 
+WRAP_UP: OwnPause = "wrap-up"
+MISSED: OwnPause = "missed"
+DECLINED: OwnPause = "declined"
+PHONE_LOST: OwnPause = "phone-lost"
+
 AVAILABLE = frozenset({1, 2, 3, 6, 7, 8})
 """The device states of a phone that is there: free, in use, busy, ringing, both, on hold."""
 
 TALKING = frozenset({2, 3, 7, 8})
+
+
+Post = tuple[QueueName, int]
 
 
 class Surprise(Exception):  # noqa: N818 - not an error of ours
@@ -57,11 +67,26 @@ class Membership:
     paused: bool
     reason: str
     in_call: bool
+    dynamic: bool = False
+    penalty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What the desk knows of an operator's state beside Asterisk. `due` is when a wrap-up ends or
+    the time for a pause is over, `at_most` until when a wrap-up may be extended. `misses` counts
+    the calls in a row that were let ring or declined."""
+
+    due: float | None = None
+    at_most: float | None = None
+    misses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`since` is when `state` became what it is, on our clock."""
+    """`since` is when `state` became what it is, on our clock. `phone` is where calls ring: a
+    `fixed` one, or the one chosen at the login, None before it. `posts` are the queues to serve and
+    the penalty in each."""
 
     name: OperatorName
     display_name: str
@@ -70,6 +95,11 @@ class Operator:
     call: CallId | None = None
     since: float = 0.0
     memberships: tuple[Membership, ...] = ()
+    fixed: bool = True
+    has_login: bool = True
+    """False for a member whom queues.conf names and no user's record."""
+    posts: tuple[Post, ...] = ()
+    duty: Duty = Duty()
 
     @property
     def state(self) -> OperatorState:
@@ -79,6 +109,8 @@ class Operator:
             return "offline"
         if any(m.status in TALKING for m in self.memberships):
             return "talking"  # with somebody whom no queue and no trunk brought
+        if self.reason == WRAP_UP:
+            return "wrap-up"  # until Asterisk has heard that it is over
         return "paused" if self.reason is not None else "ready"
 
     @property
@@ -125,6 +157,19 @@ def without_membership(operator: Operator, pbx: PbxName, queue: QueueName, now: 
     return _dated(operator, replace(operator, memberships=kept), now)
 
 
+def with_pause(
+    operator: Operator, pbx: PbxName, interface: str, paused: bool, reason: str, now: float
+) -> Operator:
+    """The operator after a PBX did as it was asked, in all queues of this member's."""
+    memberships = tuple(
+        replace(m, paused=paused, reason=reason) if (m.pbx, m.interface) == (pbx, interface) else m
+        for m in operator.memberships
+    )
+    return _dated(operator, replace(operator, memberships=memberships), now)
+
+
 def _dated(before: Operator, after: Operator, now: float) -> Operator:
     same = before.state == after.state and before.call == after.call
+    if after.state == "paused" and before.reason != after.reason:
+        same = False
     return after if same and before.since else replace(after, since=now)

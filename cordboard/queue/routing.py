@@ -43,8 +43,8 @@ class Approach:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """An operator's desk: its `phone` is an interface such as PJSIP/1001. `quiet` is who asked
-    not to be disturbed, also on the mobile."""
+    """An operator's desk: its `phone` is an interface such as PJSIP/1001. `quiet` is who
+    cannot be disturbed, also on the mobile."""
 
     phone: str | None
     ready: bool

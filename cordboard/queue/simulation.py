@@ -77,6 +77,8 @@ class Stay:
     left: float = math.inf
     estimated: float | None = None
     holdtime: float | None = None
+    promised: bool = False
+    """To be called back, so that there is nothing to give up."""
     was_away: bool = False
     """The wait was another than the one that was estimated: the caller was away, or elsewhere."""
     operator: Clerk | None = None
@@ -111,7 +113,7 @@ class Clerk:
 @dataclass(slots=True)
 class Run:
     """What became of all calls, in the order in which they came, and of the operators. `ended` is
-    when the last call was over."""
+    when the last caller had left and the last note was written."""
 
     stays: list[Stay] = field(default_factory=list)
     clerks: list[Clerk] = field(default_factory=list)
@@ -129,7 +131,7 @@ class Simulation:
         self._floor = Floor(service.threshold, service.short_abandon, handling)
         self._events: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
-        self._now = 0.0
+        self._now = self._last = 0.0
         self._stays: dict[Uniqueid, Stay] = {}
         self._clerks: dict[OperatorName, Clerk] = {}
         self._members: dict[QueueName, list[Clerk]] = {}
@@ -149,7 +151,11 @@ class Simulation:
         while self._events:
             self._now, _, step, args = heapq.heappop(self._events)
             step(*args)
-        self._run.ended = max((s.left for s in self._run.stays if s.left < math.inf), default=last)
+        lefts = [stay.left for stay in self._run.stays if stay.left < math.inf]
+        self._now = self._run.ended = max([last, self._last, *lefts])
+        for clerk in self._run.clerks:
+            if clerk.here:
+                self._leave_desk(clerk)
         return self._run
 
     def _at(self, when: float, step: Callable[..., None], *args: object) -> None:
@@ -173,7 +179,7 @@ class Simulation:
         edges = [begin, *(t for pause in sorted(group.pauses) for t in span(pause)), end]
         for day in days:
             for place, edge in enumerate(edges):
-                if not (edge == DAY and begin == 0 and day + 1 in days):
+                if not (edge == DAY and begin == 0):  # round the clock, also after the last call
                     self._at(day * DAY + edge, self._come if place % 2 == 0 else self._go, clerk)
 
     def _come(self, clerk: Clerk) -> None:
@@ -282,6 +288,7 @@ class Simulation:
         self._done(clerk)
 
     def _done(self, clerk: Clerk) -> None:
+        self._last = self._now
         clerk.busy += self._now - clerk.began
         clerk.idle_since = self._now
         self._free(clerk)
@@ -345,10 +352,12 @@ class Simulation:
                 self._at(self._now + personal.seconds * phones, self._back, stay)
             return
         self._stand(stay)
-        place = self._place(stay)
+        self._estimate(stay, self._place(stay))
+        self._serve(stay.queue)
+
+    def _estimate(self, stay: Stay, place: int) -> None:
         stay.estimated = self._floor.waits(stay.queue)[place]
         stay.holdtime = float(self._holdtimes.get(stay.queue, 0))
-        self._serve(stay.queue)
 
     def _stand(self, stay: Stay) -> None:
         """At the end of those who have as much priority, as Asterisk does it."""
@@ -394,7 +403,7 @@ class Simulation:
             self._at(self._now + soon, self._grow, stay)
 
     def _give_up(self, stay: Stay) -> None:
-        if stay.state in ("over", "callback") or stay.outcome is not None:
+        if stay.promised or stay.state == "over":
             return
         clerk = stay.operator
         ringing = stay.state == "ringing"
@@ -428,7 +437,7 @@ class Simulation:
         if stay.state == "waiting" and accepts and open_now:
             place = self._floor.line(stay.queue).place(stay.entry.uniqueid)
             self._floor.join(replace(stay.entry, away=True), place or 1)
-            stay.state, stay.was_away = "callback", True
+            stay.state, stay.promised, stay.was_away = "callback", True, True
 
     def _end(self, stay: Stay, outcome: Outcome) -> Entry | None:
         """The call leaves the line."""

@@ -38,17 +38,26 @@ MEMBERS = {
     "support-en": {"1004": 1, "1005": 0, "1006": 0},
     "collections": {"1003": 0, "1004": 1, "1006": 0},
 }
-_SHIPPED = ("extensions.conf", "manager.conf", "queues.conf", "features.conf", "pjsip.conf")
+MAILBOX = "support"  # in voicemail.conf, without a PIN: nothing here lets anybody listen to it
+_SHIPPED = (
+    "extensions.conf",
+    "manager.conf",
+    "queues.conf",
+    "features.conf",
+    "pjsip.conf",
+    "voicemail.conf",
+)
 _MODULES = """
     app_dial app_mixmonitor app_playback app_queue app_read app_stack app_userevent app_chanspy
-    app_exec app_verbose app_echo app_confbridge app_directed_pickup
+    app_exec app_verbose app_echo app_confbridge app_directed_pickup app_voicemail
     bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp
     bridge_simple bridge_softmix
     chan_pjsip chan_bridge_media
     codec_alaw codec_gsm codec_ulaw codec_a_mu codec_resample
     format_gsm format_pcm format_sln format_wav
-    func_callerid func_channel func_db func_devstate func_dialplan func_global func_hangupcause
-    func_logic func_rand func_strings func_timeout func_uri func_pjsip_contact func_pjsip_endpoint
+    func_callerid func_channel func_cut func_db func_devstate func_dialplan func_global
+    func_hangupcause func_logic func_rand func_strings func_timeout func_uri func_version
+    func_pjsip_contact func_pjsip_endpoint
     pbx_config
     res_agi res_clioriginate res_convert res_crypto res_curl func_curl res_http_media_cache
     res_manager_devicestate res_musiconhold res_parking res_pjproject res_pjsip res_pjsip_acl
@@ -134,6 +143,8 @@ def write(
         "extensions.conf": _extensions_conf(shipped["extensions.conf"], ports),
         "queues.conf": _queues_conf(shipped["queues.conf"]),
         "features.conf": f'#include "{shipped["features.conf"]}"\n',
+        "voicemail.conf": f'#include "{shipped["voicemail.conf"]}"\n\n'
+        f"[default](+)\n{MAILBOX} => ,Support\n",
         "pjsip.conf": _pjsip_conf(shipped["pjsip.conf"], ports, secrets),
         # Asterisk complains at each start about those it looks for and does not find.
         "acl.conf": "",

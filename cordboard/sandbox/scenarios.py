@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Answers = Literal["answer", "busy", "reject", "no-answer", "forward"]
-_REFUSALS = {"busy": "486 Busy Here", "reject": "603 Decline"}
+Answers = Literal["answer", "busy", "reject", "away", "no-answer", "forward"]
+_REFUSALS = {
+    "busy": "486 Busy Here",
+    "reject": "603 Decline",
+    "away": "480 Temporarily Unavailable",
+}
 _NEVER = 3600.0
 
 

@@ -15,9 +15,18 @@ from typing import Any
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def route(**variables: object) -> Script:
-    """Sets these channel variables and then CB_DONE, as cordboard does."""
-    return die_after(CB_LANG="ru", **variables, CB_DONE=1)
+def route(back: Mapping[str, object] | None = None, /, **variables: object) -> Script:
+    """Sets these channel variables and then CB_DONE, as cordboard does. `back` are those for a
+    caller who comes back from the manager; without them nobody answers that question."""
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = await environment(reader)
+        if told["agi_network_script"] != "back":
+            await set_variables(reader, writer, {"CB_LANG": "ru", **variables, "CB_DONE": 1})
+        elif back is not None:
+            await set_variables(reader, writer, {**back, "CB_DONE": 1})
+
+    return run
 
 
 def die_after(**variables: object) -> Script:
@@ -25,12 +34,18 @@ def die_after(**variables: object) -> Script:
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await environment(reader)
-        for name, value in variables.items():
-            writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())
-            await writer.drain()
-            await reader.readline()
+        await set_variables(reader, writer, variables)
 
     return run
+
+
+async def set_variables(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, variables: Mapping[str, object]
+) -> None:
+    for name, value in variables.items():
+        writer.write(f'SET VARIABLE {name} "{value}"\n'.encode())
+        await writer.drain()
+        await reader.readline()
 
 
 async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

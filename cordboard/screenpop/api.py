@@ -49,9 +49,14 @@ Reach = Literal["own", "any"]
 PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("call", "hangup"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("call", "wrapup"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "login"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "logout"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("operator", "extend"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "done"): {"operator": "own", "supervisor": "own", "admin": "own"},
     ("operator", "pause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "unpause"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "call"): {"operator": "own", "supervisor": "own", "admin": "own"},
+    ("operator", "seen"): {"operator": "own", "supervisor": "own", "admin": "own"},
 }
 """Who may do what: to their own calls and themselves, or to any."""
 
@@ -221,8 +226,13 @@ class Api:
         own = name == ask.login.user.name
         if ask.login.viewer.sees_all and name not in self._hub.picture.operators:
             raise _no("operator")
-        if ask.body.action == "call":
-            ask.body.args.number = self._dialled(ask.body.args.number)
+        match ask.body:
+            case schemas.Place(args=args):
+                args.number = self._dialled(args.number)
+            case schemas.Login(args=args):
+                self._check_phone(args.phone)
+            case schemas.Pause(args=args, reason=reason):
+                args.pause = self._pause(args.pause, reason, own)
         return self._act(ask, "operator", name, own)
 
     async def stream(self, ask: Ask) -> web.StreamResponse:
@@ -273,6 +283,24 @@ class Api:
         if e164 is None:
             raise invalid([("args.number", "is neither a telephone number nor an extension")])
         return e164
+
+    def _check_phone(self, phone: str | None) -> None:
+        pattern = self._settings.desk.phones
+        if phone is not None and not re.fullmatch(pattern, phone, re.ASCII):
+            raise invalid([("args.phone", "is no phone to log in at")])
+
+    def _pause(self, name: str | None, reason: str, own: bool) -> str:
+        """The reason that stands in Asterisk: one of the list, so that the day can be judged."""
+        known = [pause.name for pause in self._settings.pause]
+        if name is None and own:
+            name = reason or known[0]
+        elif name is None:
+            name = reason if reason in known else "forced"
+        if name != "forced" and name not in known:
+            raise invalid([("args.pause", f"must be one of {', '.join(known)}")])
+        if name == "forced" and own:
+            raise invalid([("args.pause", "is for others")])
+        return name
 
     def _check_wrapup(self, args: schemas.WrapupArgs) -> None:
         faults = []

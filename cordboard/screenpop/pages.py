@@ -155,6 +155,7 @@ class Pages:
                 statuses=crm.statuses,
                 languages=crm.languages,
                 currency=crm.currency,
+                pauses=[pause.model_dump() for pause in self._settings.pause],
                 **more,
             )
         )

@@ -12,13 +12,19 @@ from cordboard.desk import (
     Command,
     EndAlarm,
     EndCall,
+    EndMissed,
+    EndNotice,
     EndPop,
     Gap,
     Link,
+    Missed,
+    Notice,
     Pop,
     ShowAlarm,
     ShowCall,
     ShowLink,
+    ShowMissed,
+    ShowNotice,
     ShowOperator,
     ShowPop,
     ShowQueue,
@@ -37,8 +43,12 @@ Shown = (
     | ShowCall
     | EndCall
     | ShowOperator
+    | ShowNotice
+    | EndNotice
     | ShowQueue
     | ShowWaiting
+    | ShowMissed
+    | EndMissed
     | ShowLink
     | ShowAlarm
     | EndAlarm
@@ -63,12 +73,20 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "call-end", "id": identity}
         case ShowOperator(operator=shown):
             return {"type": "operators", "changed": [operator(shown)]}
+        case ShowNotice(notice=shown_notice):
+            return {"type": "notice", "notice": notice(shown_notice, names)}
+        case EndNotice(operator=name):
+            return {"type": "notice-end", "operator": name}
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
-            rows = enumerate(zip(waiting, estimates, strict=True), 1)
-            entries = [entry(e, c, place, wait, names) for place, ((e, c), wait) in rows]
+            rows = zip(_places(each for each, _ in waiting), waiting, estimates, strict=True)
+            entries = [entry(e, c, place, wait, names) for place, (e, c), wait in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
+        case ShowMissed(missed=shown_missed):
+            return {"type": "missed", "missed": missed(shown_missed, names)}
+        case EndMissed(id=identity, operator=name):
+            return {"type": "missed-end", "id": identity, "operator": name}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
         case ShowAlarm(alarm=shown_alarm):
@@ -205,6 +223,21 @@ def operator(shown: Operator) -> Message:
         "reason": shown.reason,
         "call": shown.call,
         "queues": list(shown.queues),
+        "phone": shown.phone,
+        "due": _moment(shown.duty.due),
+        "at_most": _moment(shown.duty.at_most),
+        "misses": shown.duty.misses,
+    }
+
+
+def notice(shown: Notice, names: Names) -> Message:
+    return {
+        "operator": shown.operator,
+        "action": shown.action,
+        "by": shown.by,
+        "by_name": names.get(shown.by, shown.by),
+        "why": shown.said,
+        "at": moment(shown.at),
     }
 
 
@@ -239,10 +272,46 @@ def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: N
         "status": call.card.customer.status if call.card else None,
         "priority": shown.priority,
         "since": moment(shown.entered),
+        "away": _away(call, names) if shown.away else None,
         "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names),
         "unseen": unseen(call.unseen),
         "callback": call.callback,
+    }
+
+
+def _places(entries: Iterable[Entry]) -> list[int]:
+    """Of each one; whoever is away has the place that is kept, and takes nobody's."""
+    places, here = [], 1
+    for each in entries:
+        places.append(here)
+        here += not each.away
+    return places
+
+
+def _away(call: Call, names: Names) -> Message:
+    """At whose phone the caller is, whose place is kept."""
+    first = call.decision.personal if call.decision else None
+    name = first.name if first else None
+    return {
+        "who": first.who if first else None,
+        "operator": name,
+        "operator_name": names.get(name or "", name),
+    }
+
+
+def missed(shown: Missed, names: Names) -> Message:
+    call = shown.call
+    return {
+        "id": shown.id,
+        "operator": shown.operator,
+        "operator_name": names.get(shown.operator, shown.operator),
+        "call": call.id,
+        "from": call.number,
+        "name": call.card.customer.name if call.card else call.name,
+        "customer": _brief(call.card),
+        "why": shown.why,
+        "at": moment(shown.at),
     }
 
 

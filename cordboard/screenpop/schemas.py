@@ -150,8 +150,54 @@ class Wrapup(Taken):
     reason: OneLine = ""
 
 
+class PauseArgs(Taken):
+    """`pause` is one of the configured reasons. It may be left out where `reason` is one or says
+    nothing (then it is the first), and where a supervisor does this to somebody else, whose pause
+    is then called `forced`."""
+
+    pause: Words | None = None
+
+
 class Pause(Taken):
     action: Literal["pause"]
+    args: PauseArgs = PauseArgs()
+    reason: OneLine = ""
+
+
+class LoginArgs(Taken):
+    """The phone to work at, such as PJSIP/1001; not for those who have one of their own."""
+
+    phone: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Login(Taken):
+    action: Literal["login"]
+    args: LoginArgs = LoginArgs()
+    reason: OneLine = ""
+
+
+class Logout(Taken):
+    action: Literal["logout"]
+    args: NoArgs = NoArgs()
+    reason: OneLine = ""
+
+
+class ExtendArgs(Taken):
+    """By how much the wrap-up is to last longer."""
+
+    seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+
+
+class Extend(Taken):
+    action: Literal["extend"]
+    args: ExtendArgs = ExtendArgs()
+    reason: OneLine = ""
+
+
+class Done(Taken):
+    """Ends the wrap-up without a note. A pause that was asked for meanwhile begins."""
+
+    action: Literal["done"]
     args: NoArgs = NoArgs()
     reason: OneLine = ""
 
@@ -176,8 +222,24 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class SeenArgs(Taken):
+    """The id of a missed call."""
+
+    id: Words
+
+
+class Seen(Taken):
+    """The operator knows of the call that he missed."""
+
+    action: Literal["seen"]
+    args: SeenArgs
+    reason: OneLine = ""
+
+
 CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
-OperatorAction = Annotated[Pause | Unpause | Place, Field(discriminator="action")]
+OperatorAction = Annotated[
+    Login | Logout | Pause | Unpause | Extend | Done | Place | Seen, Field(discriminator="action")
+]
 
 
 class ManagerGiven(Given):
@@ -346,6 +408,9 @@ class Queues(Given):
 
 
 class Operator(Given):
+    """`phone` is where calls ring, `due` when the pause or the wrap-up should be over, `at_most`
+    until when a wrap-up may be extended, `misses` how many calls in a row rang in vain."""
+
     name: str
     display_name: str
     state: str
@@ -353,6 +418,10 @@ class Operator(Given):
     reason: str | None
     call: str | None
     queues: list[str]
+    phone: str | None
+    due: str | None
+    at_most: str | None
+    misses: int
 
 
 class Operators(Given):
@@ -365,6 +434,7 @@ class Me(Given):
     role: Literal["operator", "supervisor", "admin"]
     phone: str | None
     language: str | None
+    queues: list[str]
 
 
 class Accepted(Given):

@@ -44,4 +44,5 @@ def user(shown: User) -> Message:
         "role": shown.role,
         "phone": shown.phone,
         "language": shown.language,
+        "queues": [queue for queue, _ in shown.queues],
     }

@@ -68,6 +68,8 @@ class Picture:
         self.calls: dict[str, Message] = {}
         self.pops: dict[str, Message] = {}
         self.alarms: dict[str, Message] = {}
+        self.notices: dict[str, Message] = {}
+        self.missed: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
 
     @classmethod
@@ -81,6 +83,8 @@ class Picture:
             picture.waiting.setdefault(entry["queue"], []).append(entry)
         picture.calls = {item["id"]: item for item in snapshot["calls"]}
         picture.alarms = {item["kind"]: item for item in snapshot["alarms"]}
+        picture.notices = {item["operator"]: item for item in snapshot["notices"]}
+        picture.missed = {item["id"]: item for item in snapshot["missed"]}
         for pop in snapshot["pops"]:
             picture._put_pop(pop)
         return picture
@@ -105,6 +109,13 @@ class Picture:
             case "operators":
                 self.operators.update((item["name"], item) for item in message["changed"])
                 return [(message, EVERYONE)]
+            case "notice":
+                about = message["notice"]["operator"]
+                self.notices[about] = message["notice"]
+                return [(message, owned([about]))]
+            case "notice-end":
+                about = message["operator"]
+                return [(message, owned([about]))] if self.notices.pop(about, None) else []
             case "queues":
                 self.queues.update((item["name"], item) for item in message["changed"])
                 return [(message, EVERYONE)]
@@ -120,6 +131,13 @@ class Picture:
             case "alarm-end":
                 known = self.alarms.pop(message["kind"], None)
                 return [(message, SUPERVISORS)] if known else []
+            case "missed":
+                missed = message["missed"]
+                self.missed[missed["id"]] = missed
+                return [(message, owned([missed["operator"]]))]
+            case "missed-end":
+                gone = self.missed.pop(message["id"], None)
+                return [(message, owned([message["operator"]]))] if gone else []
             case "result":
                 return [(message, Audience(user=to))]
             case unknown:
@@ -148,6 +166,13 @@ class Picture:
             "pops": sorted(
                 (pop for pop in self.pops.values() if viewer in owned([pop["operator"]])),
                 key=lambda pop: (pop["at"], pop["id"]),
+            ),
+            "notices": [
+                notice for about, notice in sorted(self.notices.items()) if viewer in owned([about])
+            ],
+            "missed": sorted(
+                (one for one in self.missed.values() if viewer in owned([one["operator"]])),
+                key=lambda one: (one["at"], one["id"]),
             ),
             "alarms": [alarm for _, alarm in sorted(self.alarms.items()) if viewer in SUPERVISORS],
         }

@@ -6,11 +6,11 @@ import { Bar, Colleagues } from "./floor.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
+import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
   Alarms,
   Icon,
-  PHONE_LOST,
   speaks,
   StaleBanner,
   startClock,
@@ -74,7 +74,7 @@ function Console() {
   return html`
     <${StaleBanner} stream=${stream} />
     <${Alarms} stream=${stream} />
-    <${PhoneLost} />
+    <${Banners} />
     ${card &&
     html`<div class="strip">
       <${Tabs} />
@@ -93,40 +93,6 @@ function Console() {
     </div>
     <${Offer} />
   `;
-}
-
-/** Why the operator is paused although they asked for nothing, and the way back. */
-function PhoneLost() {
-  const own = useOperator(me);
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState("");
-  const lost = own?.reason === PHONE_LOST;
-  useEffect(() => {
-    setAsked(false);
-    setError("");
-  }, [lost]);
-  if (!lost) return null;
-  const back = async () => {
-    setAsked(true);
-    setError("");
-    try {
-      const outcome = await stream.act(`/api/v1/operators/${encodeURIComponent(me)}/actions`, "unpause");
-      if (!outcome.ok) throw new Error(outcome.error ?? "");
-    } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
-      setAsked(false);
-    }
-  };
-  return html`<div class="phone-lost" role="alert" data-testid="phone-lost">
-    <${Icon} name="warning" />
-    <span
-      >${_("Your phone went away in the middle of a call. The caller is back at the head of the queue, and you are paused. Check the phone before you go on.")}
-      ${error && html`<b> ${error}</b>`}</span
-    >
-    <button type="button" class="primary" disabled=${asked} data-testid="phone-is-back" onClick=${back}>
-      ${_("My phone works again")}
-    </button>
-  </div>`;
 }
 
 const plainTitle = document.title;
@@ -417,10 +383,12 @@ function Idle() {
   const { state } = stream;
   let text = _("Connecting…");
   if (state) {
-    text = !state.user.phone
+    text = !state.user.phone && !state.user.queues?.length
       ? _("No phone belongs to your login, so no calls come here. An administrator can set one.")
       : own?.state === "paused"
         ? _("You are paused: calls pass you by.")
+        : own && !own.queues.length && state.user.queues?.length
+          ? _("You are not logged in to your queues: press F9.")
         : !own || own.state === "offline"
           ? _("Your phone is not logged in to a queue.")
           : _("The caller's card opens here when your phone rings.");
@@ -464,7 +432,7 @@ function RecentCalls() {
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   const card = desk.current;
-  if (event.isComposing) return;
+  if (event.isComposing || pressedState(event)) return;
   if (event.key === "F8" && desk.cards.length > 1) {
     event.preventDefault();
     desk.showNext();

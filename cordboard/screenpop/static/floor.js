@@ -1,7 +1,8 @@
-/** The floor around the operator's desk: own state, queues, colleagues. */
+/** The floor around the operator's desk: queues, colleagues. */
 import { _, ngettext } from "./i18n.js";
 import { me, stream, useOperator } from "./live.js";
-import { Icon, LinkState, pauseReason, StatePill, Timer, useStream } from "./ui.js";
+import { OwnState } from "./states.js";
+import { Icon, LinkState, StatePill, Timer, useStream } from "./ui.js";
 import { Component, html, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Operator} Operator */
@@ -10,16 +11,9 @@ export function Bar() {
   return html`<${OwnState} /><${QueueFigures} /><${LinkState} stream=${stream} />`;
 }
 
-function OwnState() {
-  const own = useOperator(me);
-  if (!own) return null;
-  return html`<span class="own" data-testid="own-state">
-    <${StatePill} state=${own.state} group="operator" since=${own.since} />
-    ${own.state === "paused" && own.reason && html`<span class="own-reason">${pauseReason(own.reason)}</span>`}
-  </span>`;
-}
-
 const BAR_QUEUES = 3;
+/** In these states the bar has no room for more than one. */
+const BUSY_BAR = ["wrap-up", "paused"];
 
 function QueueFigures() {
   useStream(stream, ["queues", "snapshot"]);
@@ -32,7 +26,7 @@ function QueueFigures() {
     .filter((since) => since !== null)
     .sort()[0];
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0);
-  if (queues.length > BAR_QUEUES) {
+  if (queues.length > (own && BUSY_BAR.includes(own.state) ? 1 : BAR_QUEUES)) {
     return html`<span class="figures" data-testid="queue-figures">
       <${Figure} name=${_("Queues")} waiting=${waiting} longest=${longest} />
     </span>`;

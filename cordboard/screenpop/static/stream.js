@@ -16,12 +16,14 @@ import { _ } from "./i18n.js";
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
 /** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
-/** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[]}} Operator */
+/** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[], phone?: string | null, due?: string | null, at_most?: string | null, misses?: number}} Operator */
+/** What a supervisor did to an operator.
+ * @typedef {{operator: string, action: string, by: string, by_name: string, why: string, at: string}} Notice */
 /** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
 /** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
 /** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, estimated_wait?: number | null, why: Reason[], unseen?: Gap[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null, unavailable?: string[], boot?: string, restarting?: boolean}} Pbx */
-/** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null}} User */
+/** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null, queues?: string[]}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
 
@@ -29,7 +31,8 @@ import { _ } from "./i18n.js";
  * What is known now; every list of the snapshot by its key.
  * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
  *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
- *   calls: Map<string, Call>, pops: Map<string, Pop>, alarms: Map<string, Alarm>}} State
+ *   calls: Map<string, Call>, pops: Map<string, Pop>, alarms: Map<string, Alarm>,
+ *   notices: Map<string, Notice>}} State
  */
 
 /** A snapshot as a state. */
@@ -46,6 +49,7 @@ export function begin(/** @type {any} */ snapshot) {
     calls: new Map(),
     pops: new Map(),
     alarms: new Map(),
+    notices: new Map(),
   };
   for (const pbx of snapshot.pbx) state.pbx.set(pbx.name, pbx);
   for (const operator of snapshot.operators) state.operators.set(operator.name, operator);
@@ -53,6 +57,7 @@ export function begin(/** @type {any} */ snapshot) {
   for (const call of snapshot.calls) state.calls.set(call.id, call);
   for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
   for (const alarm of snapshot.alarms) state.alarms.set(alarm.kind, alarm);
+  for (const notice of snapshot.notices ?? []) state.notices.set(notice.operator, notice);
   for (const entry of snapshot.waiting) {
     const entries = state.waiting.get(entry.queue);
     if (entries) entries.push(entry);
@@ -94,6 +99,12 @@ export function fold(/** @type {State} */ state, /** @type {any} */ message) {
       break;
     case "alarm":
       state.alarms.set(message.alarm.kind, message.alarm);
+      break;
+    case "notice":
+      state.notices.set(message.notice.operator, message.notice);
+      break;
+    case "notice-end":
+      state.notices.delete(message.operator);
       break;
     case "alarm-end":
       state.alarms.delete(message.kind);
@@ -200,10 +211,11 @@ export class Stream {
    * @param {string} action
    * @param {Record<string, any>} [args]
    * @param {number} [within] milliseconds
+   * @param {string} [reason] in words
    * @returns {Promise<Outcome>}
    */
-  async act(address, action, args = {}, within = OUTCOME_WITHIN) {
-    const answer = await post(address, { action, args, reason: "" });
+  async act(address, action, args = {}, within = OUTCOME_WITHIN, reason = "") {
+    const answer = await post(address, { action, args, reason });
     const outcome = await this.outcome(answer.id, within);
     if (!outcome) throw new Error(_("No answer from the server; try again."));
     return outcome;

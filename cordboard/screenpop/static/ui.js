@@ -89,12 +89,29 @@ export function speaks(/** @type {string} */ code) {
   return _("Language: {language}", { language: languageName(code) });
 }
 
-/** The pause that the server itself sets. */
+/** A pause that the server itself sets. */
 export const PHONE_LOST = "phone-lost";
 
-/** Why an operator is paused: in their own words, or in ours. */
+/** The configured reasons for a pause, in the order of their keys.
+ * @type {{name: string, minutes: number | null, text: Record<string, string>}[]} */
+export const pauses = JSON.parse(document.querySelector("main")?.dataset.pauses ?? "[]");
+
+/** Why an operator is paused; a reason that somebody set on the PBX is shown as it stands there. */
 export function pauseReason(/** @type {string | null} */ reason) {
-  return reason === PHONE_LOST ? _("Phone lost") : reason;
+  switch (reason) {
+    case PHONE_LOST:
+      return _("Phone lost");
+    case "missed":
+      return _("Calls not taken");
+    case "declined":
+      return _("Declined a call");
+    case "forced":
+      return _("Paused by a supervisor");
+    case "wrap-up":
+      return _("Wrap-up");
+  }
+  const text = pauses.find((pause) => pause.name === reason)?.text;
+  return text?.[language] ?? text?.en ?? (text && Object.values(text)[0]) ?? reason;
 }
 
 /** How the PBX's default way came to be taken. */
@@ -228,6 +245,43 @@ export class Timer extends Component {
   render() {
     const { testid } = /** @type {TimerProps} */ (this.props);
     return html`<span class="timer" role="timer" data-testid=${testid}></span>`;
+  }
+}
+
+/**
+ * Time left until `until`, running; once it is over, by how much, with a plus.
+ * @typedef {{until: string, label: string, testid?: string}} CountdownProps
+ */
+export class Countdown extends Component {
+  shouldComponentUpdate(/** @type {CountdownProps} */ next) {
+    this.props = next;
+    this.paint();
+    return false;
+  }
+
+  componentDidMount() {
+    timers.add(this);
+    this.paint();
+  }
+
+  componentWillUnmount() {
+    timers.delete(this);
+  }
+
+  paint() {
+    const { until, label } = /** @type {CountdownProps} */ (this.props);
+    const element = /** @type {HTMLElement} */ (this.base);
+    const left = Date.parse(until) - now();
+    const text = left < 0 ? `+${duration(-left)}` : duration(left + 999);
+    if (element.textContent !== text) element.textContent = text;
+    const level = left < 0 ? "alarm" : left < 10_000 ? "warn" : "";
+    if ((element.dataset.level ?? "") !== level) element.dataset.level = level;
+    if (element.title !== label) element.title = label;
+  }
+
+  render() {
+    const { testid } = /** @type {CountdownProps} */ (this.props);
+    return html`<span class="timer countdown" role="timer" data-testid=${testid}></span>`;
   }
 }
 
@@ -388,6 +442,18 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
       );
     case "phone-lost":
       return _("A phone went away in the middle of a call: {detail}", { detail });
+    case "calls-missed":
+      return ngettext(
+        "{n} operator let calls ring and is paused: {detail}",
+        "{n} operators let calls ring and are paused, the last one {detail}",
+        count,
+      ).replace("{detail}", detail);
+    case "pause-over":
+      return ngettext(
+        "{n} pause lasts longer than it may: {detail}",
+        "{n} pauses last longer than they may, the latest that of {detail}",
+        count,
+      ).replace("{detail}", detail);
     case "pops-missed":
       return ngettext(
         "{n} card was not shown in time by an open console, the last for {detail}.",

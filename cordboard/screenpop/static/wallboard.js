@@ -1,4 +1,5 @@
 /** The supervisor's wallboard: queues, who waits in them and why, and what the operators do. */
+import { Operators } from "./crew.js";
 import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
 import { Stream } from "./stream.js";
@@ -6,22 +7,17 @@ import {
   Alarms,
   Icon,
   LinkState,
-  pauseReason,
   reasonText,
   StaleBanner,
   startClock,
-  StatePill,
   StatusBadge,
   Timer,
   Unseen,
   useStreamByFrame,
-  word,
 } from "./ui.js";
 import { Component, html, render } from "./vendor/htm-preact.js";
 
-/** @typedef {import("./stream.js").Call} Call */
 /** @typedef {import("./stream.js").Level} Level */
-/** @typedef {import("./stream.js").Operator} Operator */
 /** @typedef {import("./stream.js").Queue} Queue */
 /** @typedef {import("./stream.js").Waiting} Waiting */
 
@@ -29,11 +25,8 @@ export const stream = new Stream();
 
 const main = /** @type {HTMLElement} */ (document.getElementById("wallboard"));
 const ALARM_FACTOR = 3;
-const LONG_RING = 15_000;
 const LOW_PERCENT = 80;
 const WAITING_SHOWN = 12;
-/** From so many operators on, their tiles are made smaller. */
-const DENSE = 18;
 
 function Wallboard() {
   return html`
@@ -43,7 +36,7 @@ function Wallboard() {
     <${Legend} />
     <div class="board-grid">
       <${WaitingCallers} />
-      <${Operators} />
+      <${Operators} stream=${stream} />
     </div>
   `;
 }
@@ -199,69 +192,6 @@ function Estimate(/** @type {{seconds?: number | null}} */ { seconds }) {
   if (seconds === null || seconds === undefined) return null;
   const text = _("≈ {n} min", { n: Math.max(1, Math.round(seconds / 60)) });
   return html`<span class="estimate" title=${_("Estimated wait from now on")} data-testid="estimate">${text}</span>`;
-}
-
-/* Operators. */
-
-/** Trouble first, those who are away last; within a state the longest in it first. */
-const ORDER = ["on-hold", "wrap-up", "paused", "offered", "talking", "ready", "offline"];
-
-function Operators() {
-  useStreamByFrame(stream, ["snapshot", "operators", "call", "call-end"]);
-  const { state } = stream;
-  const all = [...(state?.operators.values() ?? [])];
-  if (!state || !all.length) return html`<section class="panel"></section>`;
-  const groups = ORDER.map((name) => ({
-    name,
-    operators: all
-      .filter((operator) => operator.state === name)
-      .sort((one, other) => one.since.localeCompare(other.since)),
-  })).filter((group) => group.operators.length);
-  return html`<section class="panel operators-panel">
-    <h2>
-      ${_("Operators")}
-      <span class="counts">
-        ${groups.map(
-          (group) => html`<span class="count" data-state=${group.name === "offered" ? "ringing" : group.name}>
-            <${Icon} name=${group.name === "offered" ? "ringing" : group.name} /><b>${group.operators.length}</b>
-            ${word("operator", group.name)}
-          </span>`,
-        )}
-      </span>
-    </h2>
-    <ul class="operators" data-dense=${all.length > DENSE}>
-      ${groups
-        .flatMap((group) => group.operators)
-        .map(
-          (operator) =>
-            html`<${OperatorTile} key=${operator.name} operator=${operator} call=${operator.call ? state.calls.get(operator.call) : undefined} />`,
-        )}
-    </ul>
-  </section>`;
-}
-
-class OperatorTile extends Component {
-  shouldComponentUpdate(/** @type {{operator: Operator, call?: Call}} */ next) {
-    const { operator, call } = /** @type {any} */ (this.props);
-    return next.operator !== operator || next.call !== call;
-  }
-
-  render() {
-    const { operator, call } = /** @type {{operator: Operator, call?: Call}} */ (this.props);
-    const who = call && (call.customer?.name || call.name || phone(call.from));
-    const detail = operator.state === "paused" ? pauseReason(operator.reason) : who;
-    return html`<li class="operator" data-testid=${`operator-${operator.name}`} data-state=${operator.state === "offered" ? "ringing" : operator.state}>
-      <b class="operator-name">${operator.display_name}</b>
-      <${StatePill}
-        state=${operator.state}
-        group="operator"
-        since=${operator.state === "offline" ? undefined : operator.since}
-        warn=${operator.state === "offered" ? LONG_RING : undefined}
-      />
-      <span class="operator-detail" title=${detail || ""}>${detail}</span>
-      <${Unseen} gaps=${call?.unseen} />
-    </li>`;
-  }
 }
 
 await load();

@@ -1,0 +1,317 @@
+"""Whoever goes to somebody in person first and comes back has his place in the queue: the real
+Asterisk, real SIP phones, the server as its own process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from pbx_fixtures import Heard
+from server_fixtures import Message, Server, state_of
+
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec, dial
+
+pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+
+VIP = "79160000009"
+OTHERS = [f"7916000000{number}" for number in range(1, 7)]
+RULES = """
+default_queue = "support"
+
+[[rule]]
+name = "own"
+when = { status = ["vip"] }
+action = "queue"
+queue = "support"
+priority = 5
+first = { who = "manager", seconds = 5 }
+
+[[rule]]
+name = "again"
+when = { status = ["prospect"] }
+action = "queue"
+queue = "support"
+priority = 5
+first = { who = "last-operator", seconds = 5 }
+
+[[rule]]
+name = "all"
+action = "queue"
+queue = "support"
+priority = 5
+"""
+VOICEMAIL = Manner(ring=0.3)
+ANNA = PhoneSpec("1001")
+BORIS = PhoneSpec("1002")
+GEORGI = PhoneSpec("1005", (Manner("no-answer"),))
+
+
+async def ruled(server: Server, rules: str) -> None:
+    """The server goes by these rules."""
+    path = server.folder / "routing.toml"
+    path.write_text(rules)
+    text = server.config.read_text()
+    lines = [
+        line
+        for line in text.splitlines()
+        if not line.startswith('path = "') or "routing" not in line
+    ]
+    if "[routing]" not in lines:
+        lines.append("[routing]")
+    lines.insert(lines.index("[routing]") + 1, f'path = "{path}"')
+    server.config.write_text("\n".join(lines) + "\n")
+    await server.restart()
+
+
+class Queue:
+    """Callers in the queue `support`, where nobody answers."""
+
+    def __init__(self, server: Server, ami: Heard, held: AsyncExitStack) -> None:
+        self.server, self.ami, self._held = server, ami, held
+        self._numbers = iter(OTHERS)
+
+    async def joins(self) -> tuple[str, LiveCall]:
+        """One more caller, when he stands in the queue."""
+        number = next(self._numbers)
+        caller = dial(self.server.status, number, stay=100)
+        self._held.push_async_callback(caller.drop)
+        await self.ami.until_event("QueueCallerJoin", CallerIDNum=number)
+        return number, caller
+
+    async def order(self) -> list[str]:
+        """The numbers of those who wait, as Asterisk has them."""
+        before = len(self.ami.events("QueueStatusComplete"))
+        begun = len(self.ami.events("QueueEntry"))
+        await self.ami.ask("QueueStatus", Queue="support")
+        while len(self.ami.events("QueueStatusComplete")) == before:
+            await asyncio.sleep(0.02)
+        entries = self.ami.events("QueueEntry")[begun:]
+        return [e["CallerIDNum"] for e in sorted(entries, key=lambda e: int(e["Position"]))]
+
+
+@pytest.fixture
+async def queue(server: Server, pbx: SandboxPbx, ami: Heard) -> AsyncIterator[Queue]:
+    await ruled(server, RULES)
+    async with AsyncExitStack() as held:
+        yield Queue(server, ami, held)
+        pbx.hang_up_all()
+
+
+def shown(message: Message, *numbers: str) -> bool:
+    """Whether the wallboard shows these in the queue, in this order; who is away in brackets."""
+    if message["type"] != "waiting" or message["queue"] != "support":
+        return False
+    entries = [f"({e['from']})" if e["away"] else e["from"] for e in message["entries"]]
+    return [entry.replace("+", "") for entry in entries] == list(numbers)
+
+
+@asynccontextmanager
+async def with_the_manager(queue: Queue, *mobile: Manner) -> AsyncIterator[LiveCall]:
+    """A vip calls, whose manager is rung; his place is kept behind those who wait."""
+    await queue.server.customer(VIP, status="vip", language="ru", manager="anna", name="Важный")
+    async with Mobile(queue.server.status, *mobile):
+        caller = dial(queue.server.status, VIP, "Vip", stay=100)
+        try:
+            yield caller
+        finally:
+            await caller.drop()
+
+
+@pytest.mark.parametrize(
+    ("manner", "status"),
+    [
+        (VOICEMAIL, "UNCONFIRMED"),
+        (Manner("busy", ring=2), "BUSY"),
+        (Manner("away", ring=2), "NOANSWER"),
+        pytest.param(Manner("no-answer"), "NOANSWER", marks=pytest.mark.faults),
+        pytest.param(Manner("reject", ring=2), "DECLINED", marks=pytest.mark.faults),
+    ],
+    ids=["voicemail", "busy", "unavailable", "dead", "declined"],
+)
+async def test_back_from_the_managers_mobile_at_the_old_place(
+    queue: Queue, manner: Manner, status: str
+) -> None:
+    """Three ahead, one of them leaves during the attempt, two join behind: before those two, after
+    the rest."""
+    async with queue.server.stream("maria") as board, queue.server.stream("anna") as console:
+        first, leaves = await queue.joins()
+        second, _ = await queue.joins()
+        third, _ = await queue.joins()
+        async with with_the_manager(queue, manner):
+            await board.until(lambda m: shown(m, first, second, third, f"({VIP})"))
+            await leaves.hang_up()
+            late, _ = await queue.joins()
+            later, _ = await queue.joins()
+            kept = await board.until(lambda m: shown(m, second, third, f"({VIP})", late, later))
+            assert [entry["position"] for entry in kept["entries"]] == [1, 2, 3, 3, 4]
+            assert kept["entries"][2]["away"] == {
+                "who": "manager",
+                "operator": "anna",
+                "operator_name": "anna",
+            }
+            back = await queue.ami.until_event("QueueCallerJoin", 25, CallerIDNum=VIP)
+            assert back["Position"] == "3"
+            assert await queue.order() == [second, third, VIP, late, later]
+            await board.until(lambda m: shown(m, second, third, VIP, late, later))
+            why = board.messages[-1]["entries"][2]["why"]
+            (reason,) = [one for one in why if one["code"] == "manager-not-reached"]
+            assert reason["args"]["status"] == status
+            # The missed notice, for the manager and for supervisors.
+            for eyes in (console, board):
+                if not eyes.of("missed"):
+                    await eyes.until(lambda m: m["type"] == "missed")
+                missed = eyes.of("missed")[-1]["missed"]
+                assert (missed["operator"], missed["why"]) == ("anna", "not-taken")
+                assert missed["customer"]["name"] == "Важный"
+            body = {"action": "seen", "args": {"id": missed["id"]}, "reason": ""}
+            await queue.server.api("POST", "/operators/anna/actions", body, by="anna")
+            await console.until(lambda m: m["type"] == "missed-end")
+            assert (await queue.server.snapshot("anna"))["missed"] == []
+
+
+async def test_cordboard_killed_meanwhile_the_queue_takes_him_when_the_attempt_is_over(
+    queue: Queue,
+) -> None:
+    """Without us there is no place, but his priority, and nobody to wait for."""
+    async with queue.server.stream("maria") as board:
+        first, _ = await queue.joins()
+        async with with_the_manager(queue, Manner("busy", ring=2)):
+            await board.until(lambda m: shown(m, first, f"({VIP})"))
+            queue.server.kill()
+            over = await queue.ami.until_event("UserEvent", UserEvent="CordboardManager")
+            back = await queue.ami.until_event("QueueCallerJoin", CallerIDNum=VIP)
+            assert float(back["Timestamp"]) - float(over["Timestamp"]) < 1
+            assert await queue.order() == [first, VIP]
+
+
+async def test_cordboard_started_again_meanwhile_finds_the_place_by_how_long_he_waits(
+    queue: Queue,
+) -> None:
+    async with queue.server.stream("maria") as board:
+        first, _ = await queue.joins()
+        await asyncio.sleep(1.1)  # a snapshot tells waits in whole seconds
+        async with with_the_manager(queue, Manner(ring=3)):
+            await board.until(lambda m: shown(m, first, f"({VIP})"))
+            await asyncio.sleep(1.1)
+            late, _ = await queue.joins()
+            queue.server.kill()
+            await queue.server.start()
+            assert not queue.ami.events("UserEvent")  # the attempt goes on
+            back = await queue.ami.until_event("QueueCallerJoin", 25, CallerIDNum=VIP)
+            assert back["Position"] == "2"
+            assert await queue.order() == [first, VIP, late]
+
+
+async def test_the_last_operator_is_rung_at_the_desk_first_with_the_card_on_the_screen(
+    queue: Queue,
+) -> None:
+    server = queue.server
+    await server.customer(VIP, status="prospect", language="ru", name="Знакомый")
+    async with Phones(server.status, [BORIS]), server.stream("boris") as console:
+        caller = dial(server.status, VIP, "Known", stay=2)
+        await console.call("talking")
+        await caller.result
+        body = {"action": "wrapup", "args": {"note": "Был", "result": None}, "reason": ""}
+        await server.api("POST", f"/calls/{console.of('call')[-1]['call']['id']}/actions", body)
+        await console.until(lambda m: m["type"] == "operators" and "ready" in str(m))
+
+        async with server.stream("maria") as board:
+            again = dial(server.status, VIP, "Known", stay=3)
+            pop = await console.pop()
+            assert pop["customer"]["name"] == "Знакомый"
+            assert pop["call"]["queue"] is None
+            talking = await board.call("talking")
+            assert (talking["operator"], talking["queue"]) == ("boris", None)
+            await again.result
+        assert len(queue.ami.events("QueueCallerJoin")) == 1
+
+
+async def test_who_cannot_take_the_call_is_not_rung_and_is_told_of_it(queue: Queue) -> None:
+    server = queue.server
+    async with Phones(server.status, [ANNA]), server.stream("anna") as console:
+        body = {"action": "pause", "args": {}, "reason": "lunch"}
+        await server.api("POST", "/operators/anna/actions", body, by="anna")
+        await console.until(lambda m: state_of(m, "anna") == "paused")
+        async with with_the_manager(queue, Manner()) as caller:
+            join = await queue.ami.until_event("QueueCallerJoin", 5)
+            told = await console.until(lambda m: m["type"] == "missed")
+            assert (told["missed"]["why"], told["missed"]["from"]) == ("engaged", f"+{VIP}")
+            waits = await server.snapshot("maria")
+            why = waits["waiting"][0]["why"]
+            assert {"who": "manager", "operator": "anna"} in [one["args"] for one in why]
+            assert not queue.ami.events("DialBegin"), join
+            await caller.hang_up()
+        body = {"action": "unpause", "args": {}, "reason": ""}
+        await server.api("POST", "/operators/anna/actions", body, by="anna")
+
+
+async def test_the_manager_talks_at_the_mobile_and_the_call_is_theirs(queue: Queue) -> None:
+    confirms = Manner(ring=0.3, digits="1", talk=2)
+    async with queue.server.stream("maria") as board, with_the_manager(queue, confirms):
+        talking = await board.call("talking")
+        assert (talking["operator"], talking["queue"]) == ("anna", None)
+        await board.until(lambda m: m["type"] == "waiting" and not m["entries"])
+        await board.call("ended")
+        assert not board.of("missed")
+
+
+# -- the other actions of the rules
+
+
+def rule(text: str) -> str:
+    return f'default_queue = "support"\n[[rule]]\nname = "it"\n{text}\n'
+
+
+async def test_a_script_asks_and_the_rule_for_its_answer_decides(queue: Queue) -> None:
+    menu = 'action = "script"\nto = "sample-menu"'
+    chosen = '[[rule]]\nname = "two"\nwhen = { ivr = { choice = ["2"] } }\naction = "queue"\n'
+    chosen += 'queue = "support-en"\n'
+    await ruled(
+        queue.server, f'default_queue = "support"\n{chosen}[[rule]]\nname = "menu"\n{menu}\n'
+    )
+    async with Phones(queue.server.status, [GEORGI]):
+        caller = dial(queue.server.status, VIP, stay=30, digits="2", digits_after=1)
+        join = await queue.ami.until_event("QueueCallerJoin", 20)
+        assert join["Queue"] == "support-en"
+        await caller.hang_up()
+
+
+async def test_who_waits_too_long_overflows_to_another_queue(queue: Queue) -> None:
+    then = 'action = "queue"\nqueue = "support"\noverflow = { after = 10, queue = "support-en" }'
+    await ruled(queue.server, rule(then))
+    async with Phones(queue.server.status, [GEORGI]), queue.server.stream("maria") as board:
+        caller = dial(queue.server.status, VIP, stay=60)
+        join = await queue.ami.until_event("QueueCallerJoin", 20, Queue="support-en")
+        first = queue.ami.events("QueueCallerJoin")[0]
+        assert 9.5 < float(join["Timestamp"]) - float(first["Timestamp"]) < 13
+        found = await board.until(
+            lambda m: m["type"] == "waiting" and m["queue"] == "support-en" and m["entries"]
+        )
+        codes = [reason["code"] for reason in found["entries"][0]["why"]]
+        assert "overflow" in codes
+        await caller.hang_up()
+
+
+async def test_who_waits_too_long_overflows_to_a_number_outside_and_a_voicemail_is_left(
+    queue: Queue, pbx: SandboxPbx
+) -> None:
+    then = 'action = "queue"\nqueue = "support"\noverflow = { after = 10, number = "+79031112233" }'
+    await ruled(queue.server, rule(then))
+    async with Mobile(queue.server.status, Manner(ring=0.2, talk=1)):
+        caller = dial(queue.server.status, VIP, stay=60)
+        called = await queue.ami.until_event("DialBegin", 20)
+        assert called["DestChannel"].startswith("PJSIP/trunk-")
+        assert (await caller.result).outcome == "completed"
+    await ruled(queue.server, rule('action = "voicemail"\nto = "support"'))
+    inbox = pbx.directory / "spool/voicemail/default/support/INBOX"
+    before = len(list(inbox.glob("*.wav")))
+    await dial(queue.server.status, VIP, stay=14, audio=True).result
+    for _ in range(50):
+        if len(list(inbox.glob("*.wav"))) > before:
+            break
+        await asyncio.sleep(0.1)
+    assert len(list(inbox.glob("*.wav"))) == before + 1
