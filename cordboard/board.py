@@ -17,6 +17,7 @@ from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
+from cordboard.callbacks import Callbacks
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
 from cordboard.desk import (
@@ -28,6 +29,7 @@ from cordboard.desk import (
     Audited,
     BackAsked,
     Call,
+    CallbackAsked,
     CallState,
     Command,
     CountFallbacks,
@@ -66,7 +68,7 @@ from cordboard.events import (
 )
 from cordboard.links import Links
 from cordboard.missed import MissedCalls
-from cordboard.outgoing import Outgoing
+from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
@@ -115,6 +117,7 @@ class Board:
         self._outgoing = Outgoing()
         self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._announcements = Announcements(rules.announcing)
+        self._callbacks = Callbacks(rules.calling, rules.zone)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -145,6 +148,7 @@ class Board:
             "turns": self._waits.priorities,
             "places": self._places,
             "announced": self._announcements,
+            "asking": self._callbacks,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -168,6 +172,8 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Reached():
+                self._reached(fact)
             case cti.Established():
                 self._established(fact)
             case cti.Held():
@@ -202,6 +208,9 @@ class Board:
                 self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
+            case CallbackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                self._out += self._callbacks.asked(fact, call, self._floor.line, now)
             case BackAsked():
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 seen = fact.pbx in self._links.up()
@@ -221,6 +230,8 @@ class Board:
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
                 self._out += self._announcements.originated(fact, now)
+                if fact.reason != ANSWERED and not self._is_live(fact.pbx, fact.uniqueid):
+                    self._out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked(kind="operator", action="seen"):
@@ -405,6 +416,9 @@ class Board:
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
 
+    def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
+        return (pbx, Linkedid(linkedid)) in self._linked
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
@@ -414,7 +428,7 @@ class Board:
             fact.pbx, fact.linkedid, fact.number, fact.dialled, self._now
         )
         attempt = self._outgoing.of(fact.linkedid)
-        call = self._past.call(new_call(fact, self._now))
+        call = self._callbacks.known(self._past.call(new_call(fact, self._now)))
         was_out = call.direction == "out"
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -444,7 +458,7 @@ class Board:
             return
         kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
-        self._out += joined
+        self._out += joined + self._callbacks.came_himself(call, self._now)
         if kept is not None:
             self._out.append(returned(call, kept, fact.position, self._now))
         if joined and call.state == "talking":  # put back: the talk before is over
@@ -465,6 +479,9 @@ class Board:
                 self._out.append(CountFallbacks(call.pbx))
             case "manager":
                 self._befall(call, not_reached(call, fact))
+            case "callback":
+                self._callbacks.failed(call.linkedid, fact.status)
+                self._befall(call, Reason("callback-not-taken", {"status": fact.status}))
             case _:
                 self._befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
 
@@ -474,6 +491,9 @@ class Board:
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
+        stood = self._floor.line(fact.queue).find(fact.uniqueid)
+        if fact.asks and stood is not None:
+            self._callbacks.left(fact.call, stood)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
         self._shifts.left(fact.call)
@@ -508,6 +528,13 @@ class Board:
         if call and call.state == "ringing" and not self._cards.of(fact.call):
             waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
+
+    def _reached(self, fact: cti.Reached) -> None:
+        """It is the customer's own phone from now on that the call is about."""
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._callbacks.reached(call.linkedid)
+            self._change(replace(call, channel=fact.channel, uniqueid=fact.uniqueid))
 
     def _established(self, fact: cti.Established) -> None:
         call = self._calls.get(fact.call)
@@ -632,6 +659,7 @@ class Board:
                 if self._floor.is_busy(pop.operator) == call.id:
                     self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
+        self._out += self._callbacks.over(call, self._now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._waits.over(call)
@@ -670,6 +698,7 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
@@ -713,6 +742,7 @@ class Board:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
         self._waits.remember(fact)
+        self._callbacks.remember(fact.callbacks)
         self._shifts.remember(fact.states)
         self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
@@ -744,6 +774,8 @@ class Board:
                 self._change(replace(call, state="routing", operator=None))
         self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
         self._out += self._waits.gone(fact, self._calls, self._now)
+        live = {linked for pbx, linked in self._linked if pbx == fact.pbx}
+        self._out += self._callbacks.snapshot(fact.pbx, live, self._now)
         self._out += self._links.seen(fact, self._now)
         self._out += self._shifts.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
@@ -87,6 +88,17 @@ class RouteAsked:
     dialled: str
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
+    he gave none that may be called."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,8 @@ class Remembered:
     """What each operator did when last heard of."""
     hands: Mapping[str, ByHand] = field(default_factory=dict)
     """By call, what a supervisor made of its place."""
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Those that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +313,7 @@ AnyFact = (
     Fact
     | RouteAsked
     | BackAsked
+    | CallbackAsked
     | CustomerFound
     | CustomerStale
     | Remembered
@@ -335,6 +350,14 @@ class Announcing:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Callbacks: how many `tries`, with `again` seconds in between."""
+
+    tries: int = 3
+    again: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -347,6 +370,7 @@ class Rules:
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    calling: Calling = Calling()
     wrapup_limit: float = 600.0
     """How long at most, with all extensions."""
     misses: int = 0
@@ -409,6 +433,10 @@ class Call:
     cause: str | None = None
     unseen: tuple[Gap, ...] = ()
     """When the link was down, or nobody looked, while the call lived."""
+    callback: bool = False
+    """The PBX waits in the stead of the customer, who is called back in his turn."""
+    waits_since: float | None = None
+    """From when his place in a queue counts, where that is before this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +530,37 @@ class ForgetCustomer:
 class SendRoute:
     ask: str
     decision: Decision
+
+
+CallbackRefusal = Literal["not-offered", "number", "double", "hours"]
+"""Why nobody is called back: no rule offers it, the number is none that may be called, he is to be
+called back already, or nobody is called at this hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCallback:
+    """To the caller who asked to be called back; `refused` is None where he will be."""
+
+    ask: str
+    refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
+    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    number: str
+    name: str
+    shown: str
+    queue: QueueName
+    priority: int
+    position: int
+    language: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -613,7 +672,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """End this announcement, if it is not over."""
+    """End this channel of ours, an announcement or a callback, if it is not over."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -788,6 +847,8 @@ Command = (
     | LogIn
     | LogOut
     | Announce
+    | SendCallback
+    | CallBack
     | Hush
     | PauseMember
     | Reorder

@@ -6,6 +6,7 @@ Nothing is asked twice: where an answer is lost with the link, the PBX is asked 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -15,6 +16,7 @@ from cordboard.cti.link import AmiLink
 from cordboard.cti.members import number
 from cordboard.desk import (
     Announce,
+    CallBack,
     HangUp,
     Hush,
     Move,
@@ -29,6 +31,8 @@ from cordboard.events import PbxName, QueueName, Uniqueid
 
 log = structlog.get_logger(__name__)
 
+WAIT_FOR_MS = 86_400_000
+"""How long a callback waits for an operator, at most: a day."""
 RING_FOR_MS = 30_000
 """How long the operator's own phone rings for a call that is placed from the desk."""
 FALLBACKS, FALLBACKS_SEEN = "CB_FALLBACKS", "CB_FALLBACKS_SEEN"
@@ -195,6 +199,36 @@ class Exchange:
             "Priority": 1,
             "Timeout": 5_000,
             "Variable": ",".join(f"{name}={value}" for name, value in said.items()),
+            "Async": "true",
+        }
+        reply = await self._links[command.pbx].act("Originate", fields)
+        if reply["Response"] != "Success":
+            raise PeerError(reply["Message"])
+
+    async def call_back(self, command: CallBack) -> None:
+        """Returns when the PBX has taken it on. The one half of the channel waits in the queue;
+        the other dials the number when an operator has answered: see cordboard-callback in the
+        dialplan. Where the answer is lost with the link, the next snapshot tells."""
+        said: dict[str, str | int | None] = {
+            "CB_LANG": command.language,
+            "CB_QUEUE": command.queue,
+            "CB_PRIO": command.priority,
+            "CB_POSITION": command.position,
+            "CB_SHOWN": re.sub(r"[^0-9+]", "", command.shown),
+            "CB_MIN_PENALTY": command.least,
+            "CB_MAX_PENALTY": command.most,
+        }
+        given = [f"{name}={value}" for name, value in said.items() if value not in (None, "")]
+        name = re.sub(r'["<>\\]', "", command.name)
+        fields: dict[str, str | int] = {
+            "Channel": "Local/wait@cordboard-callback/n",
+            "ChannelId": command.channel_id,
+            "Context": "cordboard-callback",
+            "Exten": command.number,
+            "Priority": 1,
+            "Timeout": WAIT_FOR_MS,
+            "CallerID": f'"{name}" <{command.number}>',
+            "Variable": ",".join(given),
             "Async": "true",
         }
         reply = await self._links[command.pbx].act("Originate", fields)

@@ -52,7 +52,7 @@ _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
-        source sources lookup failures""",
+        hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -66,6 +66,7 @@ ATTRIBUTES: dict[str, Kind] = {
         [
             *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
             *("_turns", "_late", "_departures", "_hands"),
+            *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
         ],
         "kept",
     ),
@@ -338,6 +339,9 @@ class Writer:
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():
                 return {"decision": "save-audit", "audit": record.id, "action": record.action}
+            case crm.CallbackRecord():
+                made = {"made": record.made, "tries": record.tries, "due": record.due_at}
+                return {"decision": "save-callback", "callback": record.id, **made}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
         what["operator"] = record.operator and clean(record.operator)

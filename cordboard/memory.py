@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cordboard.crm_core.model import (
+    CallbackRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -44,6 +45,7 @@ async def remembered(
     ended = fact_kind(PeerCleared)
     facts = await store.facts_since(now - wrapup, ended)
     handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
+    callbacks = {each.id: each for name in names for each in await store.open_callbacks(name)}
     for record in spooled:
         if isinstance(record, CallRecord) and record.pbx in names:
             known = calls.get(record.id)
@@ -51,6 +53,8 @@ async def remembered(
             calls[record.id] = replace(record, customer_id=customer)
         elif isinstance(record, EntryRecord) and record.entered_at >= day_began:
             entries[record.id] = record
+        elif isinstance(record, CallbackRecord) and record.pbx in names:
+            callbacks[record.id] = record
         elif isinstance(record, StateRecord):
             states[record.id] = record
         elif isinstance(record, FactRecord) and record.kind == ended:
@@ -68,6 +72,7 @@ async def remembered(
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
         tuple(state for state in states.values() if state.until is None),
         await _hands(store, open_calls, spooled),
+        tuple(each for each in callbacks.values() if each.ended_at is None),
     )
 
 

@@ -144,4 +144,5 @@ class Waits:
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
         now_has = joined if fact.priority is None else fact.priority
-        return Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
+        entry = Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
+        return replace(entry, since=call.waits_since)

@@ -290,6 +290,7 @@ def entry(
         "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names) + _named(map(asdict, stands), names),
         "unseen": unseen(call.unseen),
+        "callback": call.callback,
     }
 
 
