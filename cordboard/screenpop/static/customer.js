@@ -45,23 +45,69 @@ export function Facts(/** @type {{pop: Pop, desk: Desk}} */ { pop, desk }) {
         >`}
       </dd>
     </div>
+    <${Elsewhere} pop=${pop} />
   </dl>
-  <${Traits} customer=${customer} />`;
+  <${Traits} pop=${pop} />`;
 }
 
 /** What the house tells its customers apart by: segment, tags, attributes. */
-function Traits(/** @type {{customer: any}} */ { customer }) {
-  const { segment, tags = [], attributes = {}, do_not_disturb } = customer;
+function Traits(/** @type {{pop: Pop}} */ { pop }) {
+  const { segment, tags = [], attributes = {}, do_not_disturb } = pop.customer ?? {};
   const named = Object.entries(attributes);
   if (!segment && !tags.length && !named.length && !do_not_disturb) return null;
   const told = (/** @type {any} */ value) =>
     value === true ? _("yes") : value === false ? _("no") : typeof value === "number" ? value.toLocaleString(language) : value;
+  const source = (/** @type {string} */ name) => pop.sources?.[`attributes.${name}`];
   return html`<ul class="traits" data-testid="customer-traits">
     ${do_not_disturb && html`<li class="trait-warning">${_("Is not to be disturbed")}</li>`}
     ${segment && html`<li><b>${segment}</b></li>`}
     ${tags.map((/** @type {string} */ tag) => html`<li>${tag}</li>`)}
-    ${named.map(([name, value]) => html`<li><span class="soft">${name}</span> ${told(value)}</li>`)}
+    ${named.map(
+      ([name, value]) => html`<li data-testid="attribute" data-name=${name}>
+        <span class="soft">${name}</span> ${told(value)}
+        ${source(name) && html`<span class="soft"> ${_("from {source}", { source: source(name) })}</span>`}
+      </li>`,
+    )}
   </ul>`;
+}
+
+/** Which of the card's values are other systems'. */
+function Elsewhere(/** @type {{pop: Pop}} */ { pop }) {
+  const sources = pop.sources ?? {};
+  /** @type {Map<string, string[]>} */
+  const said = new Map();
+  for (const [field, source] of Object.entries(sources)) {
+    if (!field.startsWith("attributes.")) said.set(source, [...(said.get(source) ?? []), fieldName(field)]);
+  }
+  return html`${[...said].map(
+    ([source, fields]) => html`<div class="tile" key=${`from ${source}`}>
+      <dt>${_("From {source}", { source })}</dt>
+      <dd class="soft" data-testid="source" data-source=${source}>${fields.join(", ")}</dd>
+    </div>`,
+  )}`;
+}
+
+/** A field of the customer, as the card names it. */
+function fieldName(/** @type {string} */ field) {
+  switch (field) {
+    case "name":
+      return _("Name");
+    case "status":
+      return _("Status");
+    case "language":
+      return _("Language");
+    case "balance":
+      return _("Balance");
+    case "manager":
+      return _("Personal manager");
+    case "segment":
+      return _("Segment");
+    case "tags":
+      return _("Tags");
+    case "do_not_disturb":
+      return _("Do not disturb");
+  }
+  return field;
 }
 
 function Manager(/** @type {{manager: {name: string, display_name: string}}} */ { manager }) {
