@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cordboard import rulebook
@@ -14,6 +14,10 @@ from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.queue import lint
 from cordboard.queue.lint import House
+from cordboard.queue.policy import Policy
+
+SCRIPTS = "cordboard-scripts"
+"""The dialplan's context whose extensions are the scripts that rules may name."""
 
 NEEDED = {
     "CoreStatus": "read=reporting or write=reporting",
@@ -44,12 +48,21 @@ async def find_faults(config: Path | None) -> list[str]:
     faults = _files(settings)
     faults += await _database(settings)
     faults += _spool(settings.spool.path)
+    policy, text, of_rules = _policy(settings.routing.path)
+    asked = {rule.to for rule in policy.rule if rule.action == "script"} if policy else set()
     queues: set[str] | None = None
+    scripts: set[str] | None = None
     for pbx in settings.pbx:
-        found, known = await _pbx(pbx)
+        found, known, there = await _pbx(pbx, [script for script in asked if script])
         faults += found
         queues = known if queues is None else queues & known if known else queues
-    faults += _rules(settings, queues)
+        scripts = there if scripts is None else scripts & there if there is not None else scripts
+    if policy:
+        crm = settings.crm
+        house = House(crm.statuses, crm.languages, crm.segments, queues or None, scripts)
+        path = settings.routing.path
+        of_rules = [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
+    faults += of_rules
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
     return faults
@@ -86,15 +99,13 @@ def _recorder(settings: Settings) -> list[str]:
     ]
 
 
-def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
-    path = settings.routing.path
+def _policy(path: Path) -> tuple[Policy | None, str, list[str]]:
+    """The policy with its text, or what keeps it from being one."""
     try:
         policy, text = rulebook.read(path)
     except UserError as error:
-        return str(error).splitlines()
-    crm = settings.crm
-    house = House(crm.statuses, crm.languages, crm.segments, queues or None)
-    return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
+        return None, "", str(error).splitlines()
+    return policy, text, []
 
 
 async def _database(settings: Settings) -> list[str]:
@@ -120,8 +131,9 @@ def _spool(path: Path) -> list[str]:
     return [f"[spool] path {path}: cannot be written; name a file that the server may write"]
 
 
-async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
-    """The faults of one PBX and the queues it has."""
+async def _pbx(pbx: Pbx, asked: Sequence[str]) -> tuple[list[str], set[str], set[str] | None]:
+    """The faults of one PBX, the queues it has, and which of the scripts that are asked for; None
+    where it cannot be asked."""
     where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
     queues: set[str] = set()
     members: list[str] = []
@@ -138,21 +150,29 @@ async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
         connection = await log_in(pbx.host, pbx.port, pbx.user, secret, LinkCounters(), hear)
     except LoginRefused as error:
         advice = "compare user and secret_file with the account in manager.conf"
-        return [f"{where}: {error}; {advice}"], queues
+        return [f"{where}: {error}; {advice}"], queues, None
     except UserError as error:
-        return [str(error)], queues
+        return [str(error)], queues, None
     except (PeerError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer"
-        return [f"{where}: {reason}; is Asterisk running, and enabled=yes in manager.conf?"], queues
+        advice = "is Asterisk running, and enabled=yes in manager.conf?"
+        return [f"{where}: {reason}; {advice}"], queues, None
+    scripts: set[str] | None = None
     try:
         faults = [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
         faults += [f"{where}: {fault}" for fault in members]
+        scripts = {script for script in asked if await _is_there(connection, script)}
     except PeerError as error:
         faults = [f"{where}: {error}"]
     finally:
         connection.drop("checked")
-    return faults, queues
+    return faults, queues, scripts
+
+
+async def _is_there(connection: Connection, script: str) -> bool:
+    exists = f"DIALPLAN_EXISTS({SCRIPTS},{script},1)"
+    return (await connection.act("Getvar", {"Variable": exists}))["Value"] == "1"
 
 
 def _blind(member: Mapping[str, str]) -> list[str]:

@@ -161,7 +161,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
             f" ('127.0.0.1', {down}); is Asterisk running, and enabled=yes in manager.conf?",
             "routing.toml:4: rule 'first': unknown status 'vipp';"
             " the CRM has new, regular, vip, debtor, blocked",
-            "routing.toml:4: rule 'first': unknown language 'fr'",
+            "routing.toml:4: rule 'first': unknown language 'fr'; there are ru, bg, en",
             "routing.toml:10: rule 'last' is never reached: 'all' always holds",
             "routing.toml:1: queue 'nowhere' is on no PBX; add it to queues.conf",
             "routing.toml:6: queue 'sales-ru' is on no PBX; add it to queues.conf",
@@ -305,6 +305,15 @@ def test_faults_of_the_rule_file_are_told_with_their_lines(alone: Place) -> None
         "9: rule.1.name: this key is needed; add it",
     ]
     assert said.lines[-1] == "[[pbx]]: none is configured; name the Asterisk to connect to"
+
+
+@needs_pbx
+def test_a_script_that_the_dialplan_does_not_have_is_told(place: Place) -> None:
+    rule = '[[rule]]\nname = "{0}"\nwhen = {{ dialled = ["{0}"] }}\naction = "script"\nto = "{0}"\n'
+    place.rules.write_text(RULES + rule.format("sample-menu") + rule.format("nobodys"))
+    found = place.check().lines
+    assert len([line for line in found if "sample-menu" in line]) == 1  # it is never reached
+    assert f"{place.rules}:16: rule 'nobodys': the dialplan has no script 'nobodys'" in found
 
 
 def test_a_rule_file_that_is_missing_or_no_toml_is_one_line(alone: Place) -> None:

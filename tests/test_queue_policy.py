@@ -383,7 +383,7 @@ def test_the_lint_finds_a_rule_that_an_earlier_one_takes_all_calls_from(
     earlier: str, later: str
 ) -> None:
     found = lint(f"when = {{ {earlier} }}", f"when = {{ {later} }}")
-    assert any("rule 'r1' is never reached: 'r0' holds" in each for each in found), found
+    assert any("rule 'r1' is never reached: 'r0' " in each for each in found), found
     if earlier:
         assert lint(f"when = {{ {later} }}", f"when = {{ {earlier} }}") == []
 

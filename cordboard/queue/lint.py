@@ -178,8 +178,8 @@ def _unreachable(rules: Sequence[Ready], lines: Lines) -> Iterator[Fault]:
         ]
         for earlier in sorted({*others, *chain(*near)}):
             if all(_is_said(check.condition, said) for check in rules[earlier].checks):
-                how = "whenever it does" if rules[earlier].checks else "always"
-                words = f"is never reached: {rules[earlier].rule.name!r} holds {how}"
+                how = "holds whenever it does" if rules[earlier].checks else "always holds"
+                words = f"is never reached: {rules[earlier].rule.name!r} {how}"
                 yield lines.of("rule", index), f"rule {ready.rule.name!r} {words}"
                 break
         choice = next((c.condition for c in ready.checks if isinstance(c.condition, OneOf)), None)
