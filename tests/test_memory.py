@@ -76,8 +76,8 @@ async def test_a_wrap_up_that_was_extended_is_remembered_for_as_long(store: Stor
 
     calls = [a_call(str(number), ended_at=AT) for number in (1, 2)]
     states = [
-        a_state("1", state="wrap-up", reason=None, phone="PJSIP/1001"),
-        a_state("2", state="ready", reason=None, phone="PJSIP/1002"),
+        a_state("s1", state="wrap-up", reason=None, phone="PJSIP/1001"),
+        a_state("s2", state="ready", reason=None, phone="PJSIP/1002"),
     ]
     await store.write([*calls, *states, ended(1, AT), ended(2, AT)])
     found = await remembered(store, (), PBX, AT + 200, DAY, WRAPUP, 600)
