@@ -600,3 +600,14 @@ async def test_caller_hangs_up_while_the_manager_is_called(
         assert (await caller.result).hung_up == "us"
         await asyncio.sleep(0.3)
         assert pbx.cli("core show channels count").startswith("0 active channels")
+
+
+async def test_asterisk_20_gets_the_comma_that_its_queue_needs_and_others_do_not(
+    ami: Heard, sandbox: Status
+) -> None:
+    """What the dialplan asks of a version is seen here; no real 20 is."""
+    asked = {"VERSION(ASTERISK_VERSION_NUM)": "22", "IF(1?,)": ",", "IF(0?,)": ""}
+    for expression, expected in asked.items():
+        await ami.ask("Getvar", Variable=expression)
+        reply = (await ami.until_frame(Variable=expression))["Value"]
+        assert reply == expected or (expected == "22" and reply.startswith("22"))
