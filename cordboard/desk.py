@@ -12,16 +12,19 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
     Record,
+    Report,
     Role,
     StateRecord,
     User,
 )
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -58,13 +61,16 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "lookup-failing",
+    "webhook-failing",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force."""
+the last good rules stay in force; outside systems that are left alone because they do not answer;
+webhooks whose receivers do not take what they are sent."""
 
 
 # Facts
@@ -85,6 +91,17 @@ class RouteAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
+    he gave none that may be called."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BackAsked:
     """Nobody took the call where it went first, and the dialplan brings the caller (back) to
     `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
@@ -100,9 +117,10 @@ class BackAsked:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number, `calls_today` where it was not
-    asked for, or could not be counted in time."""
+    """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
+    `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
+    of the lookups that came to nothing. `e164` and `country` are None where the number is no
+    number, `calls_today` where it was not asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -111,6 +129,17 @@ class CustomerFound:
     card: Card | None
     failed: bool = False
     calls_today: int | None = None
+    reports: tuple[Report, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStale:
+    """Somebody who knows says that what is known of this number (E.164) or customer (our id) is no
+    longer so, wherever it is kept."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +157,17 @@ class Unwritten:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A supervisor gave a caller this claim to a place in `queue`. It counts until he leaves:
+    beside his own, or, where it is `less`, instead of it. `why` says who did it and why."""
+
+    queue: QueueName
+    claim: Claim
+    less: bool
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -141,6 +181,10 @@ class Remembered:
     handled: tuple[Handled, ...] = ()
     states: tuple[StateRecord, ...] = ()
     """What each operator did when last heard of."""
+    hands: Mapping[str, ByHand] = field(default_factory=dict)
+    """By call, what a supervisor made of its place."""
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Those that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +226,41 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One caller in a queue, as the PBX lists them; `position` 1 is the head."""
+
+    uniqueid: Uniqueid
+    position: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """What came of a `Reorder`: who stood in the queue before and who stands there now, in order
+    (nobody, where the PBX could not be asked: then `error` says why, in words), and the moves that
+    were not made, each with its reason. `unable`: this PBX moves nobody."""
+
+    pbx: PbxName
+    queue: QueueName
+    before: tuple[Rank, ...] = ()
+    after: tuple[Rank, ...] = ()
+    refused: tuple[tuple[Uniqueid, str], ...] = ()
+    error: str | None = None
+    unable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What came of a `Requeue`; where it worked the caller is on his way."""
+
+    pbx: PbxName
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +313,17 @@ AnyFact = (
     Fact
     | RouteAsked
     | BackAsked
+    | CallbackAsked
     | CustomerFound
+    | CustomerStale
     | Remembered
     | UsersChanged
     | CustomerChanged
     | PolicyChanged
     | ActionAsked
     | Audited
+    | Reordered
+    | Requeued
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -267,6 +350,14 @@ class Announcing:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Callbacks: how many `tries`, with `again` seconds in between."""
+
+    tries: int = 3
+    again: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -279,12 +370,15 @@ class Rules:
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    calling: Calling = Calling()
     wrapup_limit: float = 600.0
     """How long at most, with all extensions."""
     misses: int = 0
     """So many calls in a row that rang in vain pause an operator; 0 is never."""
     pauses: Mapping[str, float | None] = field(default_factory=dict)
     """The reasons for a pause, and for how long each may last."""
+    refresh: float = 0.0
+    """How often those who wait are looked up anew; 0 is never."""
 
 
 @dataclass(slots=True)
@@ -302,6 +396,8 @@ class Arrival:
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +433,10 @@ class Call:
     cause: str | None = None
     unseen: tuple[Gap, ...] = ()
     """When the link was down, or nobody looked, while the call lived."""
+    callback: bool = False
+    """The PBX waits in the stead of the customer, who is called back in his turn."""
+    waits_since: float | None = None
+    """From when his place in a queue counts, where that is before this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,18 +508,59 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
-    """Where `since` is given, it is also asked how often the number has called from then on."""
+    """Where `since` is given, it is also asked how often the number has called from then on.
+    `again`: no answer from before is wanted."""
 
     pbx: PbxName
     linkedid: Linkedid
     number: str
     since: float | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """No answer that is kept of this number or customer is any good."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class SendRoute:
     ask: str
     decision: Decision
+
+
+CallbackRefusal = Literal["not-offered", "number", "double", "hours"]
+"""Why nobody is called back: no rule offers it, the number is none that may be called, he is to be
+called back already, or nobody is called at this hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCallback:
+    """To the caller who asked to be called back; `refused` is None where he will be."""
+
+    ask: str
+    refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
+    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    number: str
+    name: str
+    shown: str
+    queue: QueueName
+    priority: int
+    position: int
+    language: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,7 +672,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """End this announcement, if it is not over."""
+    """End this channel of ours, an announcement or a callback, if it is not over."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -547,6 +688,40 @@ class PauseMember:
     interface: str
     paused: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """This caller, whose priority `was` so, is to have `priority`, and to stand behind all who have
+    as much, also where it is the same."""
+
+    uniqueid: Uniqueid
+    was: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Make these moves in one queue, one after the other; who has left it meanwhile, or has another
+    priority than we thought, is left alone."""
+
+    pbx: PbxName
+    queue: QueueName
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
+    `rings`: phones ring for him, which he would have to wait for."""
+
+    pbx: PbxName
+    channel: str
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    priority: int
+    rings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -604,11 +779,11 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
-    where nobody serves the queue."""
+    """All who wait in one queue, in order, each with why he stands where he stands, and their
+    estimated waits from now, in seconds; None where nobody serves the queue."""
 
     queue: QueueName
-    waiting: tuple[tuple[Entry, Call], ...]
+    waiting: tuple[tuple[Entry, Call, tuple[Reason, ...]], ...]
     estimates: tuple[float | None, ...]
 
 
@@ -660,6 +835,7 @@ class Remark:
 
 Command = (
     FindCustomer
+    | ForgetCustomer
     | SendRoute
     | SendPlace
     | CountFallbacks
@@ -671,8 +847,12 @@ Command = (
     | LogIn
     | LogOut
     | Announce
+    | SendCallback
+    | CallBack
     | Hush
     | PauseMember
+    | Reorder
+    | Requeue
     | ShowPop
     | EndPop
     | ShowCall
