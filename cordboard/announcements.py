@@ -69,7 +69,7 @@ class Announcements:
         for entry, call, place in waiting:
             present.add(entry.id)
             told = self._heard.get(entry.id) or Told(entry.entered + rules.first)
-            if told.next <= now and call.state == "waiting":
+            if told.next <= now and call.state == "waiting" and not call.callback:
                 due.append((told, entry, call, place))
         self._heard = {key: told for key, told in self._heard.items() if key in present}
         if not rules.every or now < self._silent_until:

@@ -26,6 +26,7 @@ from cordboard import memory
 from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
+from cordboard.crm_core import phones
 from cordboard.crm_core.interactions import checked_wrapup
 from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
 from cordboard.crm_core.store import Store
@@ -43,6 +44,8 @@ from cordboard.desk import (
     AnyFact,
     Audit,
     Audited,
+    CallBack,
+    Calling,
     Command,
     CountFallbacks,
     FindCustomer,
@@ -55,9 +58,13 @@ from cordboard.desk import (
     PauseMember,
     PolicyChanged,
     Remark,
+    Reorder,
+    Requeue,
+    Requeued,
     Rules,
     Save,
     SaveWrapUp,
+    SendCallback,
     SendPlace,
     SendRoute,
     ShowPop,
@@ -131,6 +138,7 @@ class App:
             Announcing(
                 **settings.announce.model_dump(), language=self._rulebook.policy.default_language
             ),
+            Calling(settings.callback.tries, settings.callback.again_minutes * 60),
             wrapup_limit=desk.wrapup_limit_seconds,
             misses=desk.misses,
             pauses={pause.name: pause.seconds for pause in settings.pause},
@@ -180,6 +188,7 @@ class App:
             self._urgent,
             self._note_forger,
             self._counters.route_seconds,
+            self._dialable,
         )
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
@@ -469,9 +478,15 @@ class App:
                     self._spawn(self._audit(command))
                 case CountFallbacks():
                     self._spawn(self._count_fallbacks(command.pbx))
+                case Reorder():
+                    self._spawn(self._reorder(command))
+                case Requeue():
+                    self._spawn(self._requeue(command))
                 case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
                     self._spawn(self._ask_exchange(command))
-                case Announce() | Hush():
+                case SendCallback():
+                    self._door.answer(command)
+                case Announce() | CallBack() | Hush():
                     self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
@@ -511,6 +526,11 @@ class App:
         self.alarm("pops-missed", detail=self._names.get(operator, operator))
 
     # Commands
+
+    def _dialable(self, number: str) -> str | None:
+        e164 = phones.normalise(number, self.settings.phone.region)
+        blocked = self.settings.callback.blocked
+        return e164 if e164 and phones.may_be_called(e164, blocked) else None
 
     async def _find_customer(self, command: FindCustomer) -> None:
         self._result(await self._lookups.found(command))
@@ -567,15 +587,17 @@ class App:
             error = str(failure)
         self._result(Audited(command.asked, error))
 
-    async def _speak(self, command: Announce | Hush) -> None:
+    async def _speak(self, command: Announce | CallBack | Hush) -> None:
         try:
             match command:
                 case Announce():
                     await self._exchange.announce(command)
+                case CallBack():
+                    await self._exchange.call_back(command)
                 case Hush():
                     await self._exchange.hush(command)
         except PeerError as error:
-            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            log.warning("voice.failed", pbx=command.pbx, reason=str(error))
             self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(
@@ -598,6 +620,18 @@ class App:
         except CordboardError as failure:
             error = str(failure)
         self._result(ActionDone(command.id, command.actor, error))
+
+    async def _reorder(self, command: Reorder) -> None:
+        self._result(await self._exchange.reorder(command))
+
+    async def _requeue(self, command: Requeue) -> None:
+        error = None
+        try:
+            await self._exchange.requeue(command)
+        except PeerError as failure:
+            error = str(failure)
+        about = (command.pbx, command.uniqueid, command.queue, command.to)
+        self._result(Requeued(*about, error))
 
     async def _count_fallbacks(self, pbx: PbxName) -> None:
         try:

@@ -27,11 +27,14 @@ from cordboard.desk import (
 from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
-from cordboard.queue.routing import Approach, Caller, Seat, Situation, weigh
+from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
 from cordboard.records import decided_record, reasons_json
 
 ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
 """The states of an operator whom no caller of their own is brought, also not at the mobile."""
+
+Opinion = tuple[Decision, Inputs]
+"""What the policy says of a caller, and what it looked at."""
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
@@ -150,25 +153,34 @@ class Arrivals:
         fresh, arrival.unsaved = arrival.unsaved, ()
         return [Save(decided_record(call.id, *each)) for each in fresh]
 
-    def again(
-        self, pbx: PbxName, linkedid: Linkedid, card: Card | None, now: float
-    ) -> Decision | None:
-        """What the policy says of the caller now, with this card; None for a call that no route
-        was ever decided for. Nobody is told: the call is where it is."""
-        arrival = self._arrivals.get((pbx, linkedid))
-        if arrival is None or arrival.found is None or arrival.decision is None:
+    def opinion(self, call: Call, now: float) -> Opinion | None:
+        """What the policy says of a caller by now; None where it is not known yet who it is.
+        Nothing comes of it by itself: the call is where it is."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
             return None
-        arrival.found = replace(arrival.found, card=card, failed=False)
         return self._weigh(arrival, arrival.found, now)
+
+    def settle(self, call: Call, opinion: Opinion, now: float) -> Call:
+        """The call, for which this counts from now on."""
+        decision, _ = opinion
+        self._keep(self._arrivals[call.pbx, call.linkedid], opinion, now)
+        return replace(call, decision=decision, why=reasons_json(decision.reasons))
 
     def _decide(self, arrival: Arrival, now: float) -> list[Command]:
         found, ask = arrival.found, arrival.ask
         if found is None or ask is None:
             return []
         arrival.ask = None
-        return [SendRoute(ask, self._weigh(arrival, found, now))]
+        opinion = self._weigh(arrival, found, now)
+        self._keep(arrival, opinion, now)
+        return [SendRoute(ask, opinion[0])]
 
-    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Decision:
+    def _keep(self, arrival: Arrival, opinion: Opinion, now: float) -> None:
+        arrival.decision = opinion[0]
+        arrival.unsaved = (*arrival.unsaved, (now, *opinion))
+
+    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Opinion:
         number = found.e164 or arrival.number
         situation = Situation(
             Caller(number, found.country, _card(found, arrival.number), found.failed),
@@ -178,16 +190,14 @@ class Arrivals:
             self._seat,
         )
         decision, inputs = weigh(self.rules.policy, situation)
-        arrival.decision = _with_failures(decision, found.failures)
-        arrival.unsaved = (*arrival.unsaved, (now, arrival.decision, inputs))
-        return arrival.decision
+        return _with_failures(decision, found.failures), inputs
 
     def _seat(self, name: OperatorName) -> Seat | None:
         operator = self._floor.operator(name)
         if operator is None:
             return None
-        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
-        unknown = not operator.memberships and operator.work == "idle"
+        # A phone that serves no queue tells nothing of itself: it is rung, and says how it is.
+        unknown = operator.work == "idle" and not (operator.memberships or operator.posts)
         ready = unknown or operator.state == "ready"
         return Seat(operator.phone, ready, operator.state in ENGAGED)
 

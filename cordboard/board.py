@@ -17,6 +17,7 @@ from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
+from cordboard.callbacks import Callbacks
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
 from cordboard.desk import (
@@ -28,6 +29,7 @@ from cordboard.desk import (
     Audited,
     BackAsked,
     Call,
+    CallbackAsked,
     CallState,
     Command,
     CountFallbacks,
@@ -43,6 +45,8 @@ from cordboard.desk import (
     PopEnd,
     Remark,
     Remembered,
+    Reordered,
+    Requeued,
     RouteAsked,
     Rules,
     Save,
@@ -64,7 +68,7 @@ from cordboard.events import (
 )
 from cordboard.links import Links
 from cordboard.missed import MissedCalls
-from cordboard.outgoing import Outgoing
+from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
@@ -113,6 +117,7 @@ class Board:
         self._outgoing = Outgoing()
         self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._announcements = Announcements(rules.announcing)
+        self._callbacks = Callbacks(rules.calling, rules.zone)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -140,8 +145,10 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "turns": self._waits.priorities,
             "places": self._places,
             "announced": self._announcements,
+            "asking": self._callbacks,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -154,7 +161,7 @@ class Board:
             case cti.Queued():
                 self._queued(fact)
             case cti.Placed():
-                self._waits.place(fact)
+                self._waits.place(fact, now)
             case cti.QueueLeft():
                 self._queue_left(fact)
             case cti.Detoured():
@@ -165,6 +172,8 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Reached():
+                self._reached(fact)
             case cti.Established():
                 self._established(fact)
             case cti.Held():
@@ -190,6 +199,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._waits.priorities.linked(fact.pbx)
                 self._shifts.linked(fact)
                 self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
@@ -198,6 +208,9 @@ class Board:
                 self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
+            case CallbackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                self._out += self._callbacks.asked(fact, call, self._floor.line, now)
             case BackAsked():
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 seen = fact.pbx in self._links.up()
@@ -217,6 +230,8 @@ class Board:
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
                 self._out += self._announcements.originated(fact, now)
+                if fact.reason != ANSWERED and not self._is_live(fact.pbx, fact.uniqueid):
+                    self._out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked(kind="operator", action="seen"):
@@ -227,11 +242,17 @@ class Board:
                 self._out.append(audited(fact, standing, now))
             case ActionAsked(kind="operator"):
                 self._change_state(fact)
+            case Audited(asked, str() as error):
+                self._out.append(Tell(asked.id, asked.actor, error))
             case Audited(asked=ActionAsked(kind="operator")):
-                if fact.error is None:
-                    self._change_state(fact.asked)
-                else:
-                    self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
+                self._change_state(fact.asked)
+            case ActionAsked(action="move") | Audited(asked=ActionAsked(action="move")):
+                self._move(fact)
+            case Reordered():
+                up = self._links.up()
+                self._out += self._waits.priorities.reordered(fact, self._calls, up, now)
+            case Requeued():
+                self._out += self._waits.priorities.requeued(fact, now)
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
@@ -280,19 +301,60 @@ class Board:
             self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
             self._decided(self._calls[call.id], before)
+            self._recall_priority(self._calls[call.id])
+            if before is not None and self._calls[call.id].card != call.card:
+                self._reconsider(call)
 
     def _decided(self, call: Call, before: Decision | None = None) -> None:
         """Whoever goes to somebody in person first has his place in the queue kept."""
         if call.decision is not before and call.direction == "in":
             self._out += self._places.keep(call, self._now)
+            self._waits.kept(call, self._now)
             self._out += self._missed.skipped(call, self._now)
 
-    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
-        """The attempt at somebody in person is over; with `why` they have missed it."""
-        kept, first = self._places.release(call), personal(call)
+    def _release(
+        self, call: Call, why: MissedWhy | None, into: QueueName | None = None
+    ) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
+        the queue that the caller has joined."""
+        kept, first = self._places.release(call, into), personal(call)
         if kept is not None and first is not None and why is not None:
             self._out += self._missed.missed(call, first, why, self._now)
         return kept
+
+    def _recall_priority(self, call: Call) -> None:
+        """For a caller of whom no decision is known, since we were away, or have been started anew:
+        what the policy says now counts for his place in the queue where he is."""
+        entry = self._waits.entry(call) if call.decision is None else None
+        opinion = self._arrivals.opinion(call, self._now) if entry is not None else None
+        if entry is not None and opinion is not None and opinion[0].action == "queue":
+            self._waits.priorities.decided(entry, opinion[0], self._now)
+
+    def _reconsider(self, before: Call) -> None:
+        """The policy is asked again for a caller who waits, whose customer was other `before`. He
+        is moved in his queue, or to another one; from anything else he is spared."""
+        call = self._calls[before.id]
+        entry = self._waits.entry(call)
+        opinion = self._arrivals.opinion(call, self._now) if entry is not None else None
+        if entry is None or opinion is None or opinion[0] == call.decision:
+            return
+        decision, _ = opinion
+        was, now = (c.card.customer.status if c.card else "" for c in (before, call))
+        changed = Reason("status-changed", {"status": now, "before": was})
+        changed = changed if was != now else Reason("customer-changed", {})
+        priorities = self._waits.priorities
+        if decision.action != "queue":
+            priorities.noted(entry, Reason("stays", {"action": decision.action}))
+            return
+        if not entry.away:
+            self._change(self._arrivals.settle(call, opinion, self._now))
+            self._out += self._arrivals.decided(call)
+        priorities.decided(entry, decision, self._now, changed)
+        if decision.queue != entry.queue and not entry.away:
+            rings = call.state == "ringing" or bool(self._cards.of(call.id))
+            to = decision.queue
+            self._out += priorities.requeue(entry, self._calls[call.id], to, rings, changed)
+        self._reorder()
 
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
@@ -302,6 +364,7 @@ class Board:
             if known == card.customer.id or unknown:
                 shown = self._arrivals.changed(call, card)
                 self._change(replace(call, card=shown, lookup_failed=False))
+                self._reconsider(call)
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
 
@@ -322,6 +385,24 @@ class Board:
             if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
                 self._out += self._arrivals.look_up(call, self._now)
 
+    def _move(self, fact: ActionAsked | Audited) -> None:
+        """A caller is to be moved by hand. The audit takes time, so all is looked at anew then."""
+        asked = fact.asked if isinstance(fact, Audited) else fact
+        call = self._calls.get(CallId(asked.target))
+        entry = self._waits.entry(call) if call is not None else None
+        if entry is None:
+            self._out.append(command_for(asked, call))
+        elif isinstance(fact, Audited):
+            self._out += self._waits.priorities.asked(asked, entry, self._now)
+            self._reorder()
+        else:
+            place = self._floor.line(entry.queue).place(entry.uniqueid)
+            stands = {"queue": entry.queue, "priority": entry.priority, "place": place}
+            self._out.append(audited(asked, stands, self._now))
+
+    def _reorder(self) -> None:
+        self._out += self._waits.priorities.step(self._calls, self._links.up(), self._now)
+
     def _place(self, asked: ActionAsked) -> None:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
         operator = self._floor.operator(OperatorName(asked.target))
@@ -335,6 +416,9 @@ class Board:
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
 
+    def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
+        return (pbx, Linkedid(linkedid)) in self._linked
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
@@ -344,7 +428,7 @@ class Board:
             fact.pbx, fact.linkedid, fact.number, fact.dialled, self._now
         )
         attempt = self._outgoing.of(fact.linkedid)
-        call = self._past.call(new_call(fact, self._now))
+        call = self._callbacks.known(self._past.call(new_call(fact, self._now)))
         was_out = call.direction == "out"
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -372,15 +456,17 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        kept = self._release(call, "not-taken")
+        kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
-        self._out += joined
+        self._out += joined + self._callbacks.came_himself(call, self._now)
         if kept is not None:
             self._out.append(returned(call, kept, fact.position, self._now))
         if joined and call.state == "talking":  # put back: the talk before is over
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
+        if joined:
+            self._recall_priority(self._calls[call.id])
 
     def _detoured(self, fact: cti.Detoured) -> None:
         call = self._calls.get(fact.call)
@@ -393,6 +479,9 @@ class Board:
                 self._out.append(CountFallbacks(call.pbx))
             case "manager":
                 self._befall(call, not_reached(call, fact))
+            case "callback":
+                self._callbacks.failed(call.linkedid, fact.status)
+                self._befall(call, Reason("callback-not-taken", {"status": fact.status}))
             case _:
                 self._befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
 
@@ -402,6 +491,9 @@ class Board:
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
+        stood = self._floor.line(fact.queue).find(fact.uniqueid)
+        if fact.asks and stood is not None:
+            self._callbacks.left(fact.call, stood)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
         self._shifts.left(fact.call)
@@ -434,8 +526,15 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
                 self._out.append(self._cards.end(pop, reason))
         if call and call.state == "ringing" and not self._cards.of(fact.call):
-            waiting = self._waits.is_waiting(call)
+            waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
+
+    def _reached(self, fact: cti.Reached) -> None:
+        """It is the customer's own phone from now on that the call is about."""
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._callbacks.reached(call.linkedid)
+            self._change(replace(call, channel=fact.channel, uniqueid=fact.uniqueid))
 
     def _established(self, fact: cti.Established) -> None:
         call = self._calls.get(fact.call)
@@ -491,7 +590,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.over(part.pbx, part.linkedid)
-        self._waits.over(part.id)
+        self._waits.over(part)
         self._out.append(EndCall(part.id, operators))
         self._out.append(ShowCall(whole, self._cards.operators(whole.id)))
 
@@ -560,9 +659,10 @@ class Board:
                 if self._floor.is_busy(pop.operator) == call.id:
                     self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
+        self._out += self._callbacks.over(call, self._now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
-        self._waits.over(call.id)
+        self._waits.over(call)
         self._forget_if_over(call.id)
 
     def _change_state(self, asked: ActionAsked) -> None:
@@ -598,6 +698,7 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
         self._out += self._announcements.tick(waiting, self._estimate, self._now)
@@ -606,6 +707,7 @@ class Board:
                 self._end_wrapup(pop)
         self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
+        self._reorder()
         self._look_again()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
@@ -639,10 +741,9 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
+        self._waits.remember(fact)
+        self._callbacks.remember(fact.callbacks)
         self._shifts.remember(fact.states)
-        for entry in fact.entries:
-            if entry.left_at is not None:
-                self._floor.recall(entry)
         self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:
@@ -673,6 +774,8 @@ class Board:
                 self._change(replace(call, state="routing", operator=None))
         self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
         self._out += self._waits.gone(fact, self._calls, self._now)
+        live = {linked for pbx, linked in self._linked if pbx == fact.pbx}
+        self._out += self._callbacks.snapshot(fact.pbx, live, self._now)
         self._out += self._links.seen(fact, self._now)
         self._out += self._shifts.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))

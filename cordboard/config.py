@@ -257,6 +257,15 @@ class Announce(Section):
         return self
 
 
+class Callback(Section):
+    """Callers who are called back: how often it is tried, and what is never called. `blocked` are
+    beginnings of numbers in E.164; numbers that cost more than others are blocked besides."""
+
+    tries: int = Field(default=3, ge=1, le=20)
+    again_minutes: float = Field(default=15, ge=0)
+    blocked: list[Annotated[str, Field(pattern=r"^\+[1-9][0-9]*$")]] = []
+
+
 class Recorder(Section):
     """The flight recorder. Without `key_file` the key is made beside `path`."""
 
@@ -414,6 +423,7 @@ class Settings(BaseSettings):
     desk: Desk = Desk()
     pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
     announce: Announce = Announce()
+    callback: Callback = Callback()
     recorder: Recorder = Recorder()
     lookup: list[Lookup] = []
     webhook: list[Webhook] = []

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
@@ -23,6 +24,7 @@ from cordboard.crm_core.model import (
 )
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -89,6 +91,17 @@ class RouteAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
+    he gave none that may be called."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BackAsked:
     """Nobody took the call where it went first, and the dialplan brings the caller (back) to
     `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
@@ -144,6 +157,17 @@ class Unwritten:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A supervisor gave a caller this claim to a place in `queue`. It counts until he leaves:
+    beside his own, or, where it is `less`, instead of it. `why` says who did it and why."""
+
+    queue: QueueName
+    claim: Claim
+    less: bool
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -157,6 +181,10 @@ class Remembered:
     handled: tuple[Handled, ...] = ()
     states: tuple[StateRecord, ...] = ()
     """What each operator did when last heard of."""
+    hands: Mapping[str, ByHand] = field(default_factory=dict)
+    """By call, what a supervisor made of its place."""
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Those that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +226,41 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One caller in a queue, as the PBX lists them; `position` 1 is the head."""
+
+    uniqueid: Uniqueid
+    position: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """What came of a `Reorder`: who stood in the queue before and who stands there now, in order
+    (nobody, where the PBX could not be asked: then `error` says why, in words), and the moves that
+    were not made, each with its reason. `unable`: this PBX moves nobody."""
+
+    pbx: PbxName
+    queue: QueueName
+    before: tuple[Rank, ...] = ()
+    after: tuple[Rank, ...] = ()
+    refused: tuple[tuple[Uniqueid, str], ...] = ()
+    error: str | None = None
+    unable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What came of a `Requeue`; where it worked the caller is on his way."""
+
+    pbx: PbxName
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +313,7 @@ AnyFact = (
     Fact
     | RouteAsked
     | BackAsked
+    | CallbackAsked
     | CustomerFound
     | CustomerStale
     | Remembered
@@ -258,6 +322,8 @@ AnyFact = (
     | PolicyChanged
     | ActionAsked
     | Audited
+    | Reordered
+    | Requeued
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -284,6 +350,14 @@ class Announcing:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Callbacks: how many `tries`, with `again` seconds in between."""
+
+    tries: int = 3
+    again: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -296,6 +370,7 @@ class Rules:
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    calling: Calling = Calling()
     wrapup_limit: float = 600.0
     """How long at most, with all extensions."""
     misses: int = 0
@@ -358,6 +433,10 @@ class Call:
     cause: str | None = None
     unseen: tuple[Gap, ...] = ()
     """When the link was down, or nobody looked, while the call lived."""
+    callback: bool = False
+    """The PBX waits in the stead of the customer, who is called back in his turn."""
+    waits_since: float | None = None
+    """From when his place in a queue counts, where that is before this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +530,37 @@ class ForgetCustomer:
 class SendRoute:
     ask: str
     decision: Decision
+
+
+CallbackRefusal = Literal["not-offered", "number", "double", "hours"]
+"""Why nobody is called back: no rule offers it, the number is none that may be called, he is to be
+called back already, or nobody is called at this hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCallback:
+    """To the caller who asked to be called back; `refused` is None where he will be."""
+
+    ask: str
+    refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
+    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    number: str
+    name: str
+    shown: str
+    queue: QueueName
+    priority: int
+    position: int
+    language: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -562,7 +672,7 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """End this announcement, if it is not over."""
+    """End this channel of ours, an announcement or a callback, if it is not over."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -578,6 +688,40 @@ class PauseMember:
     interface: str
     paused: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """This caller, whose priority `was` so, is to have `priority`, and to stand behind all who have
+    as much, also where it is the same."""
+
+    uniqueid: Uniqueid
+    was: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Make these moves in one queue, one after the other; who has left it meanwhile, or has another
+    priority than we thought, is left alone."""
+
+    pbx: PbxName
+    queue: QueueName
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
+    `rings`: phones ring for him, which he would have to wait for."""
+
+    pbx: PbxName
+    channel: str
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    priority: int
+    rings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -635,11 +779,11 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
-    where nobody serves the queue."""
+    """All who wait in one queue, in order, each with why he stands where he stands, and their
+    estimated waits from now, in seconds; None where nobody serves the queue."""
 
     queue: QueueName
-    waiting: tuple[tuple[Entry, Call], ...]
+    waiting: tuple[tuple[Entry, Call, tuple[Reason, ...]], ...]
     estimates: tuple[float | None, ...]
 
 
@@ -703,8 +847,12 @@ Command = (
     | LogIn
     | LogOut
     | Announce
+    | SendCallback
+    | CallBack
     | Hush
     | PauseMember
+    | Reorder
+    | Requeue
     | ShowPop
     | EndPop
     | ShowCall

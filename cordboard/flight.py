@@ -52,7 +52,7 @@ _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
-        source sources lookup failures""",
+        hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -63,7 +63,12 @@ LOGINS = (crm.User, crm.Manager, Personal)
 
 ATTRIBUTES: dict[str, Kind] = {
     **dict.fromkeys(
-        ["_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"], "kept"
+        [
+            *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
+            *("_turns", "_late", "_departures", "_hands"),
+            *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
+        ],
+        "kept",
     ),
     "_locals": "channel",
     "_masked": "channel",
@@ -76,7 +81,8 @@ TRANSIENT = ("_out", "facts")
 _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp DialStatus BridgeUniqueid BridgeId OrigTransfererUniqueid
         SecondTransfererUniqueid TransferTargetUniqueid BridgeTechnology Duration ListItems DestType
-        State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
+        State Result Cause Queue Position Priority Wait UserEvent Paused InCall Membership
+        Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
     "private": "MemberName Name PausedReason Reason Status Where",
@@ -300,13 +306,16 @@ class Writer:
                     "counts": counts,
                 }
             case desk.ShowWaiting(queue, entries, estimates):
-                calls = [entry.call for entry, _ in entries]
+                calls = [entry.call for entry, *_ in entries]
                 return {
                     "decision": "waiting",
                     "queue": queue,
                     "calls": calls,
                     "estimates": list(estimates),
                 }
+            case desk.Reorder(_, queue, moves):
+                to = [[move.uniqueid, move.priority] for move in moves]
+                return {"decision": "reorder", "queue": queue, "moves": to}
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 
@@ -330,6 +339,9 @@ class Writer:
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():
                 return {"decision": "save-audit", "audit": record.id, "action": record.action}
+            case crm.CallbackRecord():
+                made = {"made": record.made, "tries": record.tries, "due": record.due_at}
+                return {"decision": "save-callback", "callback": record.id, **made}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
         what["operator"] = record.operator and clean(record.operator)

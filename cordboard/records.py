@@ -106,7 +106,7 @@ def entry_record(entry: Entry, call: Call, operator: OperatorName | None) -> Ent
         boot=call.boot,
         uniqueid=entry.uniqueid,
         queue=entry.queue,
-        priority=entry.priority,
+        priority=entry.joined,
         entered_at=entry.entered,
         outcome=entry.outcome,
         operator=operator,

@@ -95,12 +95,13 @@ class Server:
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
-        desk: str = "",
+        desk: str = "misses = 0\n",
         tables: str = "",
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
-        be an SQLite file of the server's own. `desk`: more lines of [desk]. `tables`: more TOML."""
+        be an SQLite file of the server's own. `desk`: more lines of [desk]; phones that never
+        answer are no operators who let calls ring, if it does not say so. `tables`: more TOML."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"

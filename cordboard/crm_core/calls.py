@@ -29,6 +29,7 @@ from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -44,6 +45,7 @@ from cordboard.crm_core.tables import (
     audit,
     call,
     call_fact,
+    callback,
     customer,
     interaction,
     operator_state,
@@ -68,9 +70,20 @@ class CallerRow(NamedTuple):
     language: str | None
     manager_id: str | None
     balance_minor: int | None
+    segment: str | None
+    tags: list[str] | None
 
 
-Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord | StateRecord
+Row = (
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | AuditRecord
+    | StateRecord
+    | CallbackRecord
+)
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -80,6 +93,7 @@ _TABLES: dict[type[Row], Table] = {
     FactRecord: call_fact,
     StateRecord: operator_state,
     AuditRecord: audit,
+    CallbackRecord: callback,
     PolicyRecord: policy,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
@@ -88,6 +102,7 @@ _NEW = "new_"
 _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
+_CALLBACK = select(*(callback.c[name] for name in _NAMES[CallbackRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
 _STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
@@ -185,6 +200,12 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(call.c.started_at))
         return records(CallRecord, rows)
 
+    async def open_callbacks(self, pbx: str) -> list[CallbackRecord]:
+        """Who is still to be called back by `pbx`, in the order in which they asked for it."""
+        chosen = _CALLBACK.where(callback.c.pbx == pbx, callback.c.ended_at.is_(None))
+        rows = await self._database.rows(chosen.order_by(callback.c.asked_at))
+        return records(CallbackRecord, rows)
+
     async def call_entries(self, call_id: str) -> list[EntryRecord]:
         """The stays in queues of one call, in order."""
         key = as_id(call_id)
@@ -220,14 +241,20 @@ class Calls:
         """When each of these calls was not seen, since and until, in order; a call that was seen
         all the time is left out."""
         found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for fact in await self.facts_of(call_ids, "unseen"):
+            told = json.loads(fact.data)
+            gap = (told["since"], told["until"])
+            found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+        return found
+
+    async def facts_of(self, call_ids: Sequence[str], kind: str) -> list[FactRecord]:
+        """The facts of a kind of these calls, those of one call as they came."""
+        found: list[FactRecord] = []
         for first in range(0, len(call_ids), IDS_AT_ONCE):
             few = call_ids[first : first + IDS_AT_ONCE]
-            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == "unseen")
+            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == kind)
             rows = await self._database.rows(chosen.order_by(call_fact.c.id))
-            for fact in records(FactRecord, rows):
-                told = json.loads(fact.data)
-                gap = (told["since"], told["until"])
-                found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+            found += records(FactRecord, rows)
         return found
 
     async def call_facts(self, call_id: str) -> list[FactRecord]:
@@ -329,6 +356,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (FactRecord, ("digest",)),
     (StateRecord, ("id",)),
     (AuditRecord, ("id",)),
+    (CallbackRecord, ("id",)),
     (PolicyRecord, ("fingerprint",)),
 )
 
@@ -377,7 +405,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord | StateRecord):
+        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord):
             rows[record.id] = record
         else:
             others.append(record)

@@ -275,6 +275,36 @@ class AuditRecord:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackRecord:
+    """Somebody who waited in `queue` since `entered_at`, and is called back at `number` (E.164) in
+    his turn; he sees `shown`, the number that he had called. `made` is how often the PBX was asked
+    to wait in his stead, `tries` how often he was called in vain; before `due_at` he is not called.
+    `least` and `most` are penalties, `hours` those at which he may be called. Open until there is a
+    `result`."""
+
+    id: str
+    pbx: str
+    call_id: str
+    number: str
+    name: str
+    shown: str
+    queue: str
+    priority: int
+    least: int | None
+    most: int | None
+    language: str
+    hours: str | None
+    why: str
+    entered_at: float
+    asked_at: float
+    made: int = 0
+    tries: int = 0
+    due_at: float | None = None
+    result: str | None = None
+    ended_at: float | None = None
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -296,4 +326,5 @@ Record = (
     | WrapUp
     | AuditRecord
     | StateRecord
+    | CallbackRecord
 )

@@ -217,6 +217,37 @@ call_fact = Table(
     sqlite_autoincrement=True,
 )
 
+callback = Table(
+    "callback",
+    metadata,
+    _id(primary_key=True),
+    Column("pbx", Words(), nullable=False),
+    _id("call_id", nullable=False, index=True),  # of the caller who asked for it
+    Column("number", Words(), nullable=False),
+    Column("name", Words(), nullable=False),
+    Column("shown", Words(), nullable=False),
+    Column("queue", Words(), nullable=False),
+    Column("priority", Integer(), nullable=False),
+    Column("least", Integer()),
+    Column("most", Integer()),
+    Column("language", Words(), nullable=False),
+    Column("hours", Words()),
+    Column("why", Words(), nullable=False),
+    _time("entered_at"),
+    _time("asked_at"),
+    Column("made", Integer(), nullable=False),
+    Column("tries", Integer(), nullable=False),
+    _time("due_at", nullable=True),
+    Column("result", Words()),
+    _time("ended_at", nullable=True),
+)
+Index(
+    "ix_callback_open",
+    callback.c.pbx,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
 operator_state = Table(
     "operator_state",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +16,7 @@ class Entry:
     """One stay of one caller in one queue. `priority` is the one that Asterisk has now, of which
     more is nearer to the head; `joined` the one he came with. `entered` and `left` are on our
     clock. An entry that is `away` keeps the place of somebody whom Asterisk does not have in the
-    queue at the moment."""
+    queue at the moment. His place counts from `since` where he waited before this stay."""
 
     id: str
     call: CallId
@@ -27,6 +28,7 @@ class Entry:
     left: float | None = None
     joined: int = 0
     away: bool = False
+    since: float | None = None
 
 
 class Line:
@@ -82,9 +84,9 @@ class Line:
         """The place of a caller with this priority who waits since then, and is not here: behind
         all who are more important, and behind those of his own who came before him."""
         return 1 + sum(
-            entry.priority > priority or (entry.priority == priority and entry.entered <= since)
-            for entry in self._entries
-            if not entry.away
+            each.priority > priority or (each.priority == priority and _since(each) <= since)
+            for each in self._entries
+            if not each.away
         )
 
     def move(self, uniqueid: Uniqueid, priority: int) -> Entry | None:
@@ -96,6 +98,17 @@ class Line:
         moved = replace(entry, priority=priority)
         self._insert(moved)
         return moved
+
+    def adopt(self, order: Sequence[tuple[Uniqueid, int]]) -> None:
+        """Asterisk's own word on who stands where with which priority. Whoever it does not name,
+        and so has left or has only just come, keeps the place between the others."""
+        told = dict(order)
+        known = {entry.uniqueid: entry for entry in self._entries if entry.uniqueid in told}
+        named = iter([uniqueid for uniqueid, _ in order if uniqueid in known])
+        for index, entry in enumerate(self._entries):
+            if entry.uniqueid in known:
+                one = known[next(named)]
+                self._entries[index] = replace(one, priority=told[one.uniqueid])
 
     def find(self, uniqueid: Uniqueid) -> Entry | None:
         return next((e for e in self._entries if e.uniqueid == uniqueid), None)
@@ -131,6 +144,10 @@ class Line:
         ):
             index += 1
         return index
+
+
+def _since(entry: Entry) -> float:
+    return entry.entered if entry.since is None else entry.since
 
 
 @dataclass(frozen=True, slots=True)

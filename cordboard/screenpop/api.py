@@ -48,6 +48,7 @@ Reach = Literal["own", "any"]
 
 PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("call", "hangup"): {"operator": "own", "supervisor": "any", "admin": "any"},
+    ("call", "move"): {"supervisor": "any", "admin": "any"},
     ("call", "wrapup"): {"operator": "own", "supervisor": "any", "admin": "any"},
     ("operator", "login"): {"operator": "own", "supervisor": "own", "admin": "own"},
     ("operator", "logout"): {"operator": "own", "supervisor": "any", "admin": "any"},
@@ -58,7 +59,7 @@ PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
     ("operator", "call"): {"operator": "own", "supervisor": "own", "admin": "own"},
     ("operator", "seen"): {"operator": "own", "supervisor": "own", "admin": "own"},
 }
-"""Who may do what: to their own calls and themselves, or to any."""
+"""Who may do what: to their own calls and themselves, or to any; a role that is not named, not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +262,10 @@ class Api:
 
     def _act(self, ask: Ask, kind: Literal["call", "operator"], target: str, own: bool) -> Message:
         action, user = ask.body, ask.login.user
-        if not own and PERMITTED[kind, action.action][user.role] == "own":
+        reach = PERMITTED[kind, action.action].get(user.role)
+        if reach is None:
+            raise ApiError(403, "forbidden", "this is for supervisors")
+        if not own and reach == "own":
             raise _not_yours(kind)
         action_id = new_id(time.time())
         asked = ActionAsked(

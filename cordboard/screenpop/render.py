@@ -80,8 +80,8 @@ def message(command: Shown, currency: str, names: Names) -> Message:
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
-            rows = zip(_places(each for each, _ in waiting), waiting, estimates, strict=True)
-            entries = [entry(e, c, place, wait, names) for place, (e, c), wait in rows]
+            rows = zip(_places(each for each, *_ in waiting), waiting, estimates, strict=True)
+            entries = [entry(*one, place, wait, names) for place, one, wait in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowMissed(missed=shown_missed):
             return {"type": "missed", "missed": missed(shown_missed, names)}
@@ -206,13 +206,19 @@ def unseen(gaps: Iterable[Gap]) -> list[Message]:
 
 def why(call: Call, names: Names) -> list[Message]:
     """The reasons of the route and what befell the call since. Operators have their names."""
-    found = reasons(call)
-    for reason in found:
-        login = reason["args"].get("operator")
-        if login is not None:
-            reason["args"] = {**reason["args"], "operator": names.get(login, login)}
+    found = _named(reasons(call), names)
     routed = call.decision or call.why or any(r.code == "fallback" for r in call.befell)
     return found if routed else [asdict(Reason("no-decision", {})), *found]
+
+
+def _named(reasons: Iterable[Message], names: Names) -> list[Message]:
+    found = []
+    for reason in reasons:
+        login = reason["args"].get("operator")
+        if login is not None:
+            reason = {**reason, "args": {**reason["args"], "operator": names.get(login, login)}}
+        found.append(reason)
+    return found
 
 
 def operator(shown: Operator) -> Message:
@@ -263,7 +269,14 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: Names) -> Message:
+def entry(
+    shown: Entry,
+    call: Call,
+    stands: tuple[Reason, ...],
+    place: int,
+    estimate: float | None,
+    names: Names,
+) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
@@ -275,8 +288,9 @@ def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: N
         "since": moment(shown.entered),
         "away": _away(call, names) if shown.away else None,
         "estimated_wait": None if estimate is None else round(estimate),
-        "why": why(call, names),
+        "why": why(call, names) + _named(map(asdict, stands), names),
         "unseen": unseen(call.unseen),
+        "callback": call.callback,
     }
 
 

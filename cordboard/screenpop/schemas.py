@@ -6,9 +6,16 @@ together.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cordboard.crm_core.interactions import NOTE_AT_MOST
 from cordboard.crm_core.rules import (
@@ -230,6 +237,27 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class MoveArgs(Taken):
+    """One of the two: a priority, where more is nearer to the head, or a step."""
+
+    priority: Annotated[int, Field(ge=0, le=1000)] | None = None
+    to: Literal["head", "up", "down"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.priority is None) == (self.to is None):
+            raise ValueError("give either priority or to")
+        return self
+
+
+class MoveCaller(Taken):
+    """A caller who waits is moved in the queue, until he leaves it. `reason` is for the audit."""
+
+    action: Literal["move"]
+    args: MoveArgs
+    reason: Annotated[OneLine, Field(pattern=r"\S")]
+
+
 class SeenArgs(Taken):
     """The id of a missed call."""
 
@@ -244,7 +272,7 @@ class Seen(Taken):
     reason: OneLine = ""
 
 
-CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
+CallAction = Annotated[Hangup | Wrapup | MoveCaller, Field(discriminator="action")]
 OperatorAction = Annotated[
     Login | Logout | Pause | Unpause | Extend | Done | Place | Seen, Field(discriminator="action")
 ]

@@ -6,6 +6,7 @@ import { Bar, Colleagues } from "./floor.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
+import { MissedCalls } from "./missed.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -88,6 +89,7 @@ function Console() {
       </div>
       <aside class="rail">
         ${card && html`<${WrapUp} key=${card.id} card=${card} />`}
+        ${card && html`<${MissedCalls} desk=${desk} />`}
         <${Colleagues} />
       </aside>
     </div>
@@ -400,6 +402,7 @@ function Idle() {
       <p class="soft">${text}</p>
     </div>
     ${state?.user.phone && html`<${DialForm} desk=${desk} />`}
+    <${MissedCalls} desk=${desk} />
     <${RecentCalls} />
   </section>`;
 }
