@@ -131,7 +131,7 @@ async def test_a_receiver_that_takes_nothing_delays_no_call_and_has_it_all_when_
         for caller in callers:
             await caller.result
         async with telling.stream("anna") as console:
-            caller = dial(telling.status, "79161234567", "Someone", stay=2)
+            caller = dial(telling.status, "79161234567", "Someone", stay=15)  # wrapuptime is 5
             await console.pop()
             assert (await caller.result).outcome == "completed"
         seconds = await telling.metric("cordboard_route_seconds_sum")
