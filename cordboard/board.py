@@ -167,6 +167,8 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Taken():
+                self._taken(fact)
             case cti.Reached():
                 self._reached(fact)
             case cti.Established():
@@ -434,6 +436,17 @@ class Board:
             waiting = self._waits.is_waiting(call)
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
+    def _taken(self, fact: cti.Taken) -> None:
+        """It is the operator's call from now on, whether or not the customer is reached."""
+        call = self._calls.get(fact.call)
+        name = self._step(fact.peer, "answer", fact.call)
+        if call is None or name is None:
+            return
+        self._shifts.answered(name)
+        self._cards.talk(fact.call, fact.peer_uniqueid)
+        self._change(replace(call, operator=name))
+        self._out += self._waits.answer(call, name)
+
     def _reached(self, fact: cti.Reached) -> None:
         """It is the customer's own phone from now on that the call is about."""
         call = self._calls.get(fact.call)
@@ -445,8 +458,9 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        name = self._step(fact.peer, "answer", fact.call)
-        if name is not None:
+        name = self._floor.at_phone(fact.peer)
+        if name is not None and self._floor.is_busy(name) != fact.call:
+            self._advance(name, "answer", fact.call)
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
