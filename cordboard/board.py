@@ -241,6 +241,14 @@ class Board:
                     self._change_state(fact.asked)
                 else:
                     self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
+            case ActionAsked(action="hangup") if self._callbacks.of(self._linkedid(fact.target)):
+                before = {"callback": fact.target}
+                self._out.append(audited(fact, before, now))
+            case Audited(asked=ActionAsked(kind="call", action="hangup") as asked):
+                if fact.error is None:
+                    linkedid = self._linkedid(asked.target)
+                    self._out += self._callbacks.cancel(linkedid, now)
+                self._out.append(Tell(asked.id, asked.actor, fact.error))
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
@@ -324,6 +332,10 @@ class Board:
             self._out += self._arrivals.heard(
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
+
+    def _linkedid(self, target: str) -> Linkedid:
+        call = self._calls.get(CallId(target))
+        return call.linkedid if call else Linkedid("")
 
     def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
         return (pbx, Linkedid(linkedid)) in self._linked
@@ -620,7 +632,7 @@ class Board:
         self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
-        self._out += self._announcements.tick(waiting, self._estimate, self._now)
+        self._out += self._announcements.tick(waiting, self._estimate, self._offer, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._end_wrapup(pop)
@@ -638,6 +650,12 @@ class Board:
         """How long this caller has still to wait, in seconds, by our own forecast."""
         entries = self._floor.line(entry.queue).entries
         return self._floor.waits(entry.queue)[entries.index(entry)]
+
+    def _offer(self, entry: Entry, call: Call) -> str | None:
+        """The number at which this caller may be called back, if that is to be offered now."""
+        offer = call.decision.callback if call.decision else None
+        due = offer is not None and self._now - entry.entered >= offer.after
+        return call.number if due and self._callbacks.may(call, self._now) else None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""

@@ -77,7 +77,7 @@ class Callbacks:
         entry = self._left.get(call.id) if call else None
         if call is None or entry is None or call.decision is None:
             return [SendCallback(fact.ask, "not-offered")]
-        refused = self._refused(fact, call.decision, now)
+        refused = self._refused(fact.number, call.decision, now)
         if refused is not None or fact.number is None:
             return [SendCallback(fact.ask, refused or "number")]
         skills, offer = call.decision.penalties, call.decision.callback
@@ -103,14 +103,19 @@ class Callbacks:
         told = FactRecord(call.id, now, "callback", json.dumps(promised))
         return [SendCallback(fact.ask, None), Save(told), *self._make(record, lines, now)]
 
+    def may(self, call: Call, now: float) -> bool:
+        """Whether a callback may be offered to this caller."""
+        number = call.number if call.number.startswith("+") else None
+        return call.decision is not None and self._refused(number, call.decision, now) is None
+
     def _refused(
-        self, fact: CallbackAsked, decision: Decision, now: float
+        self, number: str | None, decision: Decision, now: float
     ) -> CallbackRefusal | None:
         if decision.callback is None:
             return "not-offered"
-        if fact.number is None:
+        if number is None:
             return "number"
-        if any(record.number == fact.number for record in self._open.values()):
+        if any(record.number == number for record in self._open.values()):
             return "double"
         return None if self._is_time(decision.callback.hours, now) else "hours"
 

@@ -577,8 +577,8 @@ class LogOut:
 @dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
-    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
-    channel that says it."""
+    less than one), and that he may press 1 and be called back at `offer`; each None where it is
+    not to be told. `channel_id` is the Uniqueid of the channel that says it."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -586,6 +586,7 @@ class Announce:
     language: str
     place: int | None
     minutes: int | None
+    offer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

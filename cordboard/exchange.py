@@ -97,6 +97,8 @@ class Exchange:
             said["CB_PLACE"] = str(command.place)
         if command.minutes is not None:
             said["CB_MINUTES"] = str(command.minutes)
+        if command.offer is not None:
+            said["CB_NUMBER"] = re.sub(r"[^0-9]", "", command.offer)
         fields: dict[str, str | int] = {
             "Channel": "Local/say@cordboard-announce/n",
             "ChannelId": command.channel_id,

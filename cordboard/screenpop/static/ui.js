@@ -146,6 +146,8 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("Came back from the personal manager");
     case "manager-not-reached":
       return _("Rang at the personal manager's: {outcome}", { outcome: dialled(args.status) });
+    case "callback-not-taken":
+      return _("Was called back: {outcome}", { outcome: dialled(args.status) });
     case "transfer-not-taken":
       return _("Was transferred and came back: {outcome}", { outcome: dialled(args.status) });
     case "phone-lost":

@@ -173,6 +173,7 @@ class WaitingQueue extends Component {
               <span class="waiting-name">
                 <b>${entry.name || phone(entry.from)}</b>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
+                ${entry.callback && html`<span class="estimate" title=${_("The caller has hung up and is called back in his turn")} data-testid="callback">${_("callback")}</span>`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
               <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
