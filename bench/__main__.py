@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.common import CannotMeasure, Options, Report, machine, show
 
-NAMES = ("codec", "calls", "agi", "fanout", "lookup", "route", "pop", "cpu")
+NAMES = ("codec", "calls", "agi", "fanout", "lookup", "route", "pop", "cpu", "simulate")
 
 
 def main() -> int:

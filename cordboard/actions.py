@@ -66,4 +66,14 @@ def command_for(asked: ActionAsked, call: Call | None) -> Command:
             if call is None or call.state == "ended":
                 return Tell(asked.id, asked.actor, "the call is over")
             return HangUp(asked.id, asked.actor, call.pbx, call.channel, call.uniqueid)
+        case "call", "move":
+            return Tell(asked.id, asked.actor, _not_waiting(call))
     return Tell(asked.id, asked.actor, f"no such action: {asked.action}")
+
+
+def _not_waiting(call: Call | None) -> str:
+    if call is None or call.state == "ended":
+        return "the caller has already hung up"
+    if call.state == "talking":
+        return "the caller has already been answered"
+    return "the caller does not wait in a queue"

@@ -35,7 +35,9 @@ from cordboard.desk import (
     CountFallbacks,
     CustomerChanged,
     CustomerFound,
+    CustomerStale,
     EndCall,
+    ForgetCustomer,
     MissedWhy,
     Originate,
     PolicyChanged,
@@ -43,6 +45,8 @@ from cordboard.desk import (
     PopEnd,
     Remark,
     Remembered,
+    Reordered,
+    Requeued,
     RouteAsked,
     Rules,
     Save,
@@ -141,6 +145,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
+            "turns": self._waits.priorities,
             "places": self._places,
             "announced": self._announcements,
             "asking": self._callbacks,
@@ -156,7 +161,7 @@ class Board:
             case cti.Queued():
                 self._queued(fact)
             case cti.Placed():
-                self._waits.place(fact)
+                self._waits.place(fact, now)
             case cti.QueueLeft():
                 self._queue_left(fact)
             case cti.Detoured():
@@ -196,6 +201,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
+                self._waits.priorities.linked(fact.pbx)
                 self._shifts.linked(fact)
                 self._out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
@@ -215,6 +221,8 @@ class Board:
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case CustomerStale():
+                self._customer_stale(fact)
             case PolicyChanged():
                 self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
@@ -236,11 +244,10 @@ class Board:
                 self._out.append(audited(fact, standing, now))
             case ActionAsked(kind="operator"):
                 self._change_state(fact)
+            case Audited(asked, str() as error):
+                self._out.append(Tell(asked.id, asked.actor, error))
             case Audited(asked=ActionAsked(kind="operator")):
-                if fact.error is None:
-                    self._change_state(fact.asked)
-                else:
-                    self._out.append(Tell(fact.asked.id, fact.asked.actor, fact.error))
+                self._change_state(fact.asked)
             case ActionAsked(action="hangup") if self._callbacks.of(self._linkedid(fact.target)):
                 before = {"callback": fact.target}
                 self._out.append(audited(fact, before, now))
@@ -249,6 +256,13 @@ class Board:
                     linkedid = self._linkedid(asked.target)
                     self._out += self._callbacks.cancel(linkedid, now)
                 self._out.append(Tell(asked.id, asked.actor, fact.error))
+            case ActionAsked(action="move") | Audited(asked=ActionAsked(action="move")):
+                self._move(fact)
+            case Reordered():
+                up = self._links.up()
+                self._out += self._waits.priorities.reordered(fact, self._calls, up, now)
+            case Requeued():
+                self._out += self._waits.priorities.requeued(fact, now)
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
@@ -297,28 +311,107 @@ class Board:
             self._out += self._arrivals.decided(call)
             self._change(self._arrivals.known(call))
             self._decided(self._calls[call.id], before)
+            self._recall_priority(self._calls[call.id])
+            if before is not None and self._calls[call.id].card != call.card:
+                self._reconsider(call)
 
     def _decided(self, call: Call, before: Decision | None = None) -> None:
         """Whoever goes to somebody in person first has his place in the queue kept."""
         if call.decision is not before and call.direction == "in":
             self._out += self._places.keep(call, self._now)
+            self._waits.kept(call, self._now)
             self._out += self._missed.skipped(call, self._now)
 
-    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
-        """The attempt at somebody in person is over; with `why` they have missed it."""
-        kept, first = self._places.release(call), personal(call)
+    def _release(
+        self, call: Call, why: MissedWhy | None, into: QueueName | None = None
+    ) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
+        the queue that the caller has joined."""
+        kept, first = self._places.release(call, into), personal(call)
         if kept is not None and first is not None and why is not None:
             self._out += self._missed.missed(call, first, why, self._now)
         return kept
 
+    def _recall_priority(self, call: Call) -> None:
+        """For a caller of whom no decision is known, since we were away, or have been started anew:
+        what the policy says now counts for his place in the queue where he is."""
+        entry = self._waits.entry(call) if call.decision is None else None
+        opinion = self._arrivals.opinion(call, self._now) if entry is not None else None
+        if entry is not None and opinion is not None and opinion[0].action == "queue":
+            self._waits.priorities.decided(entry, opinion[0], self._now)
+
+    def _reconsider(self, before: Call) -> None:
+        """The policy is asked again for a caller who waits, whose customer was other `before`. He
+        is moved in his queue, or to another one; from anything else he is spared."""
+        call = self._calls[before.id]
+        entry = self._waits.entry(call)
+        opinion = self._arrivals.opinion(call, self._now) if entry is not None else None
+        if entry is None or opinion is None or opinion[0] == call.decision:
+            return
+        decision, _ = opinion
+        was, now = (c.card.customer.status if c.card else "" for c in (before, call))
+        changed = Reason("status-changed", {"status": now, "before": was})
+        changed = changed if was != now else Reason("customer-changed", {})
+        priorities = self._waits.priorities
+        if decision.action != "queue":
+            priorities.noted(entry, Reason("stays", {"action": decision.action}))
+            return
+        if not entry.away:
+            self._change(self._arrivals.settle(call, opinion, self._now))
+            self._out += self._arrivals.decided(call)
+        priorities.decided(entry, decision, self._now, changed)
+        if decision.queue != entry.queue and not entry.away:
+            rings = call.state == "ringing" or bool(self._cards.of(call.id))
+            to = decision.queue
+            self._out += priorities.requeue(entry, self._calls[call.id], to, rings, changed)
+        self._reorder()
+
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
         for call in list(self._calls.values()):
-            same = call.card is not None and call.card.customer.id == card.customer.id
-            if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card, lookup_failed=False))
+            known = call.card.customer_id if call.card else None
+            unknown = known is None and call.number in card.customer.phones
+            if known == card.customer.id or unknown:
+                shown = self._arrivals.changed(call, card)
+                self._change(replace(call, card=shown, lookup_failed=False))
+                self._reconsider(call)
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _customer_stale(self, fact: CustomerStale) -> None:
+        self._out.append(ForgetCustomer(fact.number, fact.customer))
+        for call in self._calls.values():
+            known = call.card.customer_id if call.card else None
+            if call.state != "ended" and (
+                (fact.number is not None and call.number == fact.number)
+                or (fact.customer is not None and known == fact.customer)
+            ):
+                self._out += self._arrivals.look_up(call, self._now)
+
+    def _look_again(self) -> None:
+        """Whoever could not be looked up, and whoever waits, is not who we think for ever."""
+        waiting = {key for key, of in self._linked.items() if self._calls[of].state == "waiting"}
+        for key in self._arrivals.due(waiting, self._now):
+            if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
+                self._out += self._arrivals.look_up(call, self._now)
+
+    def _move(self, fact: ActionAsked | Audited) -> None:
+        """A caller is to be moved by hand. The audit takes time, so all is looked at anew then."""
+        asked = fact.asked if isinstance(fact, Audited) else fact
+        call = self._calls.get(CallId(asked.target))
+        entry = self._waits.entry(call) if call is not None else None
+        if entry is None:
+            self._out.append(command_for(asked, call))
+        elif isinstance(fact, Audited):
+            self._out += self._waits.priorities.asked(asked, entry, self._now)
+            self._reorder()
+        else:
+            place = self._floor.line(entry.queue).place(entry.uniqueid)
+            stands = {"queue": entry.queue, "priority": entry.priority, "place": place}
+            self._out.append(audited(asked, stands, self._now))
+
+    def _reorder(self) -> None:
+        self._out += self._waits.priorities.step(self._calls, self._links.up(), self._now)
 
     def _place(self, asked: ActionAsked) -> None:
         """A call from the desk. Who is called is looked up while the operator's phone rings."""
@@ -377,7 +470,7 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        kept = self._release(call, "not-taken")
+        kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
         self._out += joined + self._callbacks.came_himself(call, self._now)
         if kept is not None:
@@ -386,6 +479,8 @@ class Board:
             call = replace(call, state="routing", operator=None)
         state: CallState = "waiting" if call.state == "routing" else call.state
         self._change(replace(call, state=state, queue=fact.queue))
+        if joined:
+            self._recall_priority(self._calls[call.id])
 
     def _detoured(self, fact: cti.Detoured) -> None:
         call = self._calls.get(fact.call)
@@ -445,7 +540,7 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
                 self._out.append(self._cards.end(pop, reason))
         if call and call.state == "ringing" and not self._cards.of(fact.call):
-            waiting = self._waits.is_waiting(call)
+            waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
     def _taken(self, fact: cti.Taken) -> None:
@@ -521,7 +616,7 @@ class Board:
         del self._calls[part.id]
         del self._linked[part.pbx, part.linkedid]
         self._arrivals.over(part.pbx, part.linkedid)
-        self._waits.over(part.id)
+        self._waits.over(part)
         self._out.append(EndCall(part.id, operators))
         self._out.append(ShowCall(whole, self._cards.operators(whole.id)))
 
@@ -593,7 +688,7 @@ class Board:
         self._out += self._callbacks.over(call, self._now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
-        self._waits.over(call.id)
+        self._waits.over(call)
         self._forget_if_over(call.id)
 
     def _change_state(self, asked: ActionAsked) -> None:
@@ -638,6 +733,8 @@ class Board:
                 self._end_wrapup(pop)
         self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
+        self._reorder()
+        self._look_again()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:
@@ -676,11 +773,9 @@ class Board:
     def _remember(self, fact: Remembered) -> None:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
+        self._waits.remember(fact)
         self._callbacks.remember(fact.callbacks)
         self._shifts.remember(fact.states)
-        for entry in fact.entries:
-            if entry.left_at is not None:
-                self._floor.recall(entry)
         self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
             if left.call.ended_at is not None:

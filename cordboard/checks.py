@@ -25,6 +25,9 @@ NEEDED = {
     "QueueAdd": "write=agent",
     "QueueRemove": "write=agent",
     "QueuePause": "write=agent",
+    "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
+    "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
+    "Redirect": "write=call",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
 

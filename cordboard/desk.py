@@ -17,12 +17,14 @@ from cordboard.crm_core.model import (
     Card,
     EntryRecord,
     Record,
+    Report,
     Role,
     StateRecord,
     User,
 )
 from cordboard.cti.facts import Fact
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -59,13 +61,16 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "lookup-failing",
+    "webhook-failing",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force."""
+the last good rules stay in force; outside systems that are left alone because they do not answer;
+webhooks whose receivers do not take what they are sent."""
 
 
 # Facts
@@ -112,9 +117,10 @@ class BackAsked:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number, `calls_today` where it was not
-    asked for, or could not be counted in time."""
+    """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
+    `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
+    of the lookups that came to nothing. `e164` and `country` are None where the number is no
+    number, `calls_today` where it was not asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -123,6 +129,17 @@ class CustomerFound:
     card: Card | None
     failed: bool = False
     calls_today: int | None = None
+    reports: tuple[Report, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStale:
+    """Somebody who knows says that what is known of this number (E.164) or customer (our id) is no
+    longer so, wherever it is kept."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,17 @@ class Unwritten:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A supervisor gave a caller this claim to a place in `queue`. It counts until he leaves:
+    beside his own, or, where it is `less`, instead of it. `why` says who did it and why."""
+
+    queue: QueueName
+    claim: Claim
+    less: bool
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -153,6 +181,8 @@ class Remembered:
     handled: tuple[Handled, ...] = ()
     states: tuple[StateRecord, ...] = ()
     """What each operator did when last heard of."""
+    hands: Mapping[str, ByHand] = field(default_factory=dict)
+    """By call, what a supervisor made of its place."""
     callbacks: tuple[CallbackRecord, ...] = ()
     """Those that are open."""
 
@@ -196,6 +226,41 @@ class ActionAsked:
     action: str
     args: dict[str, Any]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One caller in a queue, as the PBX lists them; `position` 1 is the head."""
+
+    uniqueid: Uniqueid
+    position: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """What came of a `Reorder`: who stood in the queue before and who stands there now, in order
+    (nobody, where the PBX could not be asked: then `error` says why, in words), and the moves that
+    were not made, each with its reason. `unable`: this PBX moves nobody."""
+
+    pbx: PbxName
+    queue: QueueName
+    before: tuple[Rank, ...] = ()
+    after: tuple[Rank, ...] = ()
+    refused: tuple[tuple[Uniqueid, str], ...] = ()
+    error: str | None = None
+    unable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """What came of a `Requeue`; where it worked the caller is on his way."""
+
+    pbx: PbxName
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +315,15 @@ AnyFact = (
     | BackAsked
     | CallbackAsked
     | CustomerFound
+    | CustomerStale
     | Remembered
     | UsersChanged
     | CustomerChanged
     | PolicyChanged
     | ActionAsked
     | Audited
+    | Reordered
+    | Requeued
     | ActionDone
     | WrapUpSaved
     | AlarmRaised
@@ -309,6 +377,8 @@ class Rules:
     """So many calls in a row that rang in vain pause an operator; 0 is never."""
     pauses: Mapping[str, float | None] = field(default_factory=dict)
     """The reasons for a pause, and for how long each may last."""
+    refresh: float = 0.0
+    """How often those who wait are looked up anew; 0 is never."""
 
 
 @dataclass(slots=True)
@@ -326,6 +396,8 @@ class Arrival:
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,12 +508,22 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
-    """Where `since` is given, it is also asked how often the number has called from then on."""
+    """Where `since` is given, it is also asked how often the number has called from then on.
+    `again`: no answer from before is wanted."""
 
     pbx: PbxName
     linkedid: Linkedid
     number: str
     since: float | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """No answer that is kept of this number or customer is any good."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,6 +692,40 @@ class PauseMember:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """This caller, whose priority `was` so, is to have `priority`, and to stand behind all who have
+    as much, also where it is the same."""
+
+    uniqueid: Uniqueid
+    was: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Make these moves in one queue, one after the other; who has left it meanwhile, or has another
+    priority than we thought, is left alone."""
+
+    pbx: PbxName
+    queue: QueueName
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
+    `rings`: phones ring for him, which he would have to wait for."""
+
+    pbx: PbxName
+    channel: str
+    uniqueid: Uniqueid
+    queue: QueueName
+    to: QueueName
+    priority: int
+    rings: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShowPop:
     pop: Pop
     first: bool
@@ -664,11 +780,11 @@ class ShowQueue:
 
 @dataclass(frozen=True, slots=True)
 class ShowWaiting:
-    """All who wait in one queue, in order, with their estimated waits from now, in seconds; None
-    where nobody serves the queue."""
+    """All who wait in one queue, in order, each with why he stands where he stands, and their
+    estimated waits from now, in seconds; None where nobody serves the queue."""
 
     queue: QueueName
-    waiting: tuple[tuple[Entry, Call], ...]
+    waiting: tuple[tuple[Entry, Call, tuple[Reason, ...]], ...]
     estimates: tuple[float | None, ...]
 
 
@@ -720,6 +836,7 @@ class Remark:
 
 Command = (
     FindCustomer
+    | ForgetCustomer
     | SendRoute
     | SendPlace
     | CountFallbacks
@@ -735,6 +852,8 @@ Command = (
     | CallBack
     | Hush
     | PauseMember
+    | Reorder
+    | Requeue
     | ShowPop
     | EndPop
     | ShowCall

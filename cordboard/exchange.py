@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 
+from cordboard.cti.ami import Message
 from cordboard.cti.link import AmiLink
-from cordboard.desk import Announce, CallBack, HangUp, Hush, Originate
+from cordboard.cti.members import number
+from cordboard.desk import (
+    Announce,
+    CallBack,
+    HangUp,
+    Hush,
+    Move,
+    Originate,
+    Rank,
+    Reorder,
+    Reordered,
+    Requeue,
+)
 from cordboard.errors import PeerError
-from cordboard.events import PbxName
+from cordboard.events import PbxName, QueueName, Uniqueid
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +39,10 @@ FALLBACKS, FALLBACKS_SEEN = "CB_FALLBACKS", "CB_FALLBACKS_SEEN"
 """Global variables of the shipped dialplan; the second one is ours to write."""
 FOUND_WITHIN = 30.0
 """Seconds for the link to come back and tell whether the call that was asked for is there."""
+
+QUEUE_CONTEXT = "cordboard-queue"
+"""Where the shipped dialplan takes a caller to `CB_QUEUE` with `CB_PRIO`."""
+GONE = "does not wait there any more"
 
 
 class Exchange:
@@ -46,6 +63,83 @@ class Exchange:
         reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
+
+    async def reorder(self, command: Reorder) -> Reordered:
+        """Makes the moves and asks what came of it: no event tells. The list before them says who
+        is still there, under which name, and that nobody else has touched his priority."""
+        link, about = self._links[command.pbx], (command.pbx, command.queue)
+        try:
+            entries = await _entries(link, command.queue)
+            channels = {entry["Uniqueid"]: entry["Channel"] for entry in entries}
+            before = _ranks(entries)
+            ranks = {rank.uniqueid: rank for rank in before}
+            refused = {
+                move.uniqueid: reason
+                for move in command.moves
+                if (reason := _obstacle(move, ranks.get(move.uniqueid)))
+            }
+            moves = [move for move in command.moves if move.uniqueid not in refused]
+            # All are sent at once, in order; Asterisk answers one after the other.
+            replies = await asyncio.gather(
+                *(
+                    link.act(
+                        "QueueChangePriorityCaller",
+                        {
+                            "Queue": command.queue,
+                            "Caller": channels[move.uniqueid],
+                            "Priority": move.priority,
+                            "Immediate": "yes",
+                        },
+                    )
+                    for move in moves
+                )
+            )
+            for move, reply in zip(moves, replies, strict=True):
+                if "unknown command" in reply["Message"]:
+                    text = "this PBX cannot move callers: it needs Asterisk 18.20, 20.5 or later"
+                    return Reordered(*about, before=before, error=text, unable=True)
+                if reply["Response"] != "Success":
+                    refused[move.uniqueid] = reply["Message"]
+            after = _ranks(await _entries(link, command.queue)) if moves else before
+        except PeerError as error:
+            return Reordered(*about, error=str(error))
+        return Reordered(*about, before, after, tuple(refused.items()))
+
+    async def requeue(self, command: Requeue) -> None:
+        """Returns when he is on his way. Who only waits is withdrawn, which does nothing to one who
+        has just been answered; that waits for phones that ring, so then he is redirected."""
+        link, channel = self._links[command.pbx], command.channel
+        listed = await link.items("QueueStatus", {"Queue": command.to})
+        if not any(item["Event"] == "QueueParams" for item in listed):
+            raise PeerError(f"the PBX has no queue {command.to}")
+        if command.rings:  # a channel whose extension is missing is answered and dropped
+            exists = f"DIALPLAN_EXISTS({QUEUE_CONTEXT},s,1)"
+            if (await link.act("Getvar", {"Variable": exists}))["Value"] != "1":
+                raise PeerError(f"the dialplan has no {QUEUE_CONTEXT}")
+        entries = await _entries(link, command.queue)
+        here = next((e for e in entries if e["Uniqueid"] == command.uniqueid), None)
+        if here is None or here["Channel"] != channel:
+            raise PeerError(GONE)
+        asked: list[tuple[str, dict[str, str | int]]] = [
+            ("Setvar", {"Channel": channel, "Variable": "CB_PRIO", "Value": command.priority})
+        ]
+        if command.rings:
+            there: dict[str, str | int] = {"Context": QUEUE_CONTEXT, "Exten": "s", "Priority": 1}
+            asked += [
+                ("Setvar", {"Channel": channel, "Variable": "CB_QUEUE", "Value": command.to}),
+                ("Redirect", {"Channel": channel, **there}),
+            ]
+        else:  # CB_QUEUE is yet the queue that he leaves, and the dialplan tells which
+            withdrawn: dict[str, str | int] = {
+                "Queue": command.queue,
+                "Caller": channel,
+                "WithdrawInfo": command.to,
+            }
+            asked.append(("QueueWithdrawCaller", withdrawn))
+        # All at once: the less time there is for somebody to answer him in between.
+        for reply in await asyncio.gather(*(link.act(name, fields) for name, fields in asked)):
+            if reply["Response"] != "Success":
+                raise PeerError(reply["Message"])
 
     async def new_fallbacks(self, pbx: PbxName) -> int:
         """How many callers took the dialplan's default way since this was asked last. The dialplan
@@ -162,6 +256,27 @@ class Exchange:
                         await asyncio.sleep(0.1)  # until the link knows that it is lost
         except TimeoutError:
             raise PeerError("the link to the PBX is lost; your phone may ring yet") from None
+
+
+async def _entries(link: AmiLink, queue: QueueName) -> list[Message]:
+    """Who waits in a queue, the head first."""
+    items = await link.items("QueueStatus", {"Queue": queue})
+    entries = [item for item in items if item["Event"] == "QueueEntry"]
+    return sorted(entries, key=lambda entry: number(entry["Position"], 0))
+
+
+def _ranks(entries: Iterable[Message]) -> tuple[Rank, ...]:
+    return tuple(
+        Rank(Uniqueid(e["Uniqueid"]), number(e["Position"], 0), number(e["Priority"], 0))
+        for e in entries
+    )
+
+
+def _obstacle(move: Move, rank: Rank | None) -> str | None:
+    """Why a move is not to be made, if it is not."""
+    if rank is None:
+        return GONE
+    return None if rank.priority == move.was else f"has the priority {rank.priority} by now"
 
 
 async def _count(link: AmiLink, variable: str) -> int:

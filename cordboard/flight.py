@@ -51,7 +51,8 @@ class _Plan(NamedTuple):
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
-    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who hours",
+    "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
+        hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -63,20 +64,9 @@ LOGINS = (crm.User, crm.Manager, Personal)
 ATTRIBUTES: dict[str, Kind] = {
     **dict.fromkeys(
         [
-            "_legs",
-            "_calls",
-            "_bridges",
-            "_linked",
-            "_arrivals",
-            "_gone",
-            "undecided",
-            "_heard",
-            "_spoken",
-            "_open",
-            "_waiting",
-            "_reached",
-            "_left",
-            "_decisions",
+            *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
+            *("_turns", "_late", "_departures", "_hands"),
+            *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
         ],
         "kept",
     ),
@@ -91,7 +81,8 @@ TRANSIENT = ("_out", "facts")
 _HEADERS: dict[Kind, str] = {
     "kept": """Event Timestamp DialStatus BridgeUniqueid BridgeId OrigTransfererUniqueid
         SecondTransfererUniqueid TransferTargetUniqueid BridgeTechnology Duration ListItems DestType
-        State Result Cause Queue Position Wait UserEvent Paused InCall Membership Penalty""",
+        State Result Cause Queue Position Priority Wait UserEvent Paused InCall Membership
+        Penalty""",
     "clean": "Interface Location StateInterface Forward Device",
     "channel": "Newname",
     "private": "MemberName Name PausedReason Reason Status Where",
@@ -267,7 +258,7 @@ class Writer:
                     "state": call.state,
                     "queue": call.queue,
                     "operator": call.operator and clean(call.operator),
-                    "customer": call.card.customer.id if call.card else None,
+                    "customer": call.card.customer_id if call.card else None,
                     "cause": call.cause,
                 }
             case desk.ShowOperator(operator):
@@ -284,7 +275,7 @@ class Writer:
                     "pop": pop.id,
                     "operator": clean(pop.operator),
                     "call": pop.call.id,
-                    "customer": card.customer.id if card else None,
+                    "customer": card.customer_id if card else None,
                     "queue": pop.call.decision.queue if pop.call.decision else None,
                 }
             case desk.EndPop(pop_id, name, reason):
@@ -315,13 +306,16 @@ class Writer:
                     "counts": counts,
                 }
             case desk.ShowWaiting(queue, entries, estimates):
-                calls = [entry.call for entry, _ in entries]
+                calls = [entry.call for entry, *_ in entries]
                 return {
                     "decision": "waiting",
                     "queue": queue,
                     "calls": calls,
                     "estimates": list(estimates),
                 }
+            case desk.Reorder(_, queue, moves):
+                to = [[move.uniqueid, move.priority] for move in moves]
+                return {"decision": "reorder", "queue": queue, "moves": to}
             case _:
                 return {"decision": _dashed(type(command).__name__), **self._telling(command)}
 

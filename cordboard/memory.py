@@ -18,8 +18,9 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk import Gap, Remembered, Unwritten
+from cordboard.desk import ByHand, Gap, Remembered, Unwritten
 from cordboard.events import PbxName, Uniqueid
+from cordboard.priorities import MOVED, by_hand
 from cordboard.records import HANDLED, fact_kind, handled_of
 
 HANDLED_KEPT = 4 * 3600.0
@@ -70,8 +71,19 @@ async def remembered(
         await _gaps(store, open_calls, spooled),
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
         tuple(state for state in states.values() if state.until is None),
+        await _hands(store, open_calls, spooled),
         tuple(each for each in callbacks.values() if each.ended_at is None),
     )
+
+
+async def _hands(
+    store: Store, calls: Sequence[CallRecord], spooled: Sequence[Record]
+) -> dict[str, ByHand]:
+    ids = {call.id for call in calls}
+    facts = await store.facts_of([*ids], MOVED)
+    facts += [r for r in spooled if isinstance(r, FactRecord) and r.kind == MOVED]
+    told = {f.call_id: hand for f in facts if (hand := by_hand(json.loads(f.data))) is not None}
+    return {call: hand for call, hand in told.items() if call in ids}
 
 
 async def _gaps(

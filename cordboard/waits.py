@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
-from cordboard.desk import Call, Command, Save, ShowQueue, ShowWaiting
+from cordboard.desk import Call, Command, Remembered, Save, ShowQueue, ShowWaiting
 from cordboard.events import CallId, OperatorName, derived_id
+from cordboard.priorities import Priorities
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.recollection import Recollection
@@ -20,39 +21,69 @@ class Waits:
     def __init__(self, floor: Floor, past: Recollection) -> None:
         self._floor = floor
         self._past = past
+        self.priorities = Priorities(floor)
         self._answered_entries: dict[CallId, Entry] = {}
 
     def __len__(self) -> int:
         """Answered calls of which we do not know yet by whom."""
         return len(self._answered_entries)
 
-    def is_waiting(self, call: Call) -> bool:
-        return call.queue is not None and bool(self._floor.line(call.queue).find(call.uniqueid))
+    def remember(self, fact: Remembered) -> None:
+        self.priorities.remember(fact.hands)
+        for entry in fact.entries:
+            if entry.left_at is not None:
+                self._floor.recall(entry)
+
+    def entry(self, call: Call) -> Entry | None:
+        """The call's stay in its queue, if it is there."""
+        return self._floor.line(call.queue).find(call.uniqueid) if call.queue else None
+
+    def kept(self, call: Call, now: float) -> None:
+        """A place may be kept for this call in the queue that was decided."""
+        decision = call.decision
+        entry = decision and self._floor.line(decision.queue).find(call.uniqueid)
+        if entry and entry.away:
+            self.priorities.kept(entry, call, now)
 
     def join(
         self, fact: Queued, call: Call, now: float, kept: Entry | None = None
     ) -> list[Command]:
         """Nothing where the caller waits there already. `kept`: the place that he comes back to."""
         known = self._floor.line(fact.queue).find(fact.uniqueid)
+        if known is not None and known.away:
+            known = None
         entry = known or self._entry(fact, call, now)
         if kept is not None and kept.queue == fact.queue:
             entry = replace(entry, priority=kept.priority, joined=kept.priority)
-        self._floor.join(entry, fact.position)
-        return [] if known else [Save(entry_record(entry, call, None))]
+        self._join(entry, fact, now)
+        if known:
+            return []
+        since = kept.entered if kept is not None else None
+        turn = self.priorities.joined(entry, call, now, since)
+        return [Save(entry_record(entry, call, None)), *turn]
 
-    def place(self, fact: Placed) -> None:
+    def place(self, fact: Placed, now: float) -> None:
         entry = self._floor.line(fact.queue).find(fact.uniqueid)
         if entry is not None:
-            self._floor.join(entry, fact.position)
+            self._join(entry, fact, now)
+
+    def _join(self, entry: Entry, fact: Queued | Placed, now: float) -> None:
+        if fact.priority is not None:
+            self.priorities.seen(entry, fact.priority, now)
+            entry = replace(entry, priority=fact.priority)
+        self._floor.join(entry, fact.position)
 
     def leave(self, fact: QueueLeft, call: Call | None, now: float) -> list[Command]:
         """Nothing where nobody waited."""
         entry = self._floor.leave(fact.queue, fact.uniqueid, fact.outcome, now)
-        if entry is None or call is None:
+        if entry is None:
             return []
+        told = self.priorities.left(entry, fact.outcome)
+        if call is None:
+            return told
         if fact.outcome == "connected" and call.state != "ended":
             self._answered_entries[call.id] = entry
-        return [Save(entry_record(entry, call, call.operator))]
+        return [Save(entry_record(entry, call, call.operator)), *told]
 
     def answer(self, call: Call, name: OperatorName) -> list[Command]:
         """It is `name` who took the call from the queue, if it came from one."""
@@ -62,9 +93,10 @@ class Waits:
         self._floor.take(name, entry)
         return [Save(entry_record(entry, call, name))]
 
-    def over(self, call: CallId) -> None:
+    def over(self, call: Call) -> None:
         """The call has ended, or is part of another."""
-        self._answered_entries.pop(call, None)
+        self._answered_entries.pop(call.id, None)
+        self.priorities.over(call)
 
     def gone(self, fact: SnapshotDone, calls: Mapping[CallId, Call], now: float) -> list[Command]:
         """The waits from before the start that are over by now; `calls` tell how."""
@@ -83,7 +115,8 @@ class Waits:
             out.append(ShowQueue(queue, here, line.longest_since, level))
             rows = zip(entries, self._floor.waits(queue), strict=True)
             known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
-            waiting = tuple((entry, call) for entry, call, _ in known)
+            reasons = self.priorities.reasons
+            waiting = tuple((entry, call, reasons(entry)) for entry, call, _ in known)
             out.append(ShowWaiting(queue, waiting, tuple(wait for *_, wait in known)))
         return out
 
@@ -99,12 +132,17 @@ class Waits:
     def _entry(self, fact: Queued, call: Call, now: float) -> Entry:
         record = self._past.entry(call.id, fact.queue)
         if record is not None:
-            identity, entered, priority = record.id, record.entered_at, record.priority
+            identity, entered, joined = record.id, record.entered_at, record.priority
         else:
             # The PBX measures by its time of day, which may have been set meanwhile.
             entered = now - max(0.0, fact.waited)
-            priority = call.decision.priority if call.decision else 0
+            joined = call.decision.priority if call.decision else 0
+            if any(reason.code == "fallback" for reason in call.befell):
+                joined = 0  # so the dialplan does
+            if fact.priority is not None:
+                joined = fact.priority
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
-        entry = Entry(identity, call.id, fact.uniqueid, fact.queue, priority, entered)
+        now_has = joined if fact.priority is None else fact.priority
+        entry = Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
         return replace(entry, since=call.waits_since)

@@ -225,7 +225,7 @@ def test_a_consultation_on_a_second_line_shows_the_customer_it_is_about(desk: De
 
 def waiting(desk: Desk) -> list[tuple[str, str | None]]:
     shown = desk.last(ShowWaiting).waiting
-    return [(c.id, c.card.customer.status if c.card else None) for _, c in shown]
+    return [(c.id, c.card.customer.status if c.card else None) for _, c, _ in shown]
 
 
 def test_a_vip_stands_where_asterisk_put_them_before_those_who_came_earlier(desk: Desk) -> None:

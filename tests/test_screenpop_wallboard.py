@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+import screenpop_messages as say
 from fake_desk import customer, identity, reason
 from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
 from playwright.async_api import expect
@@ -137,3 +139,85 @@ async def test_a_pbx_that_restarts_and_events_that_come_late_are_said(at_desk: A
         await expect(page.get_by_test_id("stale-banner")).to_have_count(0)
         desk.alarm("behind", 3)
         await expect(page.get_by_test_id("alarm")).to_contain_text("comes 3 seconds late")
+
+
+WHY = {
+    "en": ["Priority 12", "Raised to 12 after 1:00 of waiting", "Moved by Maria: promised"],
+    "ru": ["Приоритет 12", "Повышен до 12 через 1:00 ожидания", "Переместил(а) Maria: promised"],
+    "bg": ["Приоритет 12", "Повишен до 12 след 1:00 чакане", "Преместен от Maria: promised"],
+}
+
+
+def line(*names: str, priority: int = 0) -> list[dict[str, Any]]:
+    return [
+        {
+            "call": identity(name),
+            "name": name,
+            "from": "+79123456780",
+            "status": "regular",
+            "priority": priority,
+            "since": "2026-01-01T00:00:00.000000Z",
+            "why": [],
+        }
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("language", WHY)
+async def test_why_somebody_stands_where_he_stands_is_said(at_desk: AtDesk, language: str) -> None:
+    async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
+        desk.queue("sales", waiting=1, longest=70, answered=0, in_time=0, abandoned=0, short=0)
+        (row,) = line("Olga", priority=12)
+        row["why"] = [
+            reason("raised", seconds="60", priority="12"),
+            reason("moved-by-hand", operator="Maria", reason="promised"),
+        ]
+        desk.waiting("sales", [row])
+        shown = page.get_by_test_id(f"waiting-{identity('Olga')}")
+        for text in WHY[language]:
+            await expect(shown).to_contain_text(text)
+
+
+async def test_a_supervisor_moves_a_caller_by_keyboard_and_by_pointer_and_says_why(
+    at_desk: AtDesk,
+) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=3, longest=70, answered=0, in_time=0, abandoned=0, short=0)
+        desk.waiting("sales", line("Olga", "Ivan", "Petar"))
+        call = identity("Petar")
+        desk.hub.publish({"type": "call", "call": say.call(3, None, "waiting", id=call)})
+        await page.get_by_test_id(f"move-{call}").press("Enter")
+        form = page.get_by_test_id("move-form")
+        await expect(form).to_contain_text("place 3, priority 0")
+        await expect(page.get_by_test_id("move-reason")).to_be_focused()
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")  # without a reason
+        await expect(page.get_by_test_id("move-error")).to_contain_text("Say why")
+        await expect(page.get_by_test_id("move-reason")).to_be_focused()
+        await page.keyboard.type("promised")
+        desk.refuse = "the caller has already been answered"
+        async with page.expect_response("**/actions") as answer:
+            await page.keyboard.press("Enter")  # the head, where nothing else is said
+        assert (await answer.value).status == 202
+        asked = desk.asked[-1]
+        assert (asked.action, asked.target, asked.reason) == ("move", call, "promised")
+        assert asked.args == {"priority": None, "to": "head"}
+        error = page.get_by_test_id("move-error")
+        await expect(error).to_have_text("The caller has already been answered.")
+        # The row changes its place under the form, which keeps what was typed.
+        desk.waiting("sales", line("Petar", "Olga", "Ivan"))
+        await expect(page.get_by_test_id("move-place")).to_have_text("place 1, priority 0")
+        await expect(page.get_by_test_id("move-reason")).to_have_value("promised")
+        async with page.expect_response("**/actions"):
+            await page.get_by_test_id("move-to-down").click()
+        await expect(error).to_have_count(0)
+        assert desk.asked[-1].args == {"priority": None, "to": "down"}
+        await page.get_by_test_id("move-priority").fill("7")
+        async with page.expect_response("**/actions"):
+            await page.get_by_test_id("move-set").click()
+        assert desk.asked[-1].args == {"priority": 7, "to": None}
+        desk.waiting("sales", line("Olga"))
+        await expect(page.get_by_test_id("move-gone")).to_be_visible()
+        await expect(page.get_by_test_id("move-to-up")).to_be_disabled()
+        await page.keyboard.press("Escape")
+        await expect(form).to_have_count(0)

@@ -534,3 +534,12 @@ def test_every_change_of_state_is_a_row_that_ends_where_the_next_begins(
         assert one.until == other.since
     assert {r.phone for r in rows} == {PHONES[ANNA]}
     assert {(r.pbx, r.boot) for r in rows} == {(PBX, "boot")}
+
+
+def test_where_there_is_no_time_to_write_nobody_is_paused(call: Caller) -> None:
+    desk = Desk()
+    desk.board = Board(replace(RULES, wrapup=0))
+    desk.start()
+    talk(desk, call)
+    desk.tell(*call.ends(ANNA), Tick())
+    assert (desk.pauses(), desk.state(ANNA)) == ([], "ready")

@@ -70,6 +70,8 @@ class CallerRow(NamedTuple):
     language: str | None
     manager_id: str | None
     balance_minor: int | None
+    segment: str | None
+    tags: list[str] | None
 
 
 Row = (
@@ -239,14 +241,20 @@ class Calls:
         """When each of these calls was not seen, since and until, in order; a call that was seen
         all the time is left out."""
         found: dict[str, tuple[tuple[float, float], ...]] = {}
+        for fact in await self.facts_of(call_ids, "unseen"):
+            told = json.loads(fact.data)
+            gap = (told["since"], told["until"])
+            found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+        return found
+
+    async def facts_of(self, call_ids: Sequence[str], kind: str) -> list[FactRecord]:
+        """The facts of a kind of these calls, those of one call as they came."""
+        found: list[FactRecord] = []
         for first in range(0, len(call_ids), IDS_AT_ONCE):
             few = call_ids[first : first + IDS_AT_ONCE]
-            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == "unseen")
+            chosen = _FACT.where(call_fact.c.call_id.in_(few), call_fact.c.kind == kind)
             rows = await self._database.rows(chosen.order_by(call_fact.c.id))
-            for fact in records(FactRecord, rows):
-                told = json.loads(fact.data)
-                gap = (told["since"], told["until"])
-                found[fact.call_id] = (*found.get(fact.call_id, ()), gap)
+            found += records(FactRecord, rows)
         return found
 
     async def call_facts(self, call_id: str) -> list[FactRecord]:

@@ -117,6 +117,32 @@ class Card:
     open_cases: tuple[Case, ...] = ()
     others: int = 0
     """How many more customers share the number that was looked up: a household, an office."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Which outside system a value is from, by the field's name, such as `attributes.tariff`;
+    what is not named is from our store."""
+
+    @property
+    def customer_id(self) -> str | None:
+        """None for somebody whom an outside system alone knows."""
+        return self.customer.id or None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an outside system says of a caller; None where it says nothing. `source` is the name
+    of the lookup, and the one with the lowest `rank` goes before the others."""
+
+    source: str
+    rank: int = 0
+    name: str | None = None
+    status: str | None = None
+    language: str | None = None
+    balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] | None = None
+    manager: Manager | None = None
+    do_not_disturb: bool | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

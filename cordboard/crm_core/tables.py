@@ -325,3 +325,20 @@ interaction = Table(
     Index(None, "customer_id", "started_at"),
     UniqueConstraint("call_id", "operator"),
 )
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("position", BigInteger(), nullable=False),  # the last call_fact.id that it has read
+    Column("gone", Text()),  # the URL that said so
+)
+
+webhook_owed = Table(
+    "webhook_owed",
+    metadata,
+    Column("webhook", String(32), ForeignKey("webhook.name", ondelete="CASCADE"), primary_key=True),
+    Column("position", BigInteger(), primary_key=True, autoincrement=False),
+    Column("attempts", Integer(), nullable=False),
+    _time("due"),
+)

@@ -399,14 +399,15 @@ class CallModel:
         self._parties.offer(leg, message)
         if leg.call.caller is leg:
             self._people.announce(leg.call)
-            step = (
-                self._people.stays.place
-                if message["Event"] == "QueueEntry"
-                else self._people.stays.join
-            )
             queue, position = QueueName(message["Queue"]), max(number(message["Position"], 1), 1)
             waited = float(max(number(message["Wait"], 0), 0))
-            step(leg, queue, position, waited, self._snapshot.number)
+            stays, snapshot = self._people.stays, self._snapshot.number
+            if message["Event"] == "QueueEntry":
+                # In an event this header is the dialplan's; an old list has none.
+                priority = number(message["Priority"], 0) if message["Priority"] else None
+                stays.place(leg, queue, position, waited, snapshot, priority)
+            else:
+                stays.join(leg, queue, position, waited, snapshot)
 
     def _abandon(self, message: Message) -> None:
         leg = self._parties.shown(message)

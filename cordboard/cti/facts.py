@@ -56,6 +56,8 @@ class Queued(CallFact):
     position: int
     waited: float = 0.0
     """Seconds already waited, where a snapshot told us of a caller that we had not seen join."""
+    priority: int | None = None
+    """The caller's in the queue; Asterisk tells it in snapshots only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Placed(CallFact):
     uniqueid: Uniqueid
     queue: QueueName
     position: int
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

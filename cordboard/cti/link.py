@@ -108,6 +108,12 @@ class AmiLink:
             raise PeerError("not connected to the PBX")
         return await self._commands.act(action, fields)
 
+    async def items(self, action: str, fields: Mapping[str, str | int]) -> list[Message]:
+        """The items of a list, asked for on the command connection. Raises `PeerError`."""
+        if self._commands is None:
+            raise PeerError("not connected to the PBX")
+        return await self._commands.items(action, fields)
+
     def resync(self, reason: str) -> None:
         """Something does not fit: takes a snapshot on the standing link, once in `RESYNC_PAUSE`
         seconds however often it is asked for. While the link is down nothing is needed."""

@@ -45,7 +45,15 @@ class Stays:
         moments = (stay.undecided_since for stay in waiting if stay)
         return min((at for at in moments if at is not None), default=math.inf) + UNDECIDED_FOR
 
-    def join(self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int) -> None:
+    def join(
+        self,
+        leg: Leg,
+        queue: QueueName,
+        position: int,
+        waited: float,
+        snapshot: int,
+        priority: int | None = None,
+    ) -> None:
         """The caller stands in `queue`. A caller may be in a snapshot before the event of the
         joining arrives, so that event may be news of nothing."""
         call = leg.call
@@ -56,15 +64,22 @@ class Stays:
             self.end(leg, "moved")
         call.stay = Stay(queue, snapshot)
         call.queued = True
-        self._tell(Queued(*self._about(call), leg.uniqueid, queue, position, waited))
+        about = self._about(call)
+        self._tell(Queued(*about, leg.uniqueid, queue, position, waited, priority))
 
     def place(
-        self, leg: Leg, queue: QueueName, position: int, waited: float, snapshot: int
+        self,
+        leg: Leg,
+        queue: QueueName,
+        position: int,
+        waited: float,
+        snapshot: int,
+        priority: int | None,
     ) -> None:
         """A snapshot's word on a caller who waits."""
         if self.stands_in(leg, queue):
-            self._tell(Placed(*self._about(leg.call), leg.uniqueid, queue, position))
-        self.join(leg, queue, position, waited, snapshot)
+            self._tell(Placed(*self._about(leg.call), leg.uniqueid, queue, position, priority))
+        self.join(leg, queue, position, waited, snapshot, priority)
 
     def stands_in(self, leg: Leg, queue: QueueName) -> bool:
         stay = leg.call.stay

@@ -264,10 +264,13 @@ class Floor:
         taken."""
         line = self._lines.get(queue)
         entries = line.entries if line else ()
-        waiting = {name for name, other in self._lines.items() if len(other)}
-        pace = self._crew.pace(queue, waiting, self._paces)
+        callers = len(entries) + more
+        if not callers:
+            return []
+        waiting = {name: len(other) for name, other in self._lines.items() if len(other)}
+        pace = self._crew.pace(queue, callers, waiting, self._paces)
         free = self._crew.ready(queue) + self._crew.offered({entry.call for entry in entries})
-        return waits(len(entries) + more, free, pace, self._paces.of(queue).leaving)
+        return waits(callers, free, pace, self._paces.of(queue).leaving)
 
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)

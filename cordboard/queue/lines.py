@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -97,6 +98,17 @@ class Line:
         moved = replace(entry, priority=priority)
         self._insert(moved)
         return moved
+
+    def adopt(self, order: Sequence[tuple[Uniqueid, int]]) -> None:
+        """Asterisk's own word on who stands where with which priority. Whoever it does not name,
+        and so has left or has only just come, keeps the place between the others."""
+        told = dict(order)
+        known = {entry.uniqueid: entry for entry in self._entries if entry.uniqueid in told}
+        named = iter([uniqueid for uniqueid, _ in order if uniqueid in known])
+        for index, entry in enumerate(self._entries):
+            if entry.uniqueid in known:
+                one = known[next(named)]
+                self._entries[index] = replace(one, priority=told[one.uniqueid])
 
     def find(self, uniqueid: Uniqueid) -> Entry | None:
         return next((e for e in self._entries if e.uniqueid == uniqueid), None)

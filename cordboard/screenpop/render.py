@@ -80,8 +80,8 @@ def message(command: Shown, currency: str, names: Names) -> Message:
         case ShowQueue():
             return {"type": "queues", "changed": [queue(command)]}
         case ShowWaiting(queue=name, waiting=waiting, estimates=estimates):
-            rows = zip(_places(each for each, _ in waiting), waiting, estimates, strict=True)
-            entries = [entry(e, c, place, wait, names) for place, (e, c), wait in rows]
+            rows = zip(_places(each for each, *_ in waiting), waiting, estimates, strict=True)
+            entries = [entry(*one, place, wait, names) for place, one, wait in rows]
             return {"type": "waiting", "queue": name, "entries": entries}
         case ShowMissed(missed=shown_missed):
             return {"type": "missed", "missed": missed(shown_missed, names)}
@@ -122,6 +122,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
+        "sources": dict(call.card.sources) if call.card else {},
         "lookup_failed": call.lookup_failed,
         "route": {
             "queue": call.queue,
@@ -137,11 +138,11 @@ def customer(shown: Customer, currency: str) -> Message:
     manager = shown.manager
     minor = shown.balance_minor
     return {
-        "id": shown.id,
+        "id": shown.id or None,
         "kind": shown.kind,
         "name": shown.name,
         "phones": list(shown.phones),
-        "status": shown.status,
+        "status": shown.status or None,
         "language": shown.language,
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
@@ -205,13 +206,19 @@ def unseen(gaps: Iterable[Gap]) -> list[Message]:
 
 def why(call: Call, names: Names) -> list[Message]:
     """The reasons of the route and what befell the call since. Operators have their names."""
-    found = reasons(call)
-    for reason in found:
-        login = reason["args"].get("operator")
-        if login is not None:
-            reason["args"] = {**reason["args"], "operator": names.get(login, login)}
+    found = _named(reasons(call), names)
     routed = call.decision or call.why or any(r.code == "fallback" for r in call.befell)
     return found if routed else [asdict(Reason("no-decision", {})), *found]
+
+
+def _named(reasons: Iterable[Message], names: Names) -> list[Message]:
+    found = []
+    for reason in reasons:
+        login = reason["args"].get("operator")
+        if login is not None:
+            reason = {**reason, "args": {**reason["args"], "operator": names.get(login, login)}}
+        found.append(reason)
+    return found
 
 
 def operator(shown: Operator) -> Message:
@@ -262,19 +269,26 @@ def level(shown: ServiceLevel) -> Message:
     }
 
 
-def entry(shown: Entry, call: Call, place: int, estimate: float | None, names: Names) -> Message:
+def entry(
+    shown: Entry,
+    call: Call,
+    stands: tuple[Reason, ...],
+    place: int,
+    estimate: float | None,
+    names: Names,
+) -> Message:
     return {
         "queue": shown.queue,
         "call": shown.call,
         "position": place,
-        "name": call.card.customer.name if call.card else call.name,
+        "name": (call.card and call.card.customer.name) or call.name,
         "from": call.number,
-        "status": call.card.customer.status if call.card else None,
+        "status": (call.card and call.card.customer.status) or None,
         "priority": shown.priority,
         "since": moment(shown.entered),
         "away": _away(call, names) if shown.away else None,
         "estimated_wait": None if estimate is None else round(estimate),
-        "why": why(call, names),
+        "why": why(call, names) + _named(map(asdict, stands), names),
         "unseen": unseen(call.unseen),
         "callback": call.callback,
     }
@@ -342,7 +356,7 @@ def _brief(card: Card | None) -> Message | None:
     if card is None:
         return None
     shown = card.customer
-    return {"id": shown.id, "name": shown.name, "status": shown.status}
+    return {"id": card.customer_id, "name": shown.name, "status": shown.status or None}
 
 
 def _moment(seconds: float | None) -> str | None:

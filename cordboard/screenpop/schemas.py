@@ -6,9 +6,16 @@ together.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cordboard.crm_core.interactions import NOTE_AT_MOST
 from cordboard.crm_core.rules import (
@@ -97,6 +104,14 @@ class CustomerChanges(Taken):
     tags: Tags = Field(default_factory=list)
     do_not_disturb: bool = Field(default_factory=bool)
     attributes: Attributes = Field(default_factory=dict)
+
+
+class StaleCustomer(Taken):
+    """Of whom something has changed elsewhere: one of the two. `phone` may be written in any way,
+    `customer` is our id."""
+
+    phone: Words | None = None
+    customer: Words | None = None
 
 
 class Query(BaseModel):
@@ -222,6 +237,27 @@ class Unpause(Taken):
     reason: OneLine = ""
 
 
+class MoveArgs(Taken):
+    """One of the two: a priority, where more is nearer to the head, or a step."""
+
+    priority: Annotated[int, Field(ge=0, le=1000)] | None = None
+    to: Literal["head", "up", "down"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.priority is None) == (self.to is None):
+            raise ValueError("give either priority or to")
+        return self
+
+
+class MoveCaller(Taken):
+    """A caller who waits is moved in the queue, until he leaves it. `reason` is for the audit."""
+
+    action: Literal["move"]
+    args: MoveArgs
+    reason: Annotated[OneLine, Field(pattern=r"\S")]
+
+
 class SeenArgs(Taken):
     """The id of a missed call."""
 
@@ -236,7 +272,7 @@ class Seen(Taken):
     reason: OneLine = ""
 
 
-CallAction = Annotated[Hangup | Wrapup, Field(discriminator="action")]
+CallAction = Annotated[Hangup | Wrapup | MoveCaller, Field(discriminator="action")]
 OperatorAction = Annotated[
     Login | Logout | Pause | Unpause | Extend | Done | Place | Seen, Field(discriminator="action")
 ]
@@ -273,6 +309,13 @@ class Customers(Given):
     customers: list[Customer]
 
 
+class LookedUp(Given):
+    """Whose calls are looked up again: the number in E.164, or the customer's id."""
+
+    phone: str | None
+    customer: str | None
+
+
 class Interaction(Given):
     id: str
     call: str | None
@@ -291,9 +334,11 @@ class Interactions(Given):
 
 
 class CallCustomer(Given):
-    id: str
+    """`id` is null for somebody whom an outside system alone knows."""
+
+    id: str | None
     name: str
-    status: str
+    status: str | None
 
 
 class Gap(Given):

@@ -2,6 +2,7 @@
 import { Operators } from "./crew.js";
 import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
+import { MoveButton, MoveForm } from "./moving.js";
 import { Stream } from "./stream.js";
 import {
   Alarms,
@@ -154,38 +155,85 @@ function WaitingCallers() {
 }
 
 class WaitingQueue extends Component {
-  shouldComponentUpdate(/** @type {{queue: Queue, entries: Waiting[]}} */ next) {
+  /** @type {{moving: {call: string, name: string} | null}} */
+  state = { moving: null };
+
+  shouldComponentUpdate(
+    /** @type {{queue: Queue, entries: Waiting[]}} */ next,
+    /** @type {{moving: {call: string, name: string} | null}} */ state,
+  ) {
     const { queue, entries } = /** @type {any} */ (this.props);
-    return next.entries !== entries || next.queue.service_level.threshold !== queue.service_level.threshold;
+    return (
+      next.entries !== entries ||
+      state.moving !== this.state.moving ||
+      next.queue.service_level.threshold !== queue.service_level.threshold
+    );
+  }
+
+  open(/** @type {string} */ call) {
+    const { entries } = /** @type {{entries: Waiting[]}} */ (this.props);
+    const entry = entries.find((one) => one.call === call);
+    const again = !entry || this.state.moving?.call === call;
+    this.setState({ moving: again ? null : { call, name: entry.name || phone(entry.from) } });
+  }
+
+  close() {
+    const call = this.state.moving?.call;
+    this.setState({ moving: null });
+    /** @type {HTMLElement | null} */ (document.querySelector(`[data-testid="move-${call}"]`))?.focus();
   }
 
   render() {
     const { queue, entries } = /** @type {{queue: Queue, entries: Waiting[]}} */ (this.props);
+    const { moving } = this.state;
     const threshold = queue.service_level.threshold * 1000;
     const hidden = entries.length - WAITING_SHOWN;
     return html`<div class="waiting-queue" data-testid=${`waiting-queue-${queue.name}`}>
       <h3>${queue.name}</h3>
+      ${moving &&
+      html`<${MoveForm}
+        key=${moving.call}
+        stream=${stream}
+        call=${moving.call}
+        name=${moving.name}
+        entry=${entries.find((one) => one.call === moving.call) ?? null}
+        onClose=${() => this.close()}
+      />`}
       <ol>
         ${entries.slice(0, WAITING_SHOWN).map(
-          (entry) => html`<li key=${entry.call} class="waiting" data-testid=${`waiting-${entry.call}`}>
+          (entry) => html`<li key=${entry.call} class="waiting" data-away=${Boolean(entry.away)} data-testid=${`waiting-${entry.call}`}>
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
               <span class="waiting-name">
-                <b>${entry.name || phone(entry.from)}</b>
+                <a href=${`/calls/${entry.call}`} target="_blank" rel="noopener"><b>${entry.name || phone(entry.from)}</b></a>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
                 ${entry.callback && html`<span class="estimate" title=${_("The caller has hung up and is called back in his turn")} data-testid="callback">${_("callback")}</span>`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
-              <span class="waiting-why">${entry.why.map(reasonText).join(" · ")}</span>
+              ${entry.away && html`<span class="waiting-away" data-testid="away"><${Icon} name="ringing" />${awayText(entry.away)}</span>`}
+              <span class="waiting-why">
+                ${entry.priority > 0 &&
+                html`<b class="waiting-priority" data-testid="priority">${_("Priority {priority}", { priority: entry.priority })}</b> · `}
+                ${entry.why.map(reasonText).join(" · ")}
+              </span>
               <${Unseen} gaps=${entry.unseen} />
             </span>
             <${Timer} since=${entry.since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} />
+            <${MoveButton} entry=${entry} open=${moving?.call === entry.call} onOpen=${(/** @type {string} */ call) => this.open(call)} />
           </li>`,
         )}
       </ol>
       ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
     </div>`;
   }
+}
+
+/** Where a caller is whose place is kept. */
+function awayText(/** @type {import("./stream.js").Away} */ away) {
+  const values = { operator: away.operator_name ?? "" };
+  return away.who === "last-operator"
+    ? _("At the phone of {operator}, the last operator: this place is kept", values)
+    : _("At the phone of {operator}, the personal manager: this place is kept", values);
 }
 
 /** How long the wait will be from now, in whole minutes: it is an estimate. */
