@@ -252,10 +252,8 @@ class Board:
                 before = {"callback": fact.target}
                 self._out.append(audited(fact, before, now))
             case Audited(asked=ActionAsked(kind="call", action="hangup") as asked):
-                if fact.error is None:
-                    linkedid = self._linkedid(asked.target)
-                    self._out += self._callbacks.cancel(linkedid, now)
-                self._out.append(Tell(asked.id, asked.actor, fact.error))
+                self._out += self._callbacks.cancel(self._linkedid(asked.target), now)
+                self._out.append(Tell(asked.id, asked.actor, None))
             case ActionAsked(action="move") | Audited(asked=ActionAsked(action="move")):
                 self._move(fact)
             case Reordered():
