@@ -30,6 +30,7 @@ from cordboard.desk import (
     BackAsked,
     Call,
     CallbackAsked,
+    CallbacksMade,
     CallState,
     Command,
     CountFallbacks,
@@ -217,6 +218,8 @@ class Board:
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 seen = fact.pbx in self._links.up()
                 self._out.append(self._places.answer(fact, call, seen, now))
+            case CallbacksMade():
+                self._out += self._callbacks.made(fact, now)
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():

@@ -69,7 +69,7 @@ def serve(
 @app.command()
 def check(config: Config = None) -> None:
     """Say everything that is wrong with the configuration and what it points at, all at once."""
-    from cordboard.checks import find_faults
+    from cordboard.checks import find_faults, remarks
 
     faults = asyncio.run(find_faults(config))
     for fault in faults:
@@ -77,6 +77,8 @@ def check(config: Config = None) -> None:
     if faults:
         raise typer.Exit(1)
     typer.echo("All is well.")
+    for remark in remarks(config):
+        typer.echo(remark)
 
 
 @app.command()

@@ -116,6 +116,15 @@ class BackAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbacksMade:
+    """The dialplan's word on callbacks that it has made, also while we did not look: DIALSTATUS by
+    the callback's id without its hyphens."""
+
+    pbx: PbxName
+    made: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
     `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
@@ -314,6 +323,7 @@ AnyFact = (
     | RouteAsked
     | BackAsked
     | CallbackAsked
+    | CallbacksMade
     | CustomerFound
     | CustomerStale
     | Remembered
@@ -543,6 +553,13 @@ class SendCallback:
 
     ask: str
     refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskCallbacks:
+    """Ask the PBX which callbacks it has made."""
+
+    pbx: PbxName
 
 
 @dataclass(frozen=True, slots=True)
@@ -849,6 +866,7 @@ Command = (
     | LogOut
     | Announce
     | SendCallback
+    | AskCallbacks
     | CallBack
     | Hush
     | PauseMember
