@@ -34,11 +34,26 @@ NEEDED = {
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
     "Redirect": "write=call",
+    "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
 
 PATCHED = {20: (20, 20, 1), 22: (22, 10, 1), 23: (23, 4, 1)}
 """The first release of each branch without the holes that were published in 2026."""
+
+
+VOICES = frozenset({"en", "es", "fr", "it", "ja", "ru", "sv"})
+"""The languages of Asterisk's core sounds."""
+
+
+def remarks(config: Path | None) -> list[str]:
+    """What is no fault, but might surprise. Raises `UserError` for a file with faults."""
+    mute = [one for one in load(config).crm.languages if one not in VOICES]
+    return [
+        f"Note: Asterisk's free sounds have no voice for {language}; its callers hear English,"
+        f" unless recordings of your own stand in sounds/{language}"
+        for language in mute
+    ]
 
 
 async def find_faults(config: Path | None) -> list[str]:
