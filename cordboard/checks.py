@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from cordboard import rulebook
 from cordboard.config import Pbx, Settings, load
+from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.lookups import Lookups
+from cordboard.outbound import reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
-from cordboard.queue.policy import Policy
-
-SCRIPTS = "cordboard-scripts"
-"""The dialplan's context whose extensions are the scripts that rules may name."""
+from cordboard.queue.sources import Lines
+from cordboard.webhooks import keys_of
 
 NEEDED = {
     "CoreStatus": "read=reporting or write=reporting",
@@ -32,11 +34,26 @@ NEEDED = {
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
     "Redirect": "write=call",
+    "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
 
 PATCHED = {20: (20, 20, 1), 22: (22, 10, 1), 23: (23, 4, 1)}
 """The first release of each branch without the holes that were published in 2026."""
+
+
+VOICES = frozenset({"en", "es", "fr", "it", "ja", "ru", "sv"})
+"""The languages of Asterisk's core sounds."""
+
+
+def remarks(config: Path | None) -> list[str]:
+    """What is no fault, but might surprise. Raises `UserError` for a file with faults."""
+    mute = [one for one in load(config).crm.languages if one not in VOICES]
+    return [
+        f"Note: Asterisk's free sounds have no voice for {language}; its callers hear English,"
+        f" unless recordings of your own stand in sounds/{language}"
+        for language in mute
+    ]
 
 
 async def find_faults(config: Path | None) -> list[str]:
@@ -48,23 +65,73 @@ async def find_faults(config: Path | None) -> list[str]:
     faults = _files(settings)
     faults += await _database(settings)
     faults += _spool(settings.spool.path)
-    policy, text, of_rules = _policy(settings.routing.path)
-    asked = {rule.to for rule in policy.rule if rule.action == "script"} if policy else set()
     queues: set[str] | None = None
-    scripts: set[str] | None = None
+    targets = _targets(settings.routing.path)
     for pbx in settings.pbx:
-        found, known, there = await _pbx(pbx, [script for script in asked if script])
+        found, known = await _pbx(pbx, targets)
         faults += found
         queues = known if queues is None else queues & known if known else queues
-        scripts = there if scripts is None else scripts & there if there is not None else scripts
-    if policy:
-        crm = settings.crm
-        house = House(crm.statuses, crm.languages, crm.segments, queues or None, scripts)
-        path = settings.routing.path
-        of_rules = [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
-    faults += of_rules
+    faults += _rules(settings, queues)
+    faults += await _outside(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
+    return faults
+
+
+async def answers(config: Path | None, number: str) -> list[str]:
+    """What each lookup says of this number, one line each. Raises `UserError`."""
+    settings = load(config)
+    e164 = phones.normalise(number, settings.phone.region)
+    if e164 is None:
+        raise UserError(f"{number} is not a telephone number")
+    store = Store(settings.database.url, settings.phone.region)
+    try:
+        await store.open()
+        users, card = await store.users(), await store.card_by_number(e164)
+    except PeerError as error:
+        raise UserError(f"[database] url: {error}") from error
+    finally:
+        await store.close()
+    lookups = Lookups(settings)
+    lookups.employ(users)
+    try:
+        return [
+            f"[[lookup]] {name}: {said}"
+            for name, said in await lookups.say(e164, card.customer_id if card else None)
+        ]
+    finally:
+        await lookups.close()
+
+
+async def _outside(settings: Settings) -> list[str]:
+    """The other systems: their secrets, their words in ours, and whether they can be reached."""
+    faults, crm = [], settings.crm
+    for lookup in settings.lookup:
+        where = f"[[lookup]] {lookup.name}"
+        ours = ((lookup.values.status, crm.statuses), (lookup.values.language, crm.languages))
+        for words, known in ours:
+            faults += [
+                f"{where}: values: {word!r} is none of {', '.join(known)} in [crm]"
+                for word in dict.fromkeys(words.values())
+                if word not in known
+            ]
+        try:
+            secret_headers(where, lookup.secret_file)
+        except UserError as error:
+            faults.append(str(error))
+    for webhook in settings.webhook:
+        try:
+            keys_of(webhook)
+        except UserError as error:
+            faults.append(str(error))
+    named = [("lookup", each) for each in settings.lookup]
+    named += [("webhook", each) for each in settings.webhook]  # type: ignore[misc]
+    reached = await asyncio.gather(
+        *(reach(each.url, allow_private=each.allow_private) for _, each in named)
+    )
+    for (table, each), why in zip(named, reached, strict=True):
+        if why is not None:
+            faults.append(f"[[{table}]] {each.name} url {each.url}: {why}; is it running there?")
     return faults
 
 
@@ -99,13 +166,40 @@ def _recorder(settings: Settings) -> list[str]:
     ]
 
 
-def _policy(path: Path) -> tuple[Policy | None, str, list[str]]:
-    """The policy with its text, or what keeps it from being one."""
+def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
+    path = settings.routing.path
     try:
         policy, text = rulebook.read(path)
     except UserError as error:
-        return None, "", str(error).splitlines()
-    return policy, text, []
+        return str(error).splitlines()
+    crm = settings.crm
+    house = House(crm.statuses, crm.languages, crm.segments, queues or None)
+    return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
+
+
+def _targets(path: Path) -> dict[str, str]:
+    """What rules lead to beside queues: the dialplan's function that tells whether it is there,
+    and the fault if it does not. Nothing where the rule file cannot be read."""
+    try:
+        policy, text = rulebook.read(path)
+    except UserError:
+        return {}
+    lines, found = Lines(text), dict[str, str]()
+    for index, rule in enumerate(policy.rule):
+        key, box = ("to", rule.to) if rule.action == "voicemail" else ("overflow", None)
+        if rule.overflow:
+            box = rule.overflow.voicemail
+        if box is not None:
+            found[f"VM_INFO({box},exists)"] = (
+                f"{path}:{lines.of('rule', index, key)}: rule {rule.name!r}: there is no mailbox"
+                f" {box!r}; add it to voicemail.conf, and see that app_voicemail is loaded"
+            )
+        if rule.action == "script":
+            found[f"DIALPLAN_EXISTS(cordboard-scripts,{rule.to},1)"] = (
+                f"{path}:{lines.of('rule', index, 'to')}: rule {rule.name!r}: there is no script"
+                f" {rule.to!r}; add it to the context cordboard-scripts in extensions.conf"
+            )
+    return found
 
 
 async def _database(settings: Settings) -> list[str]:
@@ -131,9 +225,8 @@ def _spool(path: Path) -> list[str]:
     return [f"[spool] path {path}: cannot be written; name a file that the server may write"]
 
 
-async def _pbx(pbx: Pbx, asked: Sequence[str]) -> tuple[list[str], set[str], set[str] | None]:
-    """The faults of one PBX, the queues it has, and which of the scripts that are asked for; None
-    where it cannot be asked."""
+async def _pbx(pbx: Pbx, targets: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """The faults of one PBX and the queues it has. `targets` as `_targets` found them."""
     where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
     queues: set[str] = set()
     members: list[str] = []
@@ -150,29 +243,24 @@ async def _pbx(pbx: Pbx, asked: Sequence[str]) -> tuple[list[str], set[str], set
         connection = await log_in(pbx.host, pbx.port, pbx.user, secret, LinkCounters(), hear)
     except LoginRefused as error:
         advice = "compare user and secret_file with the account in manager.conf"
-        return [f"{where}: {error}; {advice}"], queues, None
+        return [f"{where}: {error}; {advice}"], queues
     except UserError as error:
-        return [str(error)], queues, None
+        return [str(error)], queues
     except (PeerError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer"
-        advice = "is Asterisk running, and enabled=yes in manager.conf?"
-        return [f"{where}: {reason}; {advice}"], queues, None
-    scripts: set[str] | None = None
+        return [f"{where}: {reason}; is Asterisk running, and enabled=yes in manager.conf?"], queues
     try:
         faults = [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
         faults += [f"{where}: {fault}" for fault in members]
-        scripts = {script for script in asked if await _is_there(connection, script)}
+        for function, fault in targets.items():
+            if (await connection.act("Getvar", {"Variable": function}))["Value"] != "1":
+                faults.append(f"{fault}, on {pbx.name}")
     except PeerError as error:
         faults = [f"{where}: {error}"]
     finally:
         connection.drop("checked")
-    return faults, queues, scripts
-
-
-async def _is_there(connection: Connection, script: str) -> bool:
-    exists = f"DIALPLAN_EXISTS({SCRIPTS},{script},1)"
-    return (await connection.act("Getvar", {"Variable": exists}))["Value"] == "1"
+    return faults, queues
 
 
 def _blind(member: Mapping[str, str]) -> list[str]:
