@@ -42,12 +42,16 @@ from cordboard.desk import (
     Announce,
     Announcing,
     AnyFact,
+    AskCallbacks,
     Audit,
     Audited,
+    CallBack,
+    CallbacksMade,
+    Calling,
     Command,
     CountFallbacks,
-    CustomerFound,
     FindCustomer,
+    ForgetCustomer,
     HangUp,
     Hush,
     LogIn,
@@ -62,6 +66,7 @@ from cordboard.desk import (
     Rules,
     Save,
     SaveWrapUp,
+    SendCallback,
     SendPlace,
     SendRoute,
     ShowPop,
@@ -77,6 +82,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
+from cordboard.lookups import Lookups
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
@@ -86,6 +92,7 @@ from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app
 from cordboard.spool import Spool
+from cordboard.webhooks import Webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -133,9 +140,14 @@ class App:
             Announcing(
                 **settings.announce.model_dump(), language=self._rulebook.policy.default_language
             ),
+            Calling(settings.callback.tries, settings.callback.again_minutes * 60),
             wrapup_limit=desk.wrapup_limit_seconds,
             misses=desk.misses,
             pauses={pause.name: pause.seconds for pause in settings.pause},
+            refresh=min(
+                (each.refresh_seconds for each in settings.lookup if each.refresh_seconds),
+                default=0,
+            ),
         )
         self._core = Core(rules, [PbxName(pbx.name) for pbx in settings.pbx])
         self._board, self._models = self._core.board, self._core.models
@@ -157,6 +169,20 @@ class App:
         self._exchange = Exchange(self.links, contexts)
         self._roster = Roster(self.links)
         self._counters = Counters(self.registry)
+        self._lookups = Lookups(
+            settings,
+            self.store.card_by_number,
+            self._calls_today,
+            self.registry,
+            lambda count, names: self._tell_state("lookup-failing", count, names),
+        )
+        self._webhooks = Webhooks(
+            settings.webhook,
+            self.store,
+            self._clock,
+            self.registry,
+            lambda count, names: self._tell_state("webhook-failing", count, names),
+        )
         self._door = Door(
             list(self._models),
             desk.lookup_deadline_ms / 1000,
@@ -164,6 +190,7 @@ class App:
             self._urgent,
             self._note_forger,
             self._counters.route_seconds,
+            self._dialable,
         )
         host, port = split_address(settings.agi.listen)
         self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
@@ -174,7 +201,7 @@ class App:
         self._due_timer: asyncio.TimerHandle | None = None
         self._users: tuple[User, ...] = ()
         self._names: dict[str, str] = {}
-        self._told: dict[AlarmKind, int] = {}
+        self._told: dict[AlarmKind, tuple[int, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         watch(
@@ -219,6 +246,7 @@ class App:
             list(self._models),
             now,
             self._day_began(now),
+            desk.wrapup_seconds,
             desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))
@@ -232,6 +260,7 @@ class App:
         self._spawn(self._consume())
         self._spawn(self._ledger.run())
         self._spawn(self.hub.run())
+        self._spawn(self._webhooks.run())
         self._spawn(self._tick())
         self._keep_policy()
         self._spawn(self._rulebook.watch())
@@ -274,6 +303,7 @@ class App:
                 timer.cancel()
         await self._ledger.flush()
         await self._recorder.close()
+        await self._lookups.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
@@ -327,12 +357,12 @@ class App:
     def alarm_over(self, kind: AlarmKind) -> None:
         self._result(AlarmEnded(kind))
 
-    def _tell_state(self, kind: AlarmKind, seconds: int) -> None:
+    def _tell_state(self, kind: AlarmKind, figure: int, detail: str = "") -> None:
         """An alarm of a state, told when its figure changes; 0 is no alarm."""
-        if seconds != self._told.get(kind, 0):
-            self._told[kind] = seconds
-            if seconds:
-                self.alarm(kind, seconds)
+        if (figure, detail) != self._told.get(kind, (0, "")):
+            self._told[kind] = (figure, detail)
+            if figure:
+                self.alarm(kind, figure, detail)
             else:
                 self.alarm_over(kind)
 
@@ -372,6 +402,7 @@ class App:
             self._clock.follow(quiet=not self._board.live_calls)
             self._tell_state("clock-stepped", round(abs(self._clock.behind())))
             self._tell_state("behind", round(lag(self.links.values())))
+            self._webhooks.tell()
             users_at += 1
             if users_at >= USERS_EVERY:
                 users_at = 0.0
@@ -385,6 +416,7 @@ class App:
         if users != self._users:
             self._users = users
             self._names = {user.name: user.display_name for user in users}
+            self._lookups.employ(users)
             self._result(UsersChanged(users))
 
     def _day_began(self, now: float) -> float:
@@ -441,6 +473,8 @@ class App:
                     self._door.answer(command)
                 case FindCustomer():
                     self._spawn(self._find_customer(command))
+                case ForgetCustomer():
+                    self._lookups.forget(command.number, command.customer)
                 case SaveWrapUp():
                     self._spawn(self._save_wrapup(command))
                 case Audit():
@@ -453,7 +487,11 @@ class App:
                     self._spawn(self._requeue(command))
                 case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
                     self._spawn(self._ask_exchange(command))
-                case Announce() | Hush():
+                case SendCallback():
+                    self._door.answer(command)
+                case AskCallbacks():
+                    self._spawn(self._ask_callbacks(command.pbx))
+                case Announce() | CallBack() | Hush():
                     self._spawn(self._speak(command))
                 case Remark():
                     self._counters.surprises.inc()
@@ -494,29 +532,20 @@ class App:
 
     # Commands
 
-    async def _find_customer(self, command: FindCustomer) -> None:
-        region = self.settings.phone.region
-        e164 = phones.normalise(command.number, region)
-        card, failed, today = None, bool(e164), None
-        if e164:
-            try:
-                async with asyncio.timeout(self.settings.desk.lookup_deadline_ms / 1000):
-                    card = await self.store.card_by_number(e164)
-                    failed = False
-                    today = await self._calls_today(command, e164)
-            except (PeerError, TimeoutError) as error:
-                log.warning("lookup.failed", reason=str(error) or "no answer in time")
-        country = phones.country(e164) if e164 else None
-        self._result(
-            CustomerFound(command.pbx, command.linkedid, e164, country, card, failed, today)
-        )
+    def _dialable(self, number: str) -> str | None:
+        e164 = phones.normalise(number, self.settings.phone.region)
+        blocked = self.settings.callback.blocked
+        return e164 if e164 and phones.may_be_called(e164, blocked) else None
 
-    async def _calls_today(self, command: FindCustomer, e164: str) -> int | None:
+    async def _find_customer(self, command: FindCustomer) -> None:
+        self._result(await self._lookups.found(command))
+
+    async def _calls_today(self, command: FindCustomer, number: str) -> int | None:
         """With this one; None where no rule asks."""
         if command.since is None:
             return None
         this = (command.pbx, command.linkedid)
-        return 1 + await self.store.calls_from(e164, command.since, but=this)
+        return 1 + await self.store.calls_from(number, command.since, but=this)
 
     async def _save_wrapup(self, command: SaveWrapUp) -> None:
         try:
@@ -563,15 +592,25 @@ class App:
             error = str(failure)
         self._result(Audited(command.asked, error))
 
-    async def _speak(self, command: Announce | Hush) -> None:
+    async def _ask_callbacks(self, pbx: PbxName) -> None:
+        try:
+            made = await self._exchange.callbacks_made(pbx)
+        except PeerError as error:
+            log.warning("callbacks.unknown", pbx=pbx, reason=str(error))  # until the next snapshot
+            return
+        self._result(CallbacksMade(pbx, made))
+
+    async def _speak(self, command: Announce | CallBack | Hush) -> None:
         try:
             match command:
                 case Announce():
                     await self._exchange.announce(command)
+                case CallBack():
+                    await self._exchange.call_back(command)
                 case Hush():
                     await self._exchange.hush(command)
         except PeerError as error:
-            log.warning("announcement.failed", pbx=command.pbx, reason=str(error))
+            log.warning("voice.failed", pbx=command.pbx, reason=str(error))
             self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
 
     async def _ask_exchange(

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from cordboard.crm_core.model import Card
+from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
 from cordboard.desk import (
     Arrival,
@@ -23,7 +25,7 @@ from cordboard.desk import (
     SendRoute,
 )
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.queue.decisions import Decision
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
 from cordboard.records import decided_record, reasons_json
@@ -36,6 +38,10 @@ Opinion = tuple[Decision, Inputs]
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+AGAIN_AFTER = 5.0
+"""Seconds from a lookup that failed to the next try."""
+AGAIN_AT_ONCE = 20
+"""Lookups that a tick begins at most, besides those of new callers."""
 
 
 class Arrivals:
@@ -55,7 +61,7 @@ class Arrivals:
         """Somebody calls, or is called from the desk. Who it is is looked up once."""
         if (pbx, linkedid) in self._arrivals:
             return []
-        self._arrivals[pbx, linkedid] = Arrival(number, dialled, now)
+        self._arrivals[pbx, linkedid] = Arrival(number, dialled, now, asked_at=now)
         since = self._midnight(now) if "calls_today" in self.rules.policy.keys else None
         return [FindCustomer(pbx, linkedid, number, since)]
 
@@ -71,8 +77,42 @@ class Arrivals:
         arrival = self._arrivals.get((fact.pbx, fact.linkedid))
         if arrival is None:
             return []
-        arrival.found = fact
+        arrival.found = _renewed(arrival.found, fact)
         return self._decide(arrival, now)
+
+    def changed(self, call: Call, card: Card) -> Card:
+        """Our store's card is now so; this is the one to show."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return card
+        arrival.found = replace(arrival.found, card=card, failed=False)
+        return merged(card, arrival.found.reports, call.number) or card
+
+    def look_up(self, call: Call, now: float) -> list[Command]:
+        """Who this is has to be asked anew."""
+        key = (call.pbx, call.linkedid)
+        arrival = self._arrivals.get(key)
+        if arrival is None or arrival.found is None:
+            return []
+        arrival.asked_at = now
+        return [FindCustomer(*key, arrival.number, again=True)]
+
+    def due(
+        self, waiting: Container[tuple[PbxName, Linkedid]], now: float
+    ) -> list[tuple[PbxName, Linkedid]]:
+        """Whom to look up again: those whose lookup failed, and where it is wished those who wait;
+        the ones who were asked for longest ago, and no more than can be asked at once."""
+        refresh = self.rules.refresh
+        due = [
+            (arrival.asked_at, key)
+            for key, arrival in self._arrivals.items()
+            if arrival.found is not None
+            and (
+                (now - arrival.asked_at >= AGAIN_AFTER and _is_lacking(arrival.found))
+                or (refresh and now - arrival.asked_at >= refresh and key in waiting)
+            )
+        ]
+        return [key for _, key in sorted(due)[:AGAIN_AT_ONCE]]
 
     def is_found(self, pbx: PbxName, linkedid: Linkedid) -> bool:
         """Whether the lookup is over, with or without a customer."""
@@ -86,7 +126,7 @@ class Arrivals:
         fresh = decision is not None and decision is not call.decision
         return replace(
             call,
-            card=(found and found.card) or call.card,
+            card=(found and _card(found, arrival.number)) or call.card,
             lookup_failed=found.failed if found else call.lookup_failed,
             number=(found and found.e164) or call.number,
             # Where Newchannel was kept back, the dialplan alone still knows what was dialled.
@@ -119,8 +159,7 @@ class Arrivals:
         arrival = self._arrivals.get((call.pbx, call.linkedid))
         if arrival is None or arrival.found is None:
             return None
-        failed = arrival.found.failed and call.card is None
-        return self._weigh(arrival, replace(arrival.found, card=call.card, failed=failed), now)
+        return self._weigh(arrival, arrival.found, now)
 
     def settle(self, call: Call, opinion: Opinion, now: float) -> Call:
         """The call, for which this counts from now on."""
@@ -144,26 +183,56 @@ class Arrivals:
     def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Opinion:
         number = found.e164 or arrival.number
         situation = Situation(
-            Caller(number, found.country, found.card, found.failed),
+            Caller(number, found.country, _card(found, arrival.number), found.failed),
             Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
             datetime.fromtimestamp(now, self.rules.zone),
             partial(self._floor.standing, now=now),
             self._seat,
         )
-        return weigh(self.rules.policy, situation)
+        decision, inputs = weigh(self.rules.policy, situation)
+        return _with_failures(decision, found.failures), inputs
 
     def _seat(self, name: OperatorName) -> Seat | None:
         operator = self._floor.operator(name)
         if operator is None:
             return None
-        # Of a phone that serves no queue we know nothing: it is rung, and says itself how it is.
-        unknown = not operator.memberships and operator.work == "idle"
+        # A phone that serves no queue tells nothing of itself: it is rung, and says how it is.
+        unknown = operator.work == "idle" and not (operator.memberships or operator.posts)
         ready = unknown or operator.state == "ready"
         return Seat(operator.phone, ready, operator.state in ENGAGED)
 
     def _midnight(self, now: float) -> float:
         local = datetime.fromtimestamp(now, self.rules.zone)
         return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _card(found: CustomerFound, number: str) -> Card | None:
+    """The card that is shown and decided by."""
+    return merged(found.card, found.reports, found.e164 or number)
+
+
+def _is_lacking(found: CustomerFound) -> bool:
+    return found.failed or bool(found.failures)
+
+
+def _renewed(before: CustomerFound | None, fact: CustomerFound) -> CustomerFound:
+    """What was known stays where asking again came to nothing."""
+    if before is None:
+        return fact
+    kept = tuple(report for report in before.reports if report.source in fact.failures)
+    lacking = tuple(name for name in fact.failures if name in before.failures)
+    card, failed = (before.card, before.failed) if fact.failed else (fact.card, False)
+    today = before.calls_today if fact.calls_today is None else fact.calls_today
+    reports = (*fact.reports, *kept)
+    return replace(
+        fact, card=card, failed=failed, calls_today=today, reports=reports, failures=lacking
+    )
+
+
+def _with_failures(decision: Decision, lookups: tuple[str, ...]) -> Decision:
+    """The decision says first what it was made without."""
+    failures = tuple(Reason("lookup-failed", {"lookup": name}) for name in lookups)
+    return replace(decision, reasons=(*failures, *decision.reasons))
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -17,6 +17,7 @@ from cordboard.actions import audited, command_for, is_audited
 from cordboard.alarms import Alarms
 from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
+from cordboard.callbacks import Callbacks
 from cordboard.cards import Cards, pop_end
 from cordboard.cti import facts as cti
 from cordboard.desk import (
@@ -28,12 +29,16 @@ from cordboard.desk import (
     Audited,
     BackAsked,
     Call,
+    CallbackAsked,
+    CallbacksMade,
     CallState,
     Command,
     CountFallbacks,
     CustomerChanged,
     CustomerFound,
+    CustomerStale,
     EndCall,
+    ForgetCustomer,
     MissedWhy,
     Originate,
     PolicyChanged,
@@ -64,7 +69,7 @@ from cordboard.events import (
 )
 from cordboard.links import Links
 from cordboard.missed import MissedCalls
-from cordboard.outgoing import Outgoing
+from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
@@ -113,6 +118,7 @@ class Board:
         self._outgoing = Outgoing()
         self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._announcements = Announcements(rules.announcing)
+        self._callbacks = Callbacks(rules.calling, rules.zone)
         self._day = ""
         self._now = 0.0
         self._out: list[Command] = []
@@ -143,6 +149,7 @@ class Board:
             "turns": self._waits.priorities,
             "places": self._places,
             "announced": self._announcements,
+            "asking": self._callbacks,
         }
         return {name: len(what) for name, what in kept.items() if what}
 
@@ -166,6 +173,10 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Taken():
+                self._taken(fact)
+            case cti.Reached():
+                self._reached(fact)
             case cti.Established():
                 self._established(fact)
             case cti.Held():
@@ -200,14 +211,21 @@ class Board:
                 self._out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._route_asked(fact)
+            case CallbackAsked():
+                call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
+                self._out += self._callbacks.asked(fact, call, self._floor.line, now)
             case BackAsked():
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 seen = fact.pbx in self._links.up()
                 self._out.append(self._places.answer(fact, call, seen, now))
+            case CallbacksMade():
+                self._out += self._callbacks.made(fact, now)
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():
                 self._customer_changed(fact)
+            case CustomerStale():
+                self._customer_stale(fact)
             case PolicyChanged():
                 self._rules = self._arrivals.rules = replace(self._rules, policy=fact.policy)
             case Remembered():
@@ -217,6 +235,8 @@ class Board:
             case cti.Originated():
                 self._out += self._outgoing.originated(fact)
                 self._out += self._announcements.originated(fact, now)
+                if fact.reason != ANSWERED and not self._is_live(fact.pbx, fact.uniqueid):
+                    self._out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked(kind="operator", action="seen"):
@@ -231,6 +251,12 @@ class Board:
                 self._out.append(Tell(asked.id, asked.actor, error))
             case Audited(asked=ActionAsked(kind="operator")):
                 self._change_state(fact.asked)
+            case ActionAsked(action="hangup") if self._callbacks.of(self._linkedid(fact.target)):
+                before = {"callback": fact.target}
+                self._out.append(audited(fact, before, now))
+            case Audited(asked=ActionAsked(kind="call", action="hangup") as asked):
+                self._out += self._callbacks.cancel(self._linkedid(asked.target), now)
+                self._out.append(Tell(asked.id, asked.actor, None))
             case ActionAsked(action="move") | Audited(asked=ActionAsked(action="move")):
                 self._move(fact)
             case Reordered():
@@ -288,6 +314,8 @@ class Board:
             self._change(self._arrivals.known(call))
             self._decided(self._calls[call.id], before)
             self._recall_priority(self._calls[call.id])
+            if before is not None and self._calls[call.id].card != call.card:
+                self._reconsider(call)
 
     def _decided(self, call: Call, before: Decision | None = None) -> None:
         """Whoever goes to somebody in person first has his place in the queue kept."""
@@ -296,9 +324,12 @@ class Board:
             self._waits.kept(call, self._now)
             self._out += self._missed.skipped(call, self._now)
 
-    def _release(self, call: Call, why: MissedWhy | None) -> Entry | None:
-        """The attempt at somebody in person is over; with `why` they have missed it."""
-        kept, first = self._places.release(call), personal(call)
+    def _release(
+        self, call: Call, why: MissedWhy | None, into: QueueName | None = None
+    ) -> Entry | None:
+        """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
+        the queue that the caller has joined."""
+        kept, first = self._places.release(call, into), personal(call)
         if kept is not None and first is not None and why is not None:
             self._out += self._missed.missed(call, first, why, self._now)
         return kept
@@ -340,12 +371,31 @@ class Board:
     def _customer_changed(self, fact: CustomerChanged) -> None:
         card = fact.card
         for call in list(self._calls.values()):
-            same = call.card is not None and call.card.customer.id == card.customer.id
-            if same or (call.card is None and call.number in card.customer.phones):
-                self._change(replace(call, card=card, lookup_failed=False))
+            known = call.card.customer_id if call.card else None
+            unknown = known is None and call.number in card.customer.phones
+            if known == card.customer.id or unknown:
+                shown = self._arrivals.changed(call, card)
+                self._change(replace(call, card=shown, lookup_failed=False))
                 self._reconsider(call)
                 if call.operator and call.answered is not None:
                     self._out.append(Save(contact(self._calls[call.id], call.operator)))
+
+    def _customer_stale(self, fact: CustomerStale) -> None:
+        self._out.append(ForgetCustomer(fact.number, fact.customer))
+        for call in self._calls.values():
+            known = call.card.customer_id if call.card else None
+            if call.state != "ended" and (
+                (fact.number is not None and call.number == fact.number)
+                or (fact.customer is not None and known == fact.customer)
+            ):
+                self._out += self._arrivals.look_up(call, self._now)
+
+    def _look_again(self) -> None:
+        """Whoever could not be looked up, and whoever waits, is not who we think for ever."""
+        waiting = {key for key, of in self._linked.items() if self._calls[of].state == "waiting"}
+        for key in self._arrivals.due(waiting, self._now):
+            if (call := self._calls.get(self._linked.get(key, CallId("")))) is not None:
+                self._out += self._arrivals.look_up(call, self._now)
 
     def _move(self, fact: ActionAsked | Audited) -> None:
         """A caller is to be moved by hand. The audit takes time, so all is looked at anew then."""
@@ -378,6 +428,13 @@ class Board:
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
 
+    def _linkedid(self, target: str) -> Linkedid:
+        call = self._calls.get(CallId(target))
+        return call.linkedid if call else Linkedid("")
+
+    def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
+        return (pbx, Linkedid(linkedid)) in self._linked
+
     # The life of a call
 
     def _offered(self, fact: cti.Offered) -> None:
@@ -387,7 +444,7 @@ class Board:
             fact.pbx, fact.linkedid, fact.number, fact.dialled, self._now
         )
         attempt = self._outgoing.of(fact.linkedid)
-        call = self._past.call(new_call(fact, self._now))
+        call = self._callbacks.known(self._past.call(new_call(fact, self._now)))
         was_out = call.direction == "out"
         self._calls[call.id] = call
         self._linked[call.pbx, call.linkedid] = call.id
@@ -415,9 +472,9 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        kept = self._release(call, "not-taken")
+        kept = self._release(call, "not-taken", fact.queue)
         joined = self._waits.join(fact, call, self._now, kept)
-        self._out += joined
+        self._out += joined + self._callbacks.came_himself(call, self._now)
         if kept is not None:
             self._out.append(returned(call, kept, fact.position, self._now))
         if joined and call.state == "talking":  # put back: the talk before is over
@@ -438,6 +495,9 @@ class Board:
                 self._out.append(CountFallbacks(call.pbx))
             case "manager":
                 self._befall(call, not_reached(call, fact))
+            case "callback":
+                self._callbacks.failed(call.linkedid, fact.status)
+                self._befall(call, Reason("callback-not-taken", {"status": fact.status}))
             case _:
                 self._befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
 
@@ -447,6 +507,9 @@ class Board:
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._calls.get(fact.call)
+        stood = self._floor.line(fact.queue).find(fact.uniqueid)
+        if fact.asks and stood is not None:
+            self._callbacks.left(fact.call, stood)
         left = self._waits.leave(fact, call, self._now)
         self._out += self._announcements.hush(fact.call) + left
         self._shifts.left(fact.call)
@@ -482,12 +545,31 @@ class Board:
             waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
+    def _taken(self, fact: cti.Taken) -> None:
+        """It is the operator's call from now on, whether or not the customer is reached."""
+        call = self._calls.get(fact.call)
+        name = self._step(fact.peer, "answer", fact.call)
+        if call is None or name is None:
+            return
+        self._shifts.answered(name)
+        self._cards.talk(fact.call, fact.peer_uniqueid)
+        self._change(replace(call, operator=name))
+        self._out += self._waits.answer(call, name)
+
+    def _reached(self, fact: cti.Reached) -> None:
+        """It is the customer's own phone from now on that the call is about."""
+        call = self._calls.get(fact.call)
+        if call is not None:
+            self._callbacks.reached(call.linkedid)
+            self._change(replace(call, channel=fact.channel, uniqueid=fact.uniqueid))
+
     def _established(self, fact: cti.Established) -> None:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        name = self._step(fact.peer, "answer", fact.call)
-        if name is not None:
+        name = self._floor.at_phone(fact.peer)
+        if name is not None and self._floor.is_busy(name) != fact.call:
+            self._advance(name, "answer", fact.call)
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
@@ -605,6 +687,7 @@ class Board:
                 if self._floor.is_busy(pop.operator) == call.id:
                     self._advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
+        self._out += self._callbacks.over(call, self._now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._linked.pop((call.pbx, call.linkedid), None)
         self._waits.over(call)
@@ -643,15 +726,17 @@ class Board:
     def _tick(self) -> None:
         self._out += self._alarms.tick(self._now)
         self._out += self._outgoing.tick(self._now)
+        self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
-        self._out += self._announcements.tick(waiting, self._estimate, self._now)
+        self._out += self._announcements.tick(waiting, self._estimate, self._offer, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._end_wrapup(pop)
         self._out += self._shifts.tick(self._now)
         self._arrivals.tick(self._now, live=self._linked)
         self._reorder()
+        self._look_again()
         day = datetime.fromtimestamp(self._now, self._rules.zone).date().isoformat()
         if day != self._day:
             if self._day:
@@ -664,6 +749,12 @@ class Board:
         """How long this caller has still to wait, in seconds, by our own forecast."""
         entries = self._floor.line(entry.queue).entries
         return self._floor.waits(entry.queue)[entries.index(entry)]
+
+    def _offer(self, entry: Entry, call: Call) -> str | None:
+        """The number at which this caller may be called back, if that is to be offered now."""
+        offer = call.decision.callback if call.decision else None
+        due = offer is not None and self._now - entry.entered >= offer.after
+        return call.number if due and self._callbacks.may(call, self._now) else None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""
@@ -685,6 +776,7 @@ class Board:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
         self._waits.remember(fact)
+        self._callbacks.remember(fact.callbacks)
         self._shifts.remember(fact.states)
         self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
@@ -716,6 +808,8 @@ class Board:
                 self._change(replace(call, state="routing", operator=None))
         self._out += [Save(record) for record in self._past.calls_gone(fact, self._now)]
         self._out += self._waits.gone(fact, self._calls, self._now)
+        live = {linked for pbx, linked in self._linked if pbx == fact.pbx}
+        self._out += self._callbacks.snapshot(fact.pbx, live, self._now)
         self._out += self._links.seen(fact, self._now)
         self._out += self._shifts.seen(fact, self._now)
         self._out.append(CountFallbacks(fact.pbx))

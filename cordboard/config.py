@@ -30,6 +30,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from cordboard.addresses import placeholders, url_fault
+from cordboard.envelope import EVENTS
 from cordboard.errors import UserError
 
 DEFAULT_PATH = Path("cordboard.toml")
@@ -255,6 +257,15 @@ class Announce(Section):
         return self
 
 
+class Callback(Section):
+    """Callers who are called back: how often it is tried, and what is never called. `blocked` are
+    beginnings of numbers in E.164; numbers that cost more than others are blocked besides."""
+
+    tries: int = Field(default=3, ge=1, le=20)
+    again_minutes: float = Field(default=15, ge=0)
+    blocked: list[Annotated[str, Field(pattern=r"^\+[1-9][0-9]*$")]] = []
+
+
 class Recorder(Section):
     """The flight recorder. Without `key_file` the key is made beside `path`."""
 
@@ -262,6 +273,135 @@ class Recorder(Section):
     minutes: float = Field(default=60, ge=0)
     megabytes: int = Field(default=200, ge=1)
     key_file: Path | None = None
+
+
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+Attribute = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+JsonPath = Annotated[str, Field(pattern=r"^[^.\x00-\x1f]{1,80}(\.[^.\x00-\x1f]{1,80}){0,11}$")]
+"""Keys, and places in lists counted from 0, with dots between: customer.contracts.0.tariff."""
+Scalar = str | bool | int | float
+
+
+class Mapped(Section):
+    """Where in the JSON answer each of our fields stands."""
+
+    name: JsonPath | None = None
+    status: JsonPath | None = None
+    language: JsonPath | None = None
+    balance: JsonPath | None = None
+    segment: JsonPath | None = None
+    tags: JsonPath | None = None
+    manager: JsonPath | None = None
+    do_not_disturb: JsonPath | None = None
+    attributes: dict[Attribute, JsonPath] = {}
+
+    @model_validator(mode="after")
+    def _anything(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError('names no field; write at least one, such as status = "status"')
+        return self
+
+
+class Translated(Section):
+    """Their word to ours, for each field; a word that is not listed stays."""
+
+    status: dict[str, str] = {}
+    language: dict[str, str] = {}
+    segment: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    manager: dict[str, str] = {}
+    do_not_disturb: dict[str, bool] = {}
+    attributes: dict[Attribute, dict[str, Scalar]] = {}
+
+
+class Fuse(Section):
+    """After `failures` in a row the system is left alone for `seconds`."""
+
+    failures: int = Field(default=5, ge=1)
+    seconds: float = Field(default=30, gt=0)
+
+
+ASKED_BY = ("number", "customer")
+
+
+class Lookup(Section):
+    """Another system that is asked who calls."""
+
+    name: Word
+    url: str
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, Any] | None = None
+    secret_file: Path | None = None
+    deadline_ms: int = Field(default=300, ge=10, le=4000)
+    cache_seconds: float = Field(default=60, ge=0)
+    cache_size: int = Field(default=10_000, ge=1)
+    refresh_seconds: float = Field(default=0, ge=0)
+    connections: int = Field(default=20, ge=1, le=1000)
+    allow_private: bool = False
+    breaker: Fuse = Fuse()
+    map: Mapped
+    values: Translated = Translated()
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if fault := url_fault(value, ASKED_BY):
+            raise ValueError(f"{value} {fault}")
+        return value
+
+    @model_validator(mode="after")
+    def _asks(self) -> Self:
+        if self.body is not None and self.method == "GET":
+            raise ValueError('a body is sent with method = "POST" alone')
+        if unknown := set(self.asked_by) - set(ASKED_BY):
+            raise ValueError(f"body has the placeholder {{{sorted(unknown)[0]}}}, which is unknown")
+        if not self.asked_by:
+            raise ValueError("neither url nor body has {number} or {customer}: whom to ask for?")
+        return self
+
+    @property
+    def asked_by(self) -> frozenset[str]:
+        """The placeholders in use."""
+        found = placeholders(self.url)
+        for text in _texts(self.body):
+            found |= placeholders(text)
+        return frozenset(found)
+
+
+class Webhook(Section):
+    """Another system that is told what happens to calls. Without `events` it is told of all."""
+
+    name: Word
+    url: str
+    secret_file: Path
+    events: list[str] = []
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+    retry_hours: float = Field(default=24, gt=0, le=720)
+    connections: int = Field(default=8, ge=1, le=64)
+    mask_numbers: bool = False
+    allow_private: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if fault := url_fault(value):
+            raise ValueError(f"{value} {fault}")
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        if unknown := [name for name in value if name not in EVENTS]:
+            raise ValueError(f"no event is called {unknown[0]!r}; there are {', '.join(EVENTS)}")
+        return value
+
+
+def _texts(value: Any) -> list[str]:
+    """All strings in something that came from TOML, keys apart."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in parts for text in _texts(part)]
 
 
 class Settings(BaseSettings):
@@ -283,7 +423,18 @@ class Settings(BaseSettings):
     desk: Desk = Desk()
     pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
     announce: Announce = Announce()
+    callback: Callback = Callback()
     recorder: Recorder = Recorder()
+    lookup: list[Lookup] = []
+    webhook: list[Webhook] = []
+
+    @field_validator("lookup", "webhook")
+    @classmethod
+    def _named_once(cls, value: list[Any]) -> list[Any]:
+        names = [each.name for each in value]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two tables have the name {sorted(twice)[0]!r}; each has its own")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -348,13 +499,14 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
         raise ConfigError(faults) from None
 
 
+_TABLES = ("pbx", "lookup", "webhook")
 _WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
-    pbxs = data.get("pbx")
-    sections = pbxs if isinstance(pbxs, list) else []
-    for section in [*sections, *(data.get(name) for name in _WITH_PATHS)]:
+    tables = [data.get(name) for name in _TABLES]
+    listed = [one for table in tables if isinstance(table, list) for one in table]
+    for section in [*listed, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
             for key in ("secret_file", "certificate", "key", "path", "key_file"):
                 if isinstance(section.get(key), str):

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
     Record,
+    Report,
     Role,
     StateRecord,
     User,
@@ -59,13 +61,16 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "lookup-failing",
+    "webhook-failing",
 ]
 """Callers with forged ids; callers who took the PBX's default way without us; phones that went
 away in mid-call; operators who let calls ring and are paused; pauses that last longer than they
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force."""
+the last good rules stay in force; outside systems that are left alone because they do not answer;
+webhooks whose receivers do not take what they are sent."""
 
 
 # Facts
@@ -86,6 +91,17 @@ class RouteAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
+    he gave none that may be called."""
+
+    ask: str
+    pbx: PbxName
+    linkedid: Linkedid
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BackAsked:
     """Nobody took the call where it went first, and the dialplan brings the caller (back) to
     `queue`: at which place? `priority` is the one that he went with, `waited` for how many seconds
@@ -100,10 +116,20 @@ class BackAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbacksMade:
+    """The dialplan's word on callbacks that it has made, also while we did not look: DIALSTATUS by
+    the callback's id without its hyphens."""
+
+    pbx: PbxName
+    made: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """The store's answer to `FindCustomer`; `card` is None for a number that nobody has.
-    `e164` and `country` are None where the number is no number, `calls_today` where it was not
-    asked for, or could not be counted in time."""
+    """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
+    `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
+    of the lookups that came to nothing. `e164` and `country` are None where the number is no
+    number, `calls_today` where it was not asked for, or could not be counted in time."""
 
     pbx: PbxName
     linkedid: Linkedid
@@ -112,6 +138,17 @@ class CustomerFound:
     card: Card | None
     failed: bool = False
     calls_today: int | None = None
+    reports: tuple[Report, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStale:
+    """Somebody who knows says that what is known of this number (E.164) or customer (our id) is no
+    longer so, wherever it is kept."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +192,8 @@ class Remembered:
     """What each operator did when last heard of."""
     hands: Mapping[str, ByHand] = field(default_factory=dict)
     """By call, what a supervisor made of its place."""
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Those that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +322,10 @@ AnyFact = (
     Fact
     | RouteAsked
     | BackAsked
+    | CallbackAsked
+    | CallbacksMade
     | CustomerFound
+    | CustomerStale
     | Remembered
     | UsersChanged
     | CustomerChanged
@@ -318,6 +360,14 @@ class Announcing:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Callbacks: how many `tries`, with `again` seconds in between."""
+
+    tries: int = 3
+    again: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that the board goes by. Times in seconds."""
 
@@ -330,12 +380,15 @@ class Rules:
     handling: float = 180.0
     """What a call takes of an operator, before any was measured."""
     announcing: Announcing = Announcing()
+    calling: Calling = Calling()
     wrapup_limit: float = 600.0
     """How long at most, with all extensions."""
     misses: int = 0
     """So many calls in a row that rang in vain pause an operator; 0 is never."""
     pauses: Mapping[str, float | None] = field(default_factory=dict)
     """The reasons for a pause, and for how long each may last."""
+    refresh: float = 0.0
+    """How often those who wait are looked up anew; 0 is never."""
 
 
 @dataclass(slots=True)
@@ -353,6 +406,8 @@ class Arrival:
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +443,10 @@ class Call:
     cause: str | None = None
     unseen: tuple[Gap, ...] = ()
     """When the link was down, or nobody looked, while the call lived."""
+    callback: bool = False
+    """The PBX waits in the stead of the customer, who is called back in his turn."""
+    waits_since: float | None = None
+    """From when his place in a queue counts, where that is before this call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,18 +518,66 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class FindCustomer:
-    """Where `since` is given, it is also asked how often the number has called from then on."""
+    """Where `since` is given, it is also asked how often the number has called from then on.
+    `again`: no answer from before is wanted."""
 
     pbx: PbxName
     linkedid: Linkedid
     number: str
     since: float | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """No answer that is kept of this number or customer is any good."""
+
+    number: str | None
+    customer: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class SendRoute:
     ask: str
     decision: Decision
+
+
+CallbackRefusal = Literal["not-offered", "number", "double", "hours"]
+"""Why nobody is called back: no rule offers it, the number is none that may be called, he is to be
+called back already, or nobody is called at this hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCallback:
+    """To the caller who asked to be called back; `refused` is None where he will be."""
+
+    ask: str
+    refused: CallbackRefusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskCallbacks:
+    """Ask the PBX which callbacks it has made."""
+
+    pbx: PbxName
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
+    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+
+    pbx: PbxName
+    channel_id: Linkedid
+    number: str
+    name: str
+    shown: str
+    queue: QueueName
+    priority: int
+    position: int
+    language: str
+    least: int | None
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,8 +676,8 @@ class LogOut:
 @dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
-    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
-    channel that says it."""
+    less than one), and that he may press 1 and be called back at `offer`; each None where it is
+    not to be told. `channel_id` is the Uniqueid of the channel that says it."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -578,11 +685,12 @@ class Announce:
     language: str
     place: int | None
     minutes: int | None
+    offer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """End this announcement, if it is not over."""
+    """End this channel of ours, an announcement or a callback, if it is not over."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -745,6 +853,7 @@ class Remark:
 
 Command = (
     FindCustomer
+    | ForgetCustomer
     | SendRoute
     | SendPlace
     | CountFallbacks
@@ -756,6 +865,9 @@ Command = (
     | LogIn
     | LogOut
     | Announce
+    | SendCallback
+    | AskCallbacks
+    | CallBack
     | Hush
     | PauseMember
     | Reorder

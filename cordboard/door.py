@@ -12,7 +12,14 @@ from prometheus_client import Histogram
 
 from cordboard.clock import Clock
 from cordboard.cti.fastagi import AgiSession
-from cordboard.desk import BackAsked, RouteAsked, SendPlace, SendRoute
+from cordboard.desk import (
+    BackAsked,
+    CallbackAsked,
+    RouteAsked,
+    SendCallback,
+    SendPlace,
+    SendRoute,
+)
 from cordboard.errors import PeerError
 from cordboard.events import Linkedid, PbxName, QueueName, derived_id
 from cordboard.queue.decisions import Decision
@@ -27,14 +34,15 @@ _ANSWER = re.compile(r"([a-z][a-z0-9_]{0,31})=([^\x00-\x1f\x7f&=]{0,80})")
 FORGED = "forged"
 """The dialplan's word for a caller id with control characters in it."""
 
-Question = RouteAsked | BackAsked
-Answer = SendRoute | SendPlace
+Question = RouteAsked | BackAsked | CallbackAsked
+Answer = SendRoute | SendPlace | SendCallback
 Variables = dict[str, str | int]
 
 
 class Door:
     """`lookup` is the deadline for the caller's card, in seconds. `put` takes a question to the
-    board and says whether there was room; `forger` is told who wrote into his own number."""
+    board and says whether there was room; `forger` is told who wrote into his own number;
+    `dialable` gives the number in E.164 that a caller may have us call, or None."""
 
     def __init__(
         self,
@@ -44,6 +52,7 @@ class Door:
         put: Callable[[Question], bool],
         forger: Callable[[PbxName, str], None],
         seconds: Histogram,
+        dialable: Callable[[str], str | None],
     ) -> None:
         self._pbxs = pbxs
         self._within = lookup + ROUTE_WITHIN
@@ -51,6 +60,7 @@ class Door:
         self._put = put
         self._forger = forger
         self._seconds = seconds
+        self._dialable = dialable
         self._asks: dict[str, asyncio.Future[Answer]] = {}
         self._asked = 0
 
@@ -63,7 +73,8 @@ class Door:
     async def serve(self, session: AgiSession) -> None:
         """Answers what the dialplan asks. CB_DONE comes last: without it the dialplan takes nothing
         of what we said, and the caller goes on without us."""
-        variables = await (self._back if session.path == "back" else self._route)(session)
+        ways = {"back": self._back, "callback": self._callback}
+        variables = await ways.get(session.path, self._route)(session)
         for name, value in variables.items():
             await session.set_variable(name, value)
         await session.set_variable("CB_DONE", 1)
@@ -103,6 +114,16 @@ class Door:
         place = "" if answer.position is None else answer.position
         return {"CB_PRIO": answer.priority, "CB_POSITION": place}
 
+    async def _callback(self, session: AgiSession) -> Variables:
+        """Without an answer he is not called back, and goes on waiting."""
+        linkedid, number, pbx_name = (*session.arguments, *[""] * 3)[:3]
+        pbx = self._pbx(pbx_name)
+        known = Linkedid(linkedid or session.env["agi_uniqueid"])
+        ask = self._name(pbx, known)
+        answer = await self._ask(CallbackAsked(ask, pbx, known, self._dialable(number)))
+        assert isinstance(answer, SendCallback)
+        return {"CB_CALLBACK": answer.refused or "yes"}
+
     def _pbx(self, name: str) -> PbxName:
         return PbxName(name) if name in self._pbxs else self._pbxs[0]
 
@@ -131,6 +152,8 @@ def _variables(decision: Decision) -> Variables:
         "CB_PRIO": decision.priority,
         "CB_LANG": decision.language,
     }
+    if decision.callback:
+        found["CB_OFFER"] = 1
     if decision.to:
         found["CB_TO"] = decision.to
     if first := decision.personal:

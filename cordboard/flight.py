@@ -51,7 +51,8 @@ class _Plan(NamedTuple):
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone interface state_interface message written""",
-    "kept": "call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who",
+    "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
+        hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -65,6 +66,7 @@ ATTRIBUTES: dict[str, Kind] = {
         [
             *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
             *("_turns", "_late", "_departures", "_hands"),
+            *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
         ],
         "kept",
     ),
@@ -256,7 +258,7 @@ class Writer:
                     "state": call.state,
                     "queue": call.queue,
                     "operator": call.operator and clean(call.operator),
-                    "customer": call.card.customer.id if call.card else None,
+                    "customer": call.card.customer_id if call.card else None,
                     "cause": call.cause,
                 }
             case desk.ShowOperator(operator):
@@ -273,7 +275,7 @@ class Writer:
                     "pop": pop.id,
                     "operator": clean(pop.operator),
                     "call": pop.call.id,
-                    "customer": card.customer.id if card else None,
+                    "customer": card.customer_id if card else None,
                     "queue": pop.call.decision.queue if pop.call.decision else None,
                 }
             case desk.EndPop(pop_id, name, reason):
@@ -337,6 +339,9 @@ class Writer:
                 what = {"decision": "save-contact", "call": record.call_id}
             case crm.AuditRecord():
                 return {"decision": "save-audit", "audit": record.id, "action": record.action}
+            case crm.CallbackRecord():
+                made = {"made": record.made, "tries": record.tries, "due": record.due_at}
+                return {"decision": "save-callback", "callback": record.id, **made}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
         what["operator"] = record.operator and clean(record.operator)

@@ -63,13 +63,18 @@ class Places:
         place = line.rank(asked.priority, now - asked.waited) if seen else None
         return SendPlace(asked.ask, asked.priority, place)
 
-    def release(self, call: Call) -> Entry | None:
-        """The place is not kept any more: its owner is back, was answered, or has gone."""
+    def release(self, call: Call, into: QueueName | None = None) -> Entry | None:
+        """The place is not kept any more: its owner was answered, has gone, or is back; then
+        `into` is the queue that he has joined, and if it is this one he takes the place himself."""
         queue = self._kept.pop(call.id, None)
         if queue is None:
             return None
+        line = self._floor.line(queue)
+        entry = line.find(call.uniqueid)
+        if queue != into:
+            line.leave(call.uniqueid, "moved", 0.0)
         self._floor.touch(queue)
-        return self._floor.line(queue).leave(call.uniqueid, "moved", 0.0)
+        return entry
 
 
 def returned(call: Call, entry: Entry, position: int, now: float) -> Command:

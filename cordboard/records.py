@@ -54,7 +54,7 @@ def call_record(call: Call) -> CallRecord:
         number=call.number,
         name=call.name,
         dialled=call.dialled,
-        customer_id=call.card.customer.id if call.card else None,
+        customer_id=call.card.customer_id if call.card else None,
         queue=call.queue,
         operator=call.operator,
         direction=call.direction,
@@ -154,7 +154,7 @@ def contact(call: Call, operator: OperatorName | None) -> Interaction:
     """The telephone's side of the contact; note and result are the operator's to add."""
     return Interaction(
         id=interaction_id(call.id, operator),
-        customer_id=call.card.customer.id if call.card else None,
+        customer_id=call.card.customer_id if call.card else None,
         call_id=call.id,
         operator=operator,
         queue=call.queue,

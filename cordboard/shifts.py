@@ -287,7 +287,7 @@ class Shifts:
         want: str | None
         if imposed is not None and seen in _PASSING and seen != imposed.reason:
             want = imposed.reason
-        elif seen is None and operator.work == "wrap-up" and operator.has_login:
+        elif seen is None and operator.has_login and self._writes(operator, now):
             want = WRAP_UP
         elif (seen == WRAP_UP and operator.work == "idle") or (
             seen == DECLINED and name not in self._declined
@@ -303,6 +303,11 @@ class Shifts:
                 command = _pause(self._next(), name, pbx, interface, want)
                 out += self._ask(operator, command, None)
         return out
+
+    @staticmethod
+    def _writes(operator: Operator, now: float) -> bool:
+        """Whether the operator has time to write; with none at all the next call may ring."""
+        return operator.work == "wrap-up" and (operator.duty.due or 0.0) > now
 
     def _is_asked(self, name: OperatorName) -> bool:
         return any(

@@ -25,6 +25,7 @@ from zlib import crc32
 
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -45,6 +46,7 @@ _KINDS: dict[str, type[Record]] = {
     "state": StateRecord,
     "wrap-up": WrapUp,
     "audit": AuditRecord,
+    "callback": CallbackRecord,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}

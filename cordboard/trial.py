@@ -9,6 +9,7 @@ import json
 import math
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -57,8 +58,8 @@ def simulate(
     """Try one or two policies on made up or recorded traffic, before they are in force."""
     if len(policy) > 2:
         raise UserError("--policy: give one, or two to compare")
-    policies = [Policy.parse(text) for text in _read_all(policy, Policy.parse)]
-    given = Traffic.parse(_read_all([traffic], Traffic.parse)[0])
+    read = _read_all([*((path, Policy.parse) for path in policy), (traffic, Traffic.parse)])
+    policies, given = read[:-1], read[-1]
     arrivals, day = _arrivals(given, traffic, seed)
     runs = [Simulation(each, given, day, seed).run(arrivals) for each in policies]
     found = [figures(run, given.service) for run in runs]
@@ -71,13 +72,12 @@ def simulate(
         _print(names, found, given.service, f"{traffic}, {day}, seed {seed}")
 
 
-def _read_all(paths: list[Path], parse: Any) -> list[str]:
-    """Their texts. Raises `UserError` with the faults of all of them."""
-    texts, faults = [], []
-    for path in paths:
+def _read_all(files: list[tuple[Path, Callable[[str], Any]]]) -> list[Any]:
+    """What is in them. Raises `UserError` with the faults of all of them."""
+    found, faults = [], []
+    for path, parse in files:
         try:
-            texts.append(path.read_text(encoding="utf-8"))
-            parse(texts[-1])
+            found.append(parse(path.read_text(encoding="utf-8")))
         except OSError as error:
             faults.append(f"{path}: {error.strerror}")
         except UnicodeDecodeError as error:
@@ -86,14 +86,14 @@ def _read_all(paths: list[Path], parse: Any) -> list[str]:
             faults += [f"{path}:{line}" for line in str(error).splitlines()]
     if faults:
         raise UserError("\n".join(faults))
-    return texts
+    return found
 
 
 def _arrivals(given: Traffic, file: Path, seed: int) -> tuple[list[Arrival], date]:
     if given.recording is None:
         return list(given.made_up(seed)), given.day
     path = file.parent / given.recording
-    calls = recording.Recording(recording.parse(_read_all([path], recording.parse)[0]))
+    calls = recording.Recording(_read_all([(path, recording.parse)])[0])
     return list(calls.arrivals(given, seed)), calls.day
 
 
@@ -200,12 +200,12 @@ def _accuracy(found: Accuracy) -> str:
 
 def _by_hour(names: list[str], found: list[Figures], service: Service) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("\nhour", no_wrap=True)
+    table.add_column("hour", no_wrap=True)
     inside = f"in {service.threshold:g} s\n%"
     simulated = [h for name in names for h in (f"{name}\nmean s", inside)]
     for heading in (
-        *("\ncalls", "each\ns", "oper-\nators", "load\nerl", *simulated),
-        *("Erlang C:\nwait %", "mean\ns", inside, f"for {service.target:g} %\nneeded"),
+        *("calls\n", "each\ns", "oper-\nators", "load\nerl", *simulated),
+        *("Erlang C:\nwait %", "mean\ns", inside, f"{service.target:g} %\nneeds"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for hours in zip(*(each.hours for each in found), strict=False):
@@ -340,6 +340,8 @@ def traffic(
                 "at": datetime.fromtimestamp(call.started_at, zone).strftime("%Y-%m-%dT%H:%M:%S"),
                 "number": hide(call.number),
                 "status": caller and caller.status,
+                "segment": caller and caller.segment,
+                "tags": " ".join(caller.tags or ()) if caller else "",
                 "language": caller and caller.language,
                 "country": phones.country(call.number),
                 "manager": "yes" if caller and caller.manager_id else "",

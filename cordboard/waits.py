@@ -50,6 +50,8 @@ class Waits:
     ) -> list[Command]:
         """Nothing where the caller waits there already. `kept`: the place that he comes back to."""
         known = self._floor.line(fact.queue).find(fact.uniqueid)
+        if known is not None and known.away:
+            known = None
         entry = known or self._entry(fact, call, now)
         if kept is not None and kept.queue == fact.queue:
             entry = replace(entry, priority=kept.priority, joined=kept.priority)
@@ -142,4 +144,5 @@ class Waits:
             millis = int(entered * 1000)
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
         now_has = joined if fact.priority is None else fact.priority
-        return Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
+        entry = Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
+        return replace(entry, since=call.waits_since)

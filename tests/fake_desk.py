@@ -131,6 +131,13 @@ class FakeDesk:
         ]
         self.hub.publish({"type": "waiting", "queue": queue, "entries": full})
 
+    def missed(self, name: str, number: str, why: str, seconds: float = 0, **more: Any) -> None:
+        """A call that was this operator's own."""
+        shown = {"id": identity(f"missed {name}"), "operator": self.name, "name": name}
+        shown |= {"operator_name": self.display_name, "call": identity(name), "from": number}
+        shown |= {"customer": None, "why": why, "at": ago(seconds)}
+        self.hub.publish({"type": "missed", "missed": shown | more})
+
     def pbx(
         self,
         state: str,
@@ -478,6 +485,13 @@ def wrap_up(desk: FakeDesk, language: str) -> None:
     desk.me("wrap-up", 17, call=identity("p1"), due=ago(-13), at_most=ago(-583))
 
 
+def missed_calls(desk: FakeDesk, language: str) -> None:
+    brief = {"id": "c", "name": WORDS[language]["vip"], "status": "vip"}
+    desk.missed(brief["name"], "+359888123456", "not-taken", 340, customer=brief)
+    desk.missed("", "+79265550147", "caller-left", 120)
+    desk.missed("Jane Smith", "+442079460018", "engaged", 20)
+
+
 def unknown(desk: FakeDesk, language: str) -> None:
     desk.ring("p2", "+79265550147", seconds=6)
     desk.me("offered", 6, call=identity("p2"))
@@ -532,6 +546,7 @@ def board(desk: FakeDesk, language: str) -> None:
                 "from": "+442079460018",
                 "status": "regular",
                 "since": ago(71),
+                "away": {"who": "manager", "operator": "elena", "operator_name": words["manager"]},
                 "why": [reason("language", language="en")],
             },
             {
@@ -594,6 +609,7 @@ SCENES: dict[str, Callable[[FakeDesk, str], None]] = {
     "out": out,
     "two": lambda desk, language: (wrap_up(desk, language), second(desk, language))[0],
     "debtor": debtor,
+    "missed-calls": missed_calls,
     "wallboard": board,
 }
 

@@ -50,6 +50,8 @@ def differences(items: list[dict[str, str]], picture: Message) -> list[str]:
         found.append(f"waiting: Asterisk has {theirs}, the picture {ours}")
     operators = {operator["name"]: operator for operator in picture["operators"]}
     by_phone = {f"PJSIP/{1001 + n}": name for n, name in enumerate(NAMES) if name in operators}
+    by_phone |= {one["phone"]: one["name"] for one in operators.values() if one["phone"]}
+    paused: dict[str, list[tuple[str, str]]] = {}
     for item in items:
         if item.get("Event") != "QueueMember":
             continue
@@ -59,12 +61,18 @@ def differences(items: list[dict[str, str]], picture: Message) -> list[str]:
             found.append(f"no operator for {phone}")
             continue
         state = operator["state"]
+        paused.setdefault(operator["name"], []).append((item["Paused"], item["PausedReason"]))
         if item["Status"] in ("4", "5") and state not in ("offline", "wrap-up"):
             found.append(f"{phone} is away, and {state} in the picture")
         if item["Status"] == "2" and item["InCall"] == "1" and state not in ("talking", "on-hold"):
             found.append(f"{phone} talks, and is {state} in the picture")
         if item["Status"] == "1" and state not in ("ready", "paused", "wrap-up"):
             found.append(f"{phone} is free, and {state} in the picture")
+    for name, said in paused.items():
+        theirs_too = said[0][1] if all(held == "1" for held, _ in said) else None
+        reason = operators[name]["reason"]
+        if reason != theirs_too:
+            found.append(f"{name}: Asterisk says paused for {theirs_too}, the picture {reason}")
     return found
 
 

@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from cordboard.config import Crm, Http, Pbx, Settings
 from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
-from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.desk import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import csrf_of
@@ -97,7 +97,7 @@ class Desk:
         self.registry = CollectorRegistry()
         self.hub = Hub(self.registry, limits, self.clock)
         self.settings = settings
-        self.submitted: list[ActionAsked | CustomerChanged] = []
+        self.submitted: list[ActionAsked | CustomerChanged | CustomerStale] = []
         self.busy = False
         self.tokens: dict[str, str] = {}
         self.users: dict[str, User] = {}
@@ -107,7 +107,7 @@ class Desk:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def submit(self, fact: ActionAsked | CustomerChanged) -> None:
+    def submit(self, fact: ActionAsked | CustomerChanged | CustomerStale) -> None:
         if self.busy:
             raise PeerError("the desk is too busy; try again in a moment")
         self.submitted.append(fact)

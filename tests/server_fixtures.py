@@ -95,16 +95,18 @@ class Server:
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
-        desk: str = "",
+        desk: str = "misses = 0\n",
+        tables: str = "",
     ) -> None:
         """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
-        be an SQLite file of the server's own. `desk`: more lines of [desk]."""
+        be an SQLite file of the server's own. `desk`: more lines of [desk]; phones that never
+        answer are no operators who let calls ring, if it does not say so. `tables`: more TOML."""
         own = ["-m", "cordboard"]
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
-        self._desk = f"[desk]\nwrapup_seconds = {wrapup}\n{desk}"
+        self._more = f"[desk]\nwrapup_seconds = {wrapup}\n{desk}\n{tables}"
         self._users = users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"
@@ -127,7 +129,7 @@ class Server:
         lines = [line for line in text.splitlines() if not line.startswith("url = ")]
         url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
-        self.config.write_text("\n".join(lines) + f"\n{self._desk}")
+        self.config.write_text("\n".join(lines) + f"\n{self._more}")
         settings = load(self.config)
         await upgrade(settings.database.url)
         store = Store(settings.database.url)
@@ -281,7 +283,7 @@ async def proxied_server(
 ) -> AsyncIterator[Server]:
     """As `server`, with the proxy between it and the PBX."""
     running = Server(tmp_path, sandbox, ami_port=proxy.port)
-    async with _served(running, pbx):
+    async with served(running, pbx):
         yield running
 
 
@@ -290,12 +292,12 @@ async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> As
     """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
     left of the test before."""
     running = Server(tmp_path, sandbox)
-    async with _served(running, pbx):
+    async with served(running, pbx):
         yield running
 
 
 @asynccontextmanager
-async def _served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
+async def served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
     pbx.cli("queue reset stats")
     for name in ("CB_FALLBACKS", "CB_FALLBACKS_SEEN"):
         pbx.cli(f"dialplan set global {name} 0")  # whom tests without a server sent away

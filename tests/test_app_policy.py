@@ -11,10 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pbx_fixtures import Heard
 from server_fixtures import Server, Stream
 from typed import Said, typed
 
+from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.sip import Phones, PhoneSpec, dial
 
 pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
@@ -176,25 +176,25 @@ async def test_a_caller_who_calls_again_goes_by_the_count_of_his_calls(
 
 
 async def test_what_the_caller_chose_before_decides(
-    server: Server, rules: Path, ami: Heard, sandbox: dict[str, Any]
+    server: Server, rules: Path, pbx: SandboxPbx
 ) -> None:
-    async with server.stream("maria") as board:
-        await ami.ask(
-            "Originate",
-            Channel=f"Local/{sandbox['sip']['inbound']}@cordboard-inbound",
-            CallerID="79161234567",
-            Application="Wait",
-            Data="20",
-            Async="true",
-            Variable="__CB_ANSWERS=choice=2&bad",
-        )
-        shown = await board.until(lambda m: m["type"] == "waiting" and m["entries"])
-        assert shown["entries"][0]["priority"] == 3
-        call = shown["entries"][0]["call"]
-        told = await server.api("GET", f"/calls/{call}/explanation")
-        assert told["decisions"][0]["inputs"]["ivr.choice"] == "2"
-        await server.api("POST", f"/calls/{call}/actions", {"action": "hangup"})
-        await board.until(lambda m: m["type"] == "call-end")
+    """A menu of the house's own stands before the dialplan that asks cordboard."""
+    menu, into = "74990000002", "into cordboard-inbound"
+    inbound = server.status["sip"]["inbound"]
+    pbx.cli(f"dialplan add extension {menu},1,Set,CB_ANSWERS=choice=2&bad {into}")
+    pbx.cli(f"dialplan add extension {menu},2,Goto,cordboard-inbound\\,{inbound}\\,1 {into}")
+    try:
+        async with server.stream("maria") as board:
+            caller = dial(server.status, NUMBER, "Someone", menu, stay=20)
+            shown = await board.until(lambda m: m["type"] == "waiting" and m["entries"])
+            (entry,) = shown["entries"]
+            assert entry["priority"] == 3
+            told = await server.api("GET", f"/calls/{entry['call']}/explanation")
+            assert told["decisions"][0]["inputs"]["ivr.choice"] == "2"
+            await caller.hang_up()
+            await board.until(lambda m: m["type"] == "call-end")
+    finally:
+        pbx.cli(f"dialplan remove extension {menu}@cordboard-inbound")
 
 
 async def test_a_changed_rule_file_takes_effect_and_a_faulty_one_does_not(

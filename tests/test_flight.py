@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cordboard.core import Core, Item, QueuesDue
-from cordboard.crm_core.model import Card, Customer, Interaction, Manager, User
+from cordboard.crm_core.model import Card, Customer, Interaction, Manager, Report, User
 from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
@@ -32,6 +32,7 @@ from cordboard.desk import (
     Command,
     CustomerChanged,
     CustomerFound,
+    CustomerStale,
     FindCustomer,
     Originate,
     RouteAsked,
@@ -303,6 +304,7 @@ class Live:
                 staff(self.rng),
                 cti.LinkDown(PBX, "the PBX closed the connection"),
                 CustomerChanged(a_customer(self.rng, self.rng.choice(NUMBERS))),
+                CustomerStale(self.rng.choice(NUMBERS), None),
                 ActionAsked("a1", actor, "operator", "call", call, "wrapup", note, ""),
                 ActionAsked("a2", actor, "supervisor", "call", call, "hangup", {}, "Просил"),
                 ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
@@ -333,6 +335,10 @@ class Live:
             case FindCustomer(pbx, linkedid, number):
                 card = a_customer(self.rng, number) if self.rng.random() < 0.7 else None
                 found = CustomerFound(pbx, linkedid, number, "RU", card, self.rng.random() < 0.1)
+                if self.rng.random() < 0.3:
+                    said = {"tariff": "Анна", "cases": 2.0, "debt": True}
+                    report = Report("erp", 0, "Петров", "vip", "bg", -5, attributes=said)
+                    found = dataclasses.replace(found, reports=(report,), failures=("crm",))
                 self.due.append(found)
             case Originate(channel_id=leg, phone=phone, number=number):
                 about = {"Uniqueid": leg, "Linkedid": leg, "Channel": f"{phone}-0000abcd"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from screenpop_server import USERS, Desk
 
 from cordboard.crm_core.model import CallRecord, Draft
 from cordboard.crm_core.store import Store
-from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.desk import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.screenpop import schemas
 from cordboard.screenpop.api import PERMITTED, PREFIX, ROUTES, Route
@@ -22,6 +23,7 @@ from cordboard.screenpop.openapi import describe
 ANYONE = (None, *USERS)
 BODIES: dict[str, Any] = {
     "/customers": {"name": "Иван"},
+    "/customers/changed": {"phone": "+79161234567"},
     "/customers/{id}": {"name": "Пётр"},
     "/calls/{id}/actions": {"action": "hangup"},
     "/operators/{name}/actions": {"action": "pause", "reason": "lunch"},
@@ -105,13 +107,19 @@ def test_every_route_is_documented_and_the_document_is_valid() -> None:
     assert len(names) == len(set(names))
 
 
+def answers(row: Route, path: str) -> bool:
+    """Whether this row's path may be read as `path`."""
+    pattern = re.sub(r"{\w+}", "[^/]+", PREFIX + row.path)
+    return re.fullmatch(pattern, path) is not None
+
+
 async def test_every_route_of_the_api_has_a_row(desk: Desk) -> None:
     document = (await desk.ask("GET", "/api/v1/openapi.json"))[1]
     assert document == describe(ROUTES)
     assert (await desk.ask("GET", "/api/v1/users", "root"))[0] == 404
     for route in ROUTES:
         path = PREFIX + route.path.format(id=say.call_id(1), name="anna")
-        rows = {row.method for row in ROUTES if row.path == route.path}
+        rows = {row.method for row in ROUTES if answers(row, path)}
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - rows:
             status, answer, response = await desk.ask(method, path, "root")
             assert (status, answer["error"]["code"]) == (405, "method-not-allowed")
@@ -155,6 +163,60 @@ async def test_each_action_reaches_as_far_as_its_row_says(
     else:
         assert (status, answer["error"]["code"]) == (403, "forbidden")
         assert desk.submitted == []
+
+
+@pytest.mark.parametrize(
+    ("by", "body", "pause"),
+    [
+        ("anna", {"args": {"pause": "lunch"}}, "lunch"),
+        ("anna", {"reason": "lunch"}, "lunch"),
+        ("anna", {}, "break"),
+        ("anna", {"reason": "just so"}, None),
+        ("anna", {"args": {"pause": "just so"}}, None),
+        ("anna", {"args": {"pause": "forced"}}, None),
+        ("anna", {"args": {"pause": "wrap-up"}}, None),
+        ("sveta", {"args": {"pause": "lunch"}, "reason": "it is noon"}, "lunch"),
+        ("sveta", {"reason": "team talk"}, "forced"),
+        ("sveta", {"args": {"pause": "missed"}}, None),
+    ],
+)
+async def test_a_pause_has_a_reason_of_the_list(
+    desk: Desk, by: str, body: dict[str, Any], pause: str | None
+) -> None:
+    await fill(desk)
+    path = "/api/v1/operators/anna/actions"
+    status, answer, _ = await desk.ask("POST", path, by, json={"action": "pause", **body})
+    if pause is None:
+        assert status == 422
+        assert [fault["field"] for fault in answer["error"]["faults"]] == ["args.pause"]
+        assert desk.submitted == []
+    else:
+        (asked,) = desk.submitted
+        assert isinstance(asked, ActionAsked)
+        assert asked.args == {"pause": pause}
+
+
+@pytest.mark.parametrize(
+    ("phone", "fits"),
+    [
+        ("PJSIP/1007", True),
+        (None, True),
+        ("PJSIP/1007,1", False),
+        ("Local/1007@from-trunk", False),
+        ("PJSIP/1007) & System(reboot", False),
+        ("PJSIP/1007\r\nAction: Logoff", False),
+        ("PJSIP/1007\n", False),
+        ("", False),
+    ],
+)
+async def test_a_phone_to_log_in_at_is_one_that_may_be(
+    desk: Desk, phone: str | None, fits: bool
+) -> None:
+    await fill(desk)
+    body = {"action": "login", "args": {"phone": phone}}
+    status, _, _ = await desk.ask("POST", "/api/v1/operators/anna/actions", "anna", json=body)
+    assert status == (202 if fits else 422)
+    assert len(desk.submitted) == fits
 
 
 async def test_a_call_is_an_operators_own_while_a_pop_of_theirs_shows_it(desk: Desk) -> None:
@@ -222,6 +284,10 @@ async def test_a_customer_is_created_and_open_cards_hear_of_it(desk: Desk) -> No
     assert status == 201
     customer_id, duplicates = answer.pop("id"), answer.pop("duplicates")
     assert answer == {
+        "segment": None,
+        "tags": [],
+        "do_not_disturb": False,
+        "attributes": {},
         **body,
         "name": "ООО «Ромашка» <script>",
         "phones": ["+79161234567", "+35928123456"],
@@ -344,6 +410,21 @@ async def test_an_id_that_is_nobodys_is_not_found(desk: Desk, key: str) -> None:
         path = "/api/v1/" + path.format(key)
         assert (await desk.ask("POST", path, "root", json={"action": body}))[0] in (404, 405)
     assert desk.submitted == []
+
+
+async def test_another_system_says_that_somebody_changed(desk: Desk) -> None:
+    path = "/api/v1/customers/changed"
+    for body, said in (
+        ({"phone": "8 (916) 123-45-67"}, ("+79161234567", None)),
+        ({"customer": say.call_id(9)}, (None, say.call_id(9))),
+    ):
+        status, answer, _ = await desk.ask("POST", path, "root", json=body)
+        assert (status, answer) == (202, {"phone": said[0], "customer": said[1]})
+        assert desk.submitted.pop() == CustomerStale(*said)
+    for wrong in ({}, {"phone": "112"}, {"customer": "me"}, {"phone": "x", "customer": "y"}):
+        assert (await desk.ask("POST", path, "root", json=wrong))[0] == 422
+    desk.busy = True
+    assert (await desk.ask("POST", path, "root", json={"phone": "+79161234567"}))[0] == 503
 
 
 # What comes in

@@ -534,3 +534,22 @@ def test_every_change_of_state_is_a_row_that_ends_where_the_next_begins(
         assert one.until == other.since
     assert {r.phone for r in rows} == {PHONES[ANNA]}
     assert {(r.pbx, r.boot) for r in rows} == {(PBX, "boot")}
+
+
+def test_where_there_is_no_time_to_write_nobody_is_paused(call: Caller) -> None:
+    desk = Desk()
+    desk.board = Board(replace(RULES, wrapup=0))
+    desk.start()
+    talk(desk, call)
+    desk.tell(*call.ends(ANNA), Tick())
+    assert (desk.pauses(), desk.state(ANNA)) == ([], "ready")
+
+
+def test_another_phone_takes_its_memberships_along_and_leaves_the_old_ones(desk: Desk) -> None:
+    desk.tell(member("PJSIP/1005"))
+    moved = [replace(u, phone="PJSIP/1005") if u.name == ANNA else u for u in desk.users]
+    desk.tell(UsersChanged(tuple(moved)))
+    assert {m.interface for m in desk.shown(ANNA).memberships} == {"PJSIP/1005"}
+    desk.tell(member(PHONES[ANNA]))
+    assert desk.state(OperatorName(PHONES[ANNA])) == "ready"
+    assert {m.interface for m in desk.shown(ANNA).memberships} == {"PJSIP/1005"}

@@ -29,6 +29,7 @@ from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
     AuditRecord,
+    CallbackRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
@@ -44,6 +45,7 @@ from cordboard.crm_core.tables import (
     audit,
     call,
     call_fact,
+    callback,
     customer,
     interaction,
     operator_state,
@@ -68,9 +70,20 @@ class CallerRow(NamedTuple):
     language: str | None
     manager_id: str | None
     balance_minor: int | None
+    segment: str | None
+    tags: list[str] | None
 
 
-Row = CallRecord | EntryRecord | FactRecord | PolicyRecord | Interaction | AuditRecord | StateRecord
+Row = (
+    CallRecord
+    | EntryRecord
+    | FactRecord
+    | PolicyRecord
+    | Interaction
+    | AuditRecord
+    | StateRecord
+    | CallbackRecord
+)
 """The records that are rows of a table as they are."""
 
 _TABLES: dict[type[Row], Table] = {
@@ -80,6 +93,7 @@ _TABLES: dict[type[Row], Table] = {
     FactRecord: call_fact,
     StateRecord: operator_state,
     AuditRecord: audit,
+    CallbackRecord: callback,
     PolicyRecord: policy,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
@@ -88,6 +102,7 @@ _NEW = "new_"
 _CALL = select(*(call.c[name] for name in _NAMES[CallRecord]))
 _ENTRY = select(*(queue_entry.c[name] for name in _NAMES[EntryRecord]))
 _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
+_CALLBACK = select(*(callback.c[name] for name in _NAMES[CallbackRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
 _STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
 
@@ -184,6 +199,12 @@ class Calls:
             chosen = chosen.where(call.c.boot == boot)
         rows = await self._database.rows(chosen.order_by(call.c.started_at))
         return records(CallRecord, rows)
+
+    async def open_callbacks(self, pbx: str) -> list[CallbackRecord]:
+        """Who is still to be called back by `pbx`, in the order in which they asked for it."""
+        chosen = _CALLBACK.where(callback.c.pbx == pbx, callback.c.ended_at.is_(None))
+        rows = await self._database.rows(chosen.order_by(callback.c.asked_at))
+        return records(CallbackRecord, rows)
 
     async def call_entries(self, call_id: str) -> list[EntryRecord]:
         """The stays in queues of one call, in order."""
@@ -335,6 +356,7 @@ _SHAPES: tuple[_Shape, ...] = (
     (FactRecord, ("digest",)),
     (StateRecord, ("id",)),
     (AuditRecord, ("id",)),
+    (CallbackRecord, ("id",)),
     (PolicyRecord, ("fingerprint",)),
 )
 
@@ -383,7 +405,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord | StateRecord):
+        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord):
             rows[record.id] = record
         else:
             others.append(record)

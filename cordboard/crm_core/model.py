@@ -117,6 +117,32 @@ class Card:
     open_cases: tuple[Case, ...] = ()
     others: int = 0
     """How many more customers share the number that was looked up: a household, an office."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Which outside system a value is from, by the field's name, such as `attributes.tariff`;
+    what is not named is from our store."""
+
+    @property
+    def customer_id(self) -> str | None:
+        """None for somebody whom an outside system alone knows."""
+        return self.customer.id or None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an outside system says of a caller; None where it says nothing. `source` is the name
+    of the lookup, and the one with the lowest `rank` goes before the others."""
+
+    source: str
+    rank: int = 0
+    name: str | None = None
+    status: str | None = None
+    language: str | None = None
+    balance_minor: int | None = None
+    segment: str | None = None
+    tags: tuple[str, ...] | None = None
+    manager: Manager | None = None
+    do_not_disturb: bool | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +275,36 @@ class AuditRecord:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackRecord:
+    """Somebody who waited in `queue` since `entered_at`, and is called back at `number` (E.164) in
+    his turn; he sees `shown`, the number that he had called. `made` is how often the PBX was asked
+    to wait in his stead, `tries` how often he was called in vain; before `due_at` he is not called.
+    `least` and `most` are penalties, `hours` those at which he may be called. Open until there is a
+    `result`."""
+
+    id: str
+    pbx: str
+    call_id: str
+    number: str
+    name: str
+    shown: str
+    queue: str
+    priority: int
+    least: int | None
+    most: int | None
+    language: str
+    hours: str | None
+    why: str
+    entered_at: float
+    asked_at: float
+    made: int = 0
+    tries: int = 0
+    due_at: float | None = None
+    result: str | None = None
+    ended_at: float | None = None
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -270,4 +326,5 @@ Record = (
     | WrapUp
     | AuditRecord
     | StateRecord
+    | CallbackRecord
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 _LONGEST_TEXT = 64
 _SHORTEST, _LONGEST = 8, 15
@@ -63,6 +64,18 @@ def country(e164: str) -> str | None:
     number = _parse(e164, None)
     region = phonenumbers.region_code_for_number(number) if number is not None else None
     return region if region is not None and region.isalpha() else None
+
+
+def may_be_called(e164: str, blocked: Iterable[str] = ()) -> bool:
+    """Whether a stranger who gives this number may have us call it: none that costs more than
+    others, and none with one of the `blocked` beginnings."""
+    number = _parse(e164, None)
+    if number is None or e164.startswith(tuple(blocked)):
+        return False
+    return phonenumbers.number_type(number) not in _COSTLY
+
+
+_COSTLY = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
 
 
 def _plain(raw: str) -> str | None:

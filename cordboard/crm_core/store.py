@@ -1,7 +1,8 @@
 """The store: everything that cordboard remembers, in SQLite or PostgreSQL.
 
 One object with the methods of the nouns it is made of, which share two engines: customers and
-cards, calls and their accounting, interactions, users with their sessions and tokens. All methods
+cards, calls and their accounting, interactions, users with their sessions and tokens, and what
+webhooks still owe. All methods
 raise `PeerError` where the database is away or fails; deadlines are the caller's.
 """
 
@@ -17,6 +18,7 @@ from cordboard.crm_core.customers import Customers
 from cordboard.crm_core.database import Database
 from cordboard.crm_core.interactions import Interactions
 from cordboard.crm_core.migrations import check
+from cordboard.crm_core.outbox import Outbox
 from cordboard.crm_core.rules import CustomerRules
 from cordboard.crm_core.users import PASSWORD_HASHER, SESSION_SECONDS, Users
 
@@ -24,7 +26,7 @@ STATUSES = ("new", "regular", "vip", "debtor", "blocked")
 LANGUAGES = ("ru", "bg", "en")
 
 
-class Store(Customers, Calls, Interactions, Users):
+class Store(Customers, Calls, Interactions, Users, Outbox):
     """`region` reads national telephone numbers (ISO 3166); `statuses`, `languages` and
     `segments` are the configured lists; `clock` gives seconds since the epoch."""
 
@@ -49,6 +51,7 @@ class Store(Customers, Calls, Interactions, Users):
         Customers.__init__(self, database, rules, clock)
         Calls.__init__(self, database)
         Interactions.__init__(self, database)
+        Outbox.__init__(self, database)
         Users.__init__(self, database, rules, clock, hasher, session_seconds)
 
     async def open(self) -> None:

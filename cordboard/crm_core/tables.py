@@ -217,6 +217,37 @@ call_fact = Table(
     sqlite_autoincrement=True,
 )
 
+callback = Table(
+    "callback",
+    metadata,
+    _id(primary_key=True),
+    Column("pbx", Words(), nullable=False),
+    _id("call_id", nullable=False, index=True),  # of the caller who asked for it
+    Column("number", Words(), nullable=False),
+    Column("name", Words(), nullable=False),
+    Column("shown", Words(), nullable=False),
+    Column("queue", Words(), nullable=False),
+    Column("priority", Integer(), nullable=False),
+    Column("least", Integer()),
+    Column("most", Integer()),
+    Column("language", Words(), nullable=False),
+    Column("hours", Words()),
+    Column("why", Words(), nullable=False),
+    _time("entered_at"),
+    _time("asked_at"),
+    Column("made", Integer(), nullable=False),
+    Column("tries", Integer(), nullable=False),
+    _time("due_at", nullable=True),
+    Column("result", Words()),
+    _time("ended_at", nullable=True),
+)
+Index(
+    "ix_callback_open",
+    callback.c.pbx,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
 operator_state = Table(
     "operator_state",
     metadata,
@@ -293,4 +324,21 @@ interaction = Table(
     Column("note", Words(), nullable=False),
     Index(None, "customer_id", "started_at"),
     UniqueConstraint("call_id", "operator"),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("position", BigInteger(), nullable=False),  # the last call_fact.id that it has read
+    Column("gone", Text()),  # the URL that said so
+)
+
+webhook_owed = Table(
+    "webhook_owed",
+    metadata,
+    Column("webhook", String(32), ForeignKey("webhook.name", ondelete="CASCADE"), primary_key=True),
+    Column("position", BigInteger(), primary_key=True, autoincrement=False),
+    Column("attempts", Integer(), nullable=False),
+    _time("due"),
 )

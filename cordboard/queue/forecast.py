@@ -1,24 +1,24 @@
 """How long a caller will wait for an operator: our own estimate, and what it is made of. Pure.
 
-    estimated wait = sum over those ahead of 1 / (pace + how many of them may still give up
-                                                  / patience)
-    pace           = sum over the operators of 1 / handling time
+    estimated wait = sum, over each caller who goes before and the caller himself, of
+                     1 / (pace + callers still ahead / patience)
+    pace           = sum, over the operators who serve the queue, of 1 / handling time
 
-With nobody giving up that is position x handling time / operators. It is the mean of a queue whose
-operators are all busy and whose callers, handling times and patience have no memory (Erlang A); how
-far it is from the truth with calls that do is measured by `cordboard simulate`.
+With nobody giving up that is position x handling time / operators. It is the mean wait of a queue
+whose operators are all busy and whose handling times and patience have no memory (Erlang A); how
+far it is from the truth with others, `cordboard simulate` measures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 from cordboard.events import CallId, OperatorName, QueueName
-from cordboard.queue.operators import AVAILABLE, Operator
+from cordboard.queue.operators import AVAILABLE, WRAP_UP, Operator
 
-CALLS = 50
+CALLS = 100
 """How many of a queue's last calls tell its handling time."""
 
 PRIOR_CALLS = 5
@@ -165,22 +165,28 @@ class Crew:
         """Phones that ring for one of these."""
         return sum(call in calls for call in self._offered.values())
 
-    def pace(self, queue: QueueName, waiting: Container[QueueName], paces: Paces) -> float:
-        """Calls of `queue` in a second. Operators take them in turn with those of the other queues
-        they serve in which somebody is `waiting`."""
-        return sum(
-            count
-            / sum(paces.of(each).handling for each in seat if each == queue or each in waiting)
-            for seat, count in self._serving.items()
-            if queue in seat
-        )
+    def pace(
+        self, queue: QueueName, callers: int, waiting: Mapping[QueueName, int], paces: Paces
+    ) -> float:
+        """Calls of `queue`, where so many `callers` wait, in a second. Operators take them in turn
+        with those who are `waiting` in other queues that they serve, as long as there are some."""
+        total = 0.0
+        for seat, count in self._serving.items():
+            if queue in seat:
+                turn = paces.of(queue).handling
+                for other in seat:
+                    if other != queue and other in waiting:
+                        turn += paces.of(other).handling * min(1.0, waiting[other] / callers)
+                total += count / turn
+        return total
 
 
 def _seat(operator: Operator) -> Seat:
     """A pause for the wrap-up is none from work."""
-    writing = operator.work == "wrap-up"
     serves = {
-        m.queue for m in operator.memberships if m.status in AVAILABLE and (writing or not m.paused)
+        m.queue
+        for m in operator.memberships
+        if m.status in AVAILABLE and (not m.paused or m.reason == WRAP_UP)
     }
     return tuple(sorted(serves))
 

@@ -16,7 +16,7 @@ class Entry:
     """One stay of one caller in one queue. `priority` is the one that Asterisk has now, of which
     more is nearer to the head; `joined` the one he came with. `entered` and `left` are on our
     clock. An entry that is `away` keeps the place of somebody whom Asterisk does not have in the
-    queue at the moment."""
+    queue at the moment. His place counts from `since` where he waited before this stay."""
 
     id: str
     call: CallId
@@ -28,6 +28,7 @@ class Entry:
     left: float | None = None
     joined: int = 0
     away: bool = False
+    since: float | None = None
 
 
 class Line:
@@ -83,9 +84,9 @@ class Line:
         """The place of a caller with this priority who waits since then, and is not here: behind
         all who are more important, and behind those of his own who came before him."""
         return 1 + sum(
-            entry.priority > priority or (entry.priority == priority and entry.entered <= since)
-            for entry in self._entries
-            if not entry.away
+            each.priority > priority or (each.priority == priority and _since(each) <= since)
+            for each in self._entries
+            if not each.away
         )
 
     def move(self, uniqueid: Uniqueid, priority: int) -> Entry | None:
@@ -143,6 +144,10 @@ class Line:
         ):
             index += 1
         return index
+
+
+def _since(entry: Entry) -> float:
+    return entry.entered if entry.since is None else entry.since
 
 
 @dataclass(frozen=True, slots=True)

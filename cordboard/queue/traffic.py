@@ -210,8 +210,8 @@ class Traffic(_Part):
             return cls.model_validate(data)
         except ValidationError as error:
             lines = Lines(text)
-            faults = [f"{lines.of(*fault['loc'])}: {sentence(fault)}" for fault in error.errors()]
-            raise ValueError("\n".join(faults)) from None
+            faults = sorted((lines.of(*each["loc"]), sentence(each)) for each in error.errors())
+            raise ValueError("\n".join(f"{line}: {fault}" for line, fault in faults)) from None
 
     def made_up(self, seed: int) -> Iterator[Arrival]:
         """The calls of the day in order: a Poisson stream with the rates of `arrivals`."""

@@ -23,15 +23,15 @@ from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Draft, Role
 from cordboard.crm_core.rules import user_key
 from cordboard.crm_core.store import Store
-from cordboard.desk import ActionAsked, CustomerChanged
+from cordboard.desk import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
 from cordboard.screenpop import render, schemas, shapes, story
-from cordboard.screenpop.body import read_json
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.sessions import Doors, Login
 from cordboard.screenpop.views import Message
+from cordboard.strict_json import read_json
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ BODY_SECONDS = 10
 
 EXTENSION = re.compile("[0-9]{3,5}")
 
-Submit = Callable[[ActionAsked | CustomerChanged], None]
+Submit = Callable[[ActionAsked | CustomerChanged | CustomerStale], None]
 """Puts a fact into the core's inbox. Never waits; raises `PeerError` where the inbox is full."""
 
 Reach = Literal["own", "any"]
@@ -161,6 +161,25 @@ class Api:
         names = {user.name: user.display_name for user in await self._store.users()}
         return {"interactions": [render.interaction(each, names) for each in card.history]}
 
+    async def customer_stale(self, ask: Ask) -> Message:
+        body: schemas.StaleCustomer = ask.body
+        if (body.phone is None) == (body.customer is None):
+            raise invalid([("", "give phone or customer, one of the two")])
+        number = customer = None
+        if body.phone is not None:
+            number = phones.normalise(body.phone, self._settings.phone.region)
+            if number is None:
+                raise invalid([("phone", "is not a telephone number")])
+        else:
+            customer = as_id(body.customer or "")
+            if customer is None:
+                raise invalid([("customer", "is no customer's id")])
+        try:
+            self._submit(CustomerStale(number, customer))
+        except PeerError as error:
+            raise _busy(error) from error
+        return {"phone": number, "customer": customer}
+
     # -- calls, queues, operators
 
     async def calls(self, ask: Ask) -> Message:
@@ -262,7 +281,7 @@ class Api:
         try:
             self._submit(asked)
         except PeerError as error:
-            raise ApiError(503, "busy", str(error), headers={"Retry-After": "1"}) from error
+            raise _busy(error) from error
         return {"id": action_id}
 
     async def _call(self, ask: Ask) -> tuple[Message, bool]:
@@ -348,6 +367,10 @@ def _minor(balance: Any) -> int | None:
     return None if balance is None else int(balance * 100)
 
 
+def _busy(error: PeerError) -> ApiError:
+    return ApiError(503, "busy", str(error), headers={"Retry-After": "1"})
+
+
 def _no(noun: str) -> ApiError:
     return ApiError(404, "not-found", f"there is no such {noun}")
 
@@ -429,6 +452,7 @@ def _field(where: list[int | str]) -> str:
 _ACTIONS = frozenset(action for _, action in PERMITTED)
 _NEW_CUSTOMER: TypeAdapter[Any] = TypeAdapter(schemas.NewCustomer)
 _CUSTOMER_CHANGES: TypeAdapter[Any] = TypeAdapter(schemas.CustomerChanges)
+_STALE_CUSTOMER: TypeAdapter[Any] = TypeAdapter(schemas.StaleCustomer)
 _CALL_ACTION: TypeAdapter[Any] = TypeAdapter(schemas.CallAction)
 _OPERATOR_ACTION: TypeAdapter[Any] = TypeAdapter(schemas.OperatorAction)
 
@@ -440,6 +464,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/customers", Api.find_customers, ROLES, "Find customers by number or name",
         schemas.Customers, query=schemas.CustomerQuery,
+    ),
+    Route(
+        "POST", "/customers/changed", Api.customer_stale, ("supervisor", "admin"),
+        "Say that somebody changed in another system: live calls are looked up again",
+        schemas.LookedUp, status=202, body=_STALE_CUSTOMER,
     ),
     Route("GET", "/customers/{id}", Api.customer, ROLES, "A customer", schemas.Customer),
     Route(

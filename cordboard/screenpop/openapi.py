@@ -17,7 +17,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _TEXTS = {
     200: "Done",
     201: "Created",
-    202: "Taken on; the outcome comes on the stream",
+    202: "Taken on; what comes of it is told on the stream",
     101: "The stream follows",
     400: "Not to be read as JSON, or not as a WebSocket's handshake",
     401: "Nobody is logged in",

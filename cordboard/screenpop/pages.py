@@ -11,6 +11,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from cordboard.config import Settings
+from cordboard.crm_core.database import as_id
 from cordboard.crm_core.model import ROLES, Role
 from cordboard.screenpop import translations
 from cordboard.screenpop.faults import ApiError, json_response
@@ -52,6 +53,13 @@ class Pages:
 
     async def wallboard(self, request: web.Request) -> web.Response:
         return await self._page(request, "wallboard.html", ("supervisor", "admin"))
+
+    async def call(self, request: web.Request) -> web.Response:
+        """The story of one call; whose it is to see, the API says."""
+        call = as_id(request.match_info["id"])
+        if call is None:
+            raise web.HTTPNotFound
+        return await self._page(request, "call.html", ROLES, call=call)
 
     async def login(self, request: web.Request) -> web.Response:
         """The form, or on to the page for whom is logged in already."""
@@ -121,14 +129,14 @@ class Pages:
         return answer
 
     async def _page(
-        self, request: web.Request, template: str, roles: Container[Role]
+        self, request: web.Request, template: str, roles: Container[Role], **more: Any
     ) -> web.Response:
         login = await self._doors.who(request)
         if login is None:
             raise web.HTTPSeeOther(f"/login?next={request.rel_url.raw_path}")
         if login.user.role not in roles:
             raise ApiError(403, "forbidden", "not for this role")
-        return self._render(request, template, login)
+        return self._render(request, template, login, **more)
 
     def _login_again(
         self, request: web.Request, status: int, error: str, name: str, where: str

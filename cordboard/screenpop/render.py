@@ -122,6 +122,7 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
         "history": [interaction(item, names) for item in call.card.history] if call.card else [],
         "cases": [case(item) for item in call.card.open_cases] if call.card else [],
         "others": call.card.others if call.card else 0,
+        "sources": dict(call.card.sources) if call.card else {},
         "lookup_failed": call.lookup_failed,
         "route": {
             "queue": call.queue,
@@ -137,11 +138,11 @@ def customer(shown: Customer, currency: str) -> Message:
     manager = shown.manager
     minor = shown.balance_minor
     return {
-        "id": shown.id,
+        "id": shown.id or None,
         "kind": shown.kind,
         "name": shown.name,
         "phones": list(shown.phones),
-        "status": shown.status,
+        "status": shown.status or None,
         "language": shown.language,
         "manager": manager and {"name": manager.name, "display_name": manager.display_name},
         "balance": None if minor is None else minor / 100,
@@ -280,15 +281,16 @@ def entry(
         "queue": shown.queue,
         "call": shown.call,
         "position": place,
-        "name": call.card.customer.name if call.card else call.name,
+        "name": (call.card and call.card.customer.name) or call.name,
         "from": call.number,
-        "status": call.card.customer.status if call.card else None,
+        "status": (call.card and call.card.customer.status) or None,
         "priority": shown.priority,
         "since": moment(shown.entered),
         "away": _away(call, names) if shown.away else None,
         "estimated_wait": None if estimate is None else round(estimate),
         "why": why(call, names) + _named(map(asdict, stands), names),
         "unseen": unseen(call.unseen),
+        "callback": call.callback,
     }
 
 
@@ -354,7 +356,7 @@ def _brief(card: Card | None) -> Message | None:
     if card is None:
         return None
     shown = card.customer
-    return {"id": shown.id, "name": shown.name, "status": shown.status}
+    return {"id": card.customer_id, "name": shown.name, "status": shown.status or None}
 
 
 def _moment(seconds: float | None) -> str | None:

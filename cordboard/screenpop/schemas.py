@@ -106,6 +106,14 @@ class CustomerChanges(Taken):
     attributes: Attributes = Field(default_factory=dict)
 
 
+class StaleCustomer(Taken):
+    """Of whom something has changed elsewhere: one of the two. `phone` may be written in any way,
+    `customer` is our id."""
+
+    phone: Words | None = None
+    customer: Words | None = None
+
+
 class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -301,6 +309,13 @@ class Customers(Given):
     customers: list[Customer]
 
 
+class LookedUp(Given):
+    """Whose calls are looked up again: the number in E.164, or the customer's id."""
+
+    phone: str | None
+    customer: str | None
+
+
 class Interaction(Given):
     id: str
     call: str | None
@@ -319,9 +334,11 @@ class Interactions(Given):
 
 
 class CallCustomer(Given):
-    id: str
+    """`id` is null for somebody whom an outside system alone knows."""
+
+    id: str | None
     name: str
-    status: str
+    status: str | None
 
 
 class Gap(Given):

@@ -84,6 +84,7 @@ def make_app(
             web.get(f"{PREFIX}/openapi.json", openapi),
             web.get("/", pages.console),
             web.get("/wallboard", pages.wallboard),
+            web.get("/calls/{id}", pages.call),
             web.get("/login", pages.login),
             web.post("/login", pages.log_in),
             web.post("/logout", pages.log_out),

@@ -59,7 +59,7 @@ async def forwarded_by_the_phone(stage: Stage) -> None:
 @play
 async def message_only(stage: Stage) -> None:
     """The caller hears a message and is let go."""
-    script = stub.route(CB_ACTION="message", CB_MESSAGE="vm-goodbye")
+    script = stub.route(CB_ACTION="message", CB_TO="vm-goodbye")
     async with stub.agi(stage.status, script):
         await sip.call(stage.status, *ANNA)
 

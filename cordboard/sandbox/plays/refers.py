@@ -230,7 +230,7 @@ async def connected_to_an_older_call(stage: Stage) -> None:
     """The manager talks to a colleague; a customer's call comes in for him on the other line; he
     answers it, and connects the customer with the colleague."""
     phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=0.5))
-    route = stub.route(CB_ACTION="manager", CB_NUMBER="1001", CB_QUEUE="support-ru")
+    route = stub.route(CB_ACTION="queue", CB_FIRST_DESK="PJSIP/1001", CB_QUEUE="support-ru")
     async with stub.agi(stage.status, route), phones as desks:
         colleague = stage.call("1001", "1008")
         await stage.talks("1008")
@@ -249,7 +249,7 @@ async def connected_to_an_older_call(stage: Stage) -> None:
 async def connected_to_a_younger_call(stage: Stage) -> None:
     """The same, but his phone sends the colleague, whom he had first, to the customer."""
     phones = stage.phones(p1001=Manner(ring=0.5), p1008=Manner(ring=0.5))
-    route = stub.route(CB_ACTION="manager", CB_NUMBER="1001", CB_QUEUE="support-ru")
+    route = stub.route(CB_ACTION="queue", CB_FIRST_DESK="PJSIP/1001", CB_QUEUE="support-ru")
     async with stub.agi(stage.status, route), phones as desks:
         colleague = stage.call("1001", "1008")
         await stage.talks("1008")

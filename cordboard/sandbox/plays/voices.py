@@ -71,7 +71,7 @@ async def callback_asked_for(stage: Stage) -> None:
     """A waiting caller presses 1, hears his number, presses 1 again, hears thanks and is let go;
     the PBX waits in his stead, and calls him when the operator has answered; the customer hangs
     up."""
-    routes = routed(stage, "support-ru", CB_OFFER=1, CB_ANSWER="yes")
+    routes = routed(stage, "support-ru", CB_OFFER=1, CB_CALLBACK="yes")
     phones = stage.phones(p1001=Manner(ring=0.5))
     async with routes, phones, Mobile(stage.status, Manner(ring=0.5, talk=1)):
         await stage.link.ask("QueuePause", Interface="PJSIP/1001", Paused="true")

@@ -20,15 +20,23 @@ export class ApiError extends Error {
  * @param {unknown} body
  * @returns {Promise<any>} the answer's JSON
  */
-export async function post(path, body) {
+export function post(path, body) {
+  return ask(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+    body: JSON.stringify(body),
+  });
+}
+
+/** @returns {Promise<any>} the answer's JSON */
+export function get(/** @type {string} */ path) {
+  return ask(path, {});
+}
+
+async function ask(/** @type {string} */ path, /** @type {RequestInit} */ how) {
   let response;
   try {
-    response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
-    });
+    response = await fetch(path, { ...how, signal: AbortSignal.timeout(10_000) });
   } catch {
     throw new ApiError(_("The server cannot be reached."), 0);
   }

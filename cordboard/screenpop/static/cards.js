@@ -206,7 +206,7 @@ export class Desk {
         phones: phone ? [phone] : [],
       });
       // The stream brings the card anew; whichever comes first is shown.
-      if (!card.pop.customer) card.pop = { ...card.pop, customer };
+      if (!card.pop.customer?.id) card.pop = { ...card.pop, customer };
       card.draft.name = "";
       this.#keep(card);
     } catch (error) {
@@ -274,7 +274,8 @@ export class Desk {
       id: pop.id,
       pop,
       call: pop.call,
-      draft: emptyDraft(),
+      // Somebody whom another system alone knows has a name already.
+      draft: { ...emptyDraft(), name: pop.customer?.id === null ? pop.customer.name : "" },
       phase: "ringing",
       noticed: this.stream.now(),
       talked: false,

@@ -6,6 +6,7 @@ import { Bar, Colleagues } from "./floor.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
+import { MissedCalls } from "./missed.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -88,6 +89,7 @@ function Console() {
       </div>
       <aside class="rail">
         ${card && html`<${WrapUp} key=${card.id} card=${card} />`}
+        ${card && html`<${MissedCalls} desk=${desk} />`}
         <${Colleagues} />
       </aside>
     </div>
@@ -148,7 +150,7 @@ function Offer() {
       <${StatePill} key=${card.phase} state=${card.phase} group="phase" since=${phaseSince(card)} />
       <div class="offer-who">
         <b>${shortName(card)}</b>
-        ${pop.customer && html`<${StatusBadge} status=${pop.customer.status} />`}
+        ${pop.customer?.status && html`<${StatusBadge} status=${pop.customer.status} />`}
         ${callerName(pop) && html`<span class="soft">${phone(pop.call.from)}</span>`}
       </div>
       <button type="button" class="primary" onClick=${() => desk.show(card.id)}>
@@ -189,7 +191,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
       <div class="who">
         <h1 data-testid="customer-name">${name || phone(call.from)}</h1>
         <p class="who-line">
-          ${customer
+          ${customer?.status
             ? html`<${StatusBadge} status=${customer.status} testid="customer-status" />`
             : html`<span class="badge" data-status="unknown" data-testid="customer-status"
                 ><${Icon} name="people" />${pop.lookup_failed ? _("Not looked up") : _("Unknown number")}</span
@@ -212,10 +214,10 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
     html`<p class="form-error" role="status" data-testid="history-unavailable">
       <${Icon} name="warning" />${_("History unavailable: the database did not answer. The caller may be a known customer.")}
     </p>`}
-    ${!customer && !pop.lookup_failed && html`<${NewCustomer} card=${card} />`}
     ${customer && html`<${Facts} pop=${pop} desk=${desk} />`}
+    ${!customer?.id && !pop.lookup_failed && html`<${NewCustomer} card=${card} />`}
     <${Why} pop=${pop} />
-    ${customer &&
+    ${customer?.id &&
     html`<div class="card-columns">
       <${History} pop=${pop} />
       <${Cases} pop=${pop} />
@@ -400,6 +402,7 @@ function Idle() {
       <p class="soft">${text}</p>
     </div>
     ${state?.user.phone && html`<${DialForm} desk=${desk} />`}
+    <${MissedCalls} desk=${desk} />
     <${RecentCalls} />
   </section>`;
 }
@@ -415,7 +418,7 @@ function RecentCalls() {
           <button type="button" onClick=${() => desk.reopen(one)} data-testid="recent-call" data-pop-id=${one.id}>
             <time>${clock(one.pop.at)}</time>
             <b>${callerName(one.pop) || phone(one.call.from)}</b>
-            ${one.pop.customer ? html`<${StatusBadge} status=${one.pop.customer.status} />` : html`<span></span>`}
+            ${one.pop.customer?.status ? html`<${StatusBadge} status=${one.pop.customer.status} />` : html`<span></span>`}
             <span class=${one.saved ? "" : "recent-open"}>
               <${Icon} name=${one.saved ? "ready" : one.talked ? "wrap-up" : "missed"} />
               ${one.saved ? word("result", one.result) : word("missed", one.reason)}

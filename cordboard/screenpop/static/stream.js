@@ -9,30 +9,32 @@ import { post } from "./api.js";
 import { _ } from "./i18n.js";
 
 /** @typedef {{code: string, args?: Record<string, any>, text?: Record<string, string> | null}} Reason */
-/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string, name: string, status: string} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null, unseen?: Gap[]}} Call */
+/** @typedef {{id: string, linkedid?: string, pbx?: string, from: string, name: string, to?: string, customer?: {id: string | null, name: string, status: string | null} | null, queue: string | null, operator?: string | null, direction?: string, state: string, cause?: string | null, started_at?: string, answered_at?: string | null, ended_at?: string | null, unseen?: Gap[]}} Call */
 /** When a call was not seen.
  * @typedef {{since: string, until: string}} Gap */
-/** @typedef {{id: string, kind: string, name: string, phones: string[], status: string, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string}} Customer */
+/** @typedef {{id: string | null, kind: string, name: string, phones: string[], status: string | null, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string, segment?: string | null, tags?: string[], do_not_disturb?: boolean, attributes?: Record<string, string | number | boolean>}} Customer */
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
-/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
+/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, sources?: Record<string, string>, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
 /** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[], phone?: string | null, due?: string | null, at_most?: string | null, misses?: number}} Operator */
 /** What a supervisor did to an operator.
  * @typedef {{operator: string, action: string, by: string, by_name: string, why: string, at: string}} Notice */
 /** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
 /** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
-/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, estimated_wait?: number | null, why: Reason[], unseen?: Gap[]}} Waiting */
+/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, away?: Away | null, estimated_wait?: number | null, callback?: boolean, why: Reason[], unseen?: Gap[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null, unavailable?: string[], boot?: string, restarting?: boolean}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null, queues?: string[]}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
+/** @typedef {{who: string | null, operator: string | null, operator_name: string | null}} Away */
+/** @typedef {{id: string, operator: string, operator_name: string, call: string, from: string, name: string, customer: {id: string, name: string, status: string} | null, why: string, at: string}} Missed */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
 
 /**
  * What is known now; every list of the snapshot by its key.
  * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
  *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
- *   calls: Map<string, Call>, pops: Map<string, Pop>, alarms: Map<string, Alarm>,
- *   notices: Map<string, Notice>}} State
+ *   calls: Map<string, Call>, pops: Map<string, Pop>, missed: Map<string, Missed>,
+ *   alarms: Map<string, Alarm>, notices: Map<string, Notice>}} State
  */
 
 /** A snapshot as a state. */
@@ -48,6 +50,7 @@ export function begin(/** @type {any} */ snapshot) {
     waiting: new Map(),
     calls: new Map(),
     pops: new Map(),
+    missed: new Map(),
     alarms: new Map(),
     notices: new Map(),
   };
@@ -56,6 +59,7 @@ export function begin(/** @type {any} */ snapshot) {
   for (const queue of snapshot.queues) state.queues.set(queue.name, queue);
   for (const call of snapshot.calls) state.calls.set(call.id, call);
   for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
+  for (const missed of snapshot.missed) state.missed.set(missed.id, missed);
   for (const alarm of snapshot.alarms) state.alarms.set(alarm.kind, alarm);
   for (const notice of snapshot.notices ?? []) state.notices.set(notice.operator, notice);
   for (const entry of snapshot.waiting) {
@@ -96,6 +100,12 @@ export function fold(/** @type {State} */ state, /** @type {any} */ message) {
       break;
     case "pbx":
       state.pbx.set(message.pbx.name, message.pbx);
+      break;
+    case "missed":
+      state.missed.set(message.missed.id, message.missed);
+      break;
+    case "missed-end":
+      state.missed.delete(message.id);
       break;
     case "alarm":
       state.alarms.set(message.alarm.kind, message.alarm);

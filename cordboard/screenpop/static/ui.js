@@ -53,6 +53,7 @@ const WORDS = {
     failed: _("Failed"),
     lost: _("Connection lost"),
     "timed-out": _("Waited too long"),
+    moved: _("Moved elsewhere"),
   }),
   missed: () => ({
     "answered-elsewhere": _("A colleague answered"),
@@ -123,9 +124,20 @@ function fallbackText(/** @type {unknown} */ how) {
 
 /** What became of a phone that was called, from Asterisk's DIALSTATUS. */
 function dialled(/** @type {unknown} */ status) {
-  const codes = { BUSY: "busy", CANCEL: "cancelled", CHANUNAVAIL: "failed", CONGESTION: "failed" };
+  if (status === "UNCONFIRMED") return _("answered, but not confirmed by a digit");
+  const codes = { BUSY: "busy", CANCEL: "cancelled", CHANUNAVAIL: "failed", CONGESTION: "failed", DECLINED: "rejected" };
   const code = codes[/** @type {keyof typeof codes} */ (String(status))] ?? "no-answer";
   return word("outcome", code).toLocaleLowerCase(language);
+}
+
+/** Why whoever the call went to in person did not take it. */
+function notReached(/** @type {Record<string, any>} */ args) {
+  const outcome = dialled(args.status);
+  if (!args.operator) return _("Rang at the personal manager's: {outcome}", { outcome });
+  const values = { operator: String(args.operator), outcome };
+  return args.where === "desk"
+    ? _("Rang at the desk of {operator}: {outcome}", values)
+    : _("Rang at the mobile of {operator}: {outcome}", values);
 }
 
 /** A routing reason in words. */
@@ -138,14 +150,32 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("The number is not known");
     case "customer-lookup-failed":
       return _("The customer could not be looked up in time");
+    case "lookup-failed":
+      return _("{lookup} did not say in time who this is", { lookup: String(args.lookup) });
     case "language":
       return _("Caller's language: {language}", { language: languageName(String(args.language)) });
     case "rule":
       return _("Routing rule: {rule}", { rule: String(args.rule) });
+    case "personal-away":
+      return _("{operator} was to be rung first, but is away", { operator: String(args.operator) });
+    case "closed":
+      return closedText(args);
     case "back-from-manager":
       return _("Came back from the personal manager");
     case "manager-not-reached":
-      return _("Rang at the personal manager's: {outcome}", { outcome: dialled(args.status) });
+      return notReached(args);
+    case "personal-away":
+      return _("{operator} could not be rung: busy, paused or away", { operator: String(args.operator) });
+    case "number-not-reached":
+      return _("Rang at a number outside: {outcome}", { outcome: dialled(args.status) });
+    case "voicemail-failed":
+      return _("No message could be left: the mailbox is not there");
+    case "script-failed":
+      return _("The dialplan's script is not there, or does not end");
+    case "overflow":
+      return _("Has waited as long as the rule lets him");
+    case "callback-not-taken":
+      return _("Was called back: {outcome}", { outcome: dialled(args.status) });
     case "transfer-not-taken":
       return _("Was transferred and came back: {outcome}", { outcome: dialled(args.status) });
     case "phone-lost":
@@ -180,6 +210,22 @@ export function reasonText(/** @type {Reason} */ reason) {
   }
   const details = Object.entries(args).map(([name, value]) => `${name}: ${value}`);
   return [reason.code, ...details].join(" · ");
+}
+
+/** Why nobody is at the desk, and until when. */
+function closedText(/** @type {Record<string, unknown>} */ { because, holiday, opens }) {
+  const why =
+    because === "holiday"
+      ? _("Closed today: {holiday}", { holiday: String(holiday) })
+      : because === "hours"
+        ? _("Closed at this hour")
+        : _("Closed today");
+  if (!opens) return why;
+  // Local time of the desk, whatever the browser's own zone is.
+  const when = new Intl.DateTimeFormat(language, {
+    weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC",
+  }).format(new Date(`${opens}:00Z`));
+  return `${why} (${_("opens {when}", { when })})`;
 }
 
 /* Icons, 20 by 20, drawn with the colour of the text. */
@@ -507,6 +553,12 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
         "The server's clock was set {n} seconds away. Times shown are of the old clock until no call is left.",
         count,
       );
+    case "lookup-failing":
+      return _("Callers are routed without what {detail} knows: it does not answer, or answers rubbish.", { detail });
+    case "webhook-failing":
+      return _("Webhooks that fail: {detail}. Their events wait and are sent again; what is too old is given up.", { detail });
+    case "policy-refused":
+      return _("The changed routing rules are faulty, so the last good ones stay in force: {detail}", { detail });
     case "recorder-stopped":
       return _("The flight recorder has stopped: {detail}", { detail });
   }

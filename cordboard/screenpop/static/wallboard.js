@@ -201,14 +201,16 @@ class WaitingQueue extends Component {
       />`}
       <ol>
         ${entries.slice(0, WAITING_SHOWN).map(
-          (entry) => html`<li key=${entry.call} class="waiting" data-testid=${`waiting-${entry.call}`}>
+          (entry) => html`<li key=${entry.call} class="waiting" data-away=${Boolean(entry.away)} data-testid=${`waiting-${entry.call}`}>
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
               <span class="waiting-name">
-                <b>${entry.name || phone(entry.from)}</b>
+                <a href=${`/calls/${entry.call}`} target="_blank" rel="noopener"><b>${entry.name || phone(entry.from)}</b></a>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
+                ${entry.callback && html`<span class="estimate" title=${_("The caller has hung up and is called back in his turn")} data-testid="callback">${_("callback")}</span>`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
+              ${entry.away && html`<span class="waiting-away" data-testid="away"><${Icon} name="ringing" />${awayText(entry.away)}</span>`}
               <span class="waiting-why">
                 ${entry.priority > 0 &&
                 html`<b class="waiting-priority" data-testid="priority">${_("Priority {priority}", { priority: entry.priority })}</b> · `}
@@ -224,6 +226,14 @@ class WaitingQueue extends Component {
       ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
     </div>`;
   }
+}
+
+/** Where a caller is whose place is kept. */
+function awayText(/** @type {import("./stream.js").Away} */ away) {
+  const values = { operator: away.operator_name ?? "" };
+  return away.who === "last-operator"
+    ? _("At the phone of {operator}, the last operator: this place is kept", values)
+    : _("At the phone of {operator}, the personal manager: this place is kept", values);
 }
 
 /** How long the wait will be from now, in whole minutes: it is an estimate. */

@@ -1,0 +1,193 @@
+"""A day of 20,000 calls in the simulator, and how near different estimates of the wait come."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from statistics import fmean
+
+from bench.common import Bound, Options, Report, Table, median
+from cordboard.events import QueueName
+from cordboard.queue.forecast import waits
+from cordboard.queue.policy import Policy
+from cordboard.queue.results import accuracy
+from cordboard.queue.simulation import Outcome, Simulation, Stay
+from cordboard.queue.traffic import Traffic
+
+DAY = """
+patience = {{ mean = 240 }}
+[arrivals]
+"08:00-10:00" = {0}
+"10:00-16:00" = {1}
+"16:00-20:00" = {0}
+[[customer]]
+name = "regular"
+share = 0.7
+status = "regular"
+[[customer]]
+name = "vip"
+share = 0.1
+status = "vip"
+[[customer]]
+name = "new"
+share = 0.2
+known = false
+[[operator]]
+count = {2}
+queues = {{ support = 0 }}
+shift = "08:00-20:00"
+[[operator]]
+count = {3}
+queues = {{ support = 1, sales = 0 }}
+shift = "08:00-20:00"
+"""
+POLICY = """
+default_queue = "support"
+[[rule]]
+name = "vip"
+when = { status = ["vip"] }
+action = "queue"
+priority = 10
+[[rule]]
+name = "new"
+when = { known = false }
+action = "queue"
+queue = "sales"
+[[rule]]
+name = "all"
+action = "queue"
+raise = { by = 1, every = 30, up_to = 15 }
+"""
+
+_HEAD = """
+patience = {{ mean = {patience} }}
+talk = {{ mean = {talk}, spread = {spread} }}
+[arrivals]
+"08:00-11:00" = {quiet}
+"11:00-13:00" = {busy}
+"13:00-20:00" = {quiet}
+"""
+_ALL = '[[customer]]\nname = "all"\nshare = 1\nstatus = "regular"\n'
+_VIPS = _ALL + '[[customer]]\nname = "vip"\nshare = 0.25\nstatus = "vip"\n'
+_NEW = _ALL + '[[customer]]\nname = "new"\nshare = 0.4\nknown = false\n'
+
+
+def _crew(count: int, queues: str) -> str:
+    return f'[[operator]]\ncount = {count}\nqueues = {{ {queues} }}\nshift = "08:00-20:00"\n'
+
+
+def _figures(patience: int, talk: int, spread: float, quiet: int, busy: int) -> str:
+    return _HEAD.format(patience=patience, talk=talk, spread=spread, quiet=quiet, busy=busy)
+
+
+CENTRES = {
+    "6 operators, patient callers": _figures(600, 240, 0.7, 75, 110) + _ALL + _crew(6, "support=0"),
+    "12 operators": _figures(180, 200, 0.8, 190, 260) + _ALL + _crew(12, "support=0"),
+    "60 operators": _figures(240, 240, 0.8, 780, 1000) + _ALL + _crew(60, "support=0"),
+    "12 operators, vips go first": _figures(300, 220, 0.8, 170, 210)
+    + _VIPS
+    + _crew(12, "support=0"),
+    "6 of one queue, 6 of two": _figures(300, 220, 0.8, 170, 210)
+    + _NEW
+    + _crew(6, "support=0")
+    + _crew(6, "support=1, sales=0"),
+}
+
+OURS, PEER = "in force", "Asterisk's holdtime, (3 · old + new) / 4"
+PATIENT = "position × handling time ÷ operators, in turn with all their queues"
+IN_TURN = "… less who gives up, in turn while others wait"
+ALONE = "… less who gives up, as if they served this queue alone"
+LAST = "the wait of whom was answered last"
+RING = "in force, and 6 s until the answer"
+
+
+class _Watched(Simulation):
+    """Every estimate of each caller's wait."""
+
+    def __init__(self, traffic: Traffic, seed: int) -> None:
+        super().__init__(Policy.parse(POLICY), traffic, traffic.day, seed)
+        self.told: dict[str, dict[int, float]] = defaultdict(dict)
+        self._latest: dict[QueueName, float] = {}
+
+    def _estimate(self, stay: Stay, place: int) -> None:
+        super()._estimate(stay, place)
+        floor, queue = self._floor, stay.queue
+        entries = floor.line(queue).entries
+        crew, paces = floor._crew, floor._paces
+        free = crew.ready(queue) + crew.offered({entry.call for entry in entries})
+        every = dict.fromkeys(floor._lines, 1)
+        waiting = {name: 1 for name, line in floor._lines.items() if len(line)}
+        leaving = paces.of(queue).leaving
+        ours = stay.estimated or 0.0
+        found = {
+            OURS: ours,
+            PATIENT: waits(len(entries), free, crew.pace(queue, 1, every, paces), 0.0)[place],
+            IN_TURN: waits(len(entries), free, crew.pace(queue, 1, waiting, paces), leaving)[place],
+            ALONE: waits(len(entries), free, crew.pace(queue, 1, {}, paces), leaving)[place],
+            RING: ours + 6,
+            LAST: self._latest.get(queue, 0.0),
+            PEER: stay.holdtime,
+        }
+        for name, wait in found.items():
+            self.told[name][stay.arrival.number] = wait or 0.0
+
+    def _answer(self, stay: Stay, outcome: Outcome) -> None:
+        super()._answer(stay, outcome)
+        if stay.outcome == "answered":
+            self._latest[stay.queue] = stay.wait
+
+
+def run(options: Options) -> Report:
+    report = Report("simulate: a day in the simulator, and the estimated wait")
+    scale = options.sized(1, 10)
+    day = DAY.format(1450 // scale, 1890 // scale, 100 // scale, 40 // scale)
+    traffic, policy, seconds = Traffic.parse(day), Policy.parse(POLICY), []
+    for _ in range(options.rounds):
+        began = time.perf_counter()
+        arrivals = list(traffic.made_up(1))
+        simulated = Simulation(policy, traffic, traffic.day, 1).run(arrivals)
+        seconds.append(time.perf_counter() - began)
+    calls = len(simulated.stays)
+    took = median(seconds)
+    head = ("", "calls", "s", "µs a call")
+    rows: list[tuple[str | float | None, ...]] = [
+        ("140 operators", calls, took, took / calls * 1e6)
+    ]
+    report.tables.append(Table("a day, made up and simulated", head, rows))
+    report.bounds.append(Bound(f"a day of {calls:,} calls", took, 10 / scale, " s"))
+    report.tables += _estimates(options.sized(3, 1))
+    report.notes.append(
+        "estimates: of callers who found nobody free and were answered; near is within 30 s or 25 %"
+    )
+    return report
+
+
+def _estimates(days: int) -> list[Table]:
+    sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    tables = []
+    for centre, text in CENTRES.items():
+        traffic = Traffic.parse(text)
+        watched = [_Watched(traffic, seed) for seed in range(1, days + 1)]
+        stays: list[tuple[_Watched, Stay]] = [
+            (each, stay)
+            for each in watched
+            for stay in each.run(list(traffic.made_up(each._seed))).stays
+            if stay.outcome == "answered" and each.told[PATIENT].get(stay.arrival.number)
+        ]
+        rows: list[tuple[str | float | None, ...]] = []
+        of = {id(stay): each for each, stay in stays}
+        for name in watched[0].told:
+
+            def told(stay: Stay, name: str = name, of: dict[int, _Watched] = of) -> float:
+                return of[id(stay)].told[name][stay.arrival.number]
+
+            found = accuracy([stay for _, stay in stays], told)
+            assert found
+            rows.append((name, found.error, found.bias, found.near))
+            sums[name].append((found.error, found.near))
+        mean = fmean(stay.wait for _, stay in stays)
+        title = f"{centre}: {len(stays):,} callers who waited {mean:.0f} s on the mean"
+        tables.append(Table(title, ("", "off by, median s", "mean s", "near %"), rows))
+    rows = [(name, fmean(e for e, _ in f), fmean(n for _, n in f)) for name, f in sums.items()]
+    tables.append(Table("mean of the five", ("", "off by, median s", "near %"), rows))
+    return tables

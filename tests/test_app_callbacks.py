@@ -1,0 +1,205 @@
+"""Callers who press a digit, hang up, and are called back in their turn, on the real Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pbx_fixtures import Heard
+from server_fixtures import Server, served
+
+from cordboard.sandbox import sip
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec
+
+pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+Status = dict[str, Any]
+
+QUEUE = "support-ru"
+POLICY = """
+default_queue = "support"
+default_language = "en"
+
+[languages_by_country]
+RU = "ru"
+
+[[rule]]
+name = "by language"
+action = "queue"
+queue = "support-{language}"
+callback = { after = 5HOURS }
+"""
+
+
+def number(index: int) -> str:
+    return f"7916123450{index}"
+
+
+@pytest.fixture
+def hours() -> str:
+    return ""
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path,
+    pbx: SandboxPbx,
+    sandbox: Status,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: str,
+) -> AsyncIterator[Server]:
+    policy = tmp_path / "routing.toml"
+    policy.write_text(POLICY.replace("HOURS", hours))
+    monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
+    running = Server(tmp_path, sandbox, wrapup=1)
+    async with served(running, pbx):
+        yield running
+
+
+class Desk:
+    """One operator's queue, and those who call it."""
+
+    def __init__(self, sandbox: Status, ami: Heard, pbx: SandboxPbx) -> None:
+        self.sandbox, self.ami, self.pbx = sandbox, ami, pbx
+
+    async def waits(self, index: int) -> LiveCall:
+        """A caller who stands in the queue when this returns."""
+        caller = sip.dial(self.sandbox, number(index), f"Caller {index}")
+        await self.ami.until_event("QueueCallerJoin", CallerIDNum=number(index))
+        return caller
+
+    async def asks(self, caller: LiveCall, index: int) -> None:
+        """He presses 1 for a callback, and 1 for his own number."""
+        await caller.line.press("1")
+        left = await self.ami.until_event("UserEvent", Status="KEY", CallerIDNum=number(index))
+        assert left["Queue"] == QUEUE
+        await asyncio.sleep(0.5)
+        await caller.line.press("1")
+
+    async def promised(self, index: int) -> dict[str, str]:
+        """What waits in his stead."""
+        return await self.ami.until_event("QueueCallerJoin", CallerIDNum=f"+{number(index)}")
+
+    async def line(self) -> list[str]:
+        """The numbers of those who wait, the head first."""
+        seen = len(self.ami.events("QueueEntry"))
+        await self.ami.ask("QueueStatus", Queue=QUEUE)
+        await self.ami.until(b"Event: QueueStatusComplete")
+        await asyncio.sleep(0.2)
+        entries = self.ami.events("QueueEntry")[seen:]
+        return [e["CallerIDNum"].lstrip("+") for e in sorted(entries, key=lambda e: e["Position"])]
+
+    def pause(self, paused: bool) -> None:
+        self.pbx.cli(f"queue {'' if paused else 'un'}pause member PJSIP/1001")
+
+
+@pytest.fixture
+def desk(sandbox: Status, ami: Heard, pbx: SandboxPbx) -> Desk:
+    return Desk(sandbox, ami, pbx)
+
+
+async def test_a_callback_keeps_the_place_three_ahead_and_two_behind(
+    server: Server, desk: Desk, ami: Heard
+) -> None:
+    phones = Phones(desk.sandbox, [PhoneSpec("1001", (Manner(ring=0.5),))])
+    async with (
+        phones,
+        Mobile(desk.sandbox, Manner(ring=0.5, talk=1)),
+        server.stream("anna") as anna,
+    ):
+        desk.pause(True)
+        callers = [await desk.waits(index) for index in range(6)]
+        await desk.asks(callers[3], 3)
+        assert (await callers[3].result).hung_up == "them"
+        joined = await desk.promised(3)
+        assert joined["Position"] == "4"
+        assert await desk.line() == [number(index) for index in range(6)]
+        picture = await server.snapshot("maria")
+        shown = [entry for entry in picture["waiting"] if entry["queue"] == QUEUE]
+        assert [entry["from"] for entry in shown] == [f"+{number(index)}" for index in range(6)]
+        assert [entry["callback"] for entry in shown] == [index == 3 for index in range(6)]
+        # Those ahead leave, and it is his turn; nobody calls him before an operator has answered.
+        for index in (0, 1, 2):
+            await callers[index].hang_up()
+        assert not [e for e in ami.events("Newchannel") if "trunk" in e["Channel"]]
+        desk.pause(False)
+        pop = await anna.pop()
+        assert pop["call"]["from"] == f"+{number(3)}"
+        taken = await ami.until_event("AgentConnect", Channel=joined["Channel"])
+        rung = await ami.until_event("DialBegin", Channel=joined["Channel"][:-1] + "1")
+        assert float(rung["Timestamp"]) >= float(taken["Timestamp"])
+        assert (await anna.call("talking"))["from"] == f"+{number(3)}"
+        assert (await anna.call("ended"))["cause"] == "completed"
+        for index in (4, 5):
+            await callers[index].hang_up()
+    async with server.store() as store:
+        assert await store.open_callbacks("pbx") == []
+    calls = [call for call in await server.calls() if call.number == f"+{number(3)}"]
+    assert [(c.cause, c.operator) for c in calls] == [("no-answer", None), ("completed", "anna")]
+
+
+async def test_never_more_customers_are_called_than_operators_are_free(
+    server: Server, desk: Desk, ami: Heard
+) -> None:
+    """One operator, five callbacks, some of them busy."""
+    manners = [Manner(ring=0.5, talk=1, weight=3), Manner("busy", ring=0.3)]
+    phones = Phones(desk.sandbox, [PhoneSpec("1001", (Manner(ring=0.3),))])
+    async with phones, Mobile(desk.sandbox, *manners), server.stream("maria") as stream:
+        desk.pause(True)
+        for index in range(5):
+            caller = await desk.waits(index)
+            await desk.asks(caller, index)
+            await caller.result
+            await desk.promised(index)
+        assert await desk.line() == [number(index) for index in range(5)]
+        desk.pause(False)
+        for _ in range(10):  # five who asked for it, and five who are called
+            await stream.call("ended", within=40)
+    order = [e["CallerIDNum"] for e in ami.events("AgentConnect")]
+    assert order == [f"+{number(index)}" for index in range(5)]
+    live = most = 0
+    for event in ami.events("Newchannel", "Hangup"):
+        if event["Channel"].startswith("PJSIP/trunk-"):
+            live += 1 if event["Event"] == "Newchannel" else -1
+            most = max(most, live)
+    assert most == 1
+    assert len([e for e in ami.events("DialBegin") if "trunk" in e["DestChannel"]]) == 5
+
+
+async def test_who_is_promised_a_callback_already_or_calls_again_is_not_called_twice(
+    server: Server, desk: Desk, ami: Heard
+) -> None:
+    phones = Phones(desk.sandbox, [PhoneSpec("1001", (Manner("no-answer"),))])
+    async with phones, Mobile(desk.sandbox, Manner(ring=0.5, talk=1)):
+        desk.pause(True)
+        first = await desk.waits(0)
+        await desk.asks(first, 0)
+        await first.result
+        joined = await desk.promised(0)
+        # Another caller gives the same number: he goes on waiting.
+        other = await desk.waits(1)
+        await other.line.press("1")
+        await ami.until_event("UserEvent", Status="KEY", CallerIDNum=number(1))
+        await asyncio.sleep(0.5)
+        await other.line.press("2")
+        await asyncio.sleep(0.5)
+        await other.line.press(f"{number(0)}#")
+        await asyncio.sleep(1.5)
+        await other.line.press("1")
+        for _ in range(300):
+            if await desk.line() == [number(0), number(1)]:
+                break
+            await asyncio.sleep(0.1)
+        assert await desk.line() == [number(0), number(1)]
+        await other.hang_up()
+        # He calls again himself: what waits for him goes.
+        again = sip.dial(desk.sandbox, number(0), "Caller 0")
+        await ami.until_event("Hangup", Channel=joined["Channel"])
+        assert await desk.line() == [number(0)]
+        await again.hang_up()
+    async with server.store() as store:
+        assert await store.open_callbacks("pbx") == []
