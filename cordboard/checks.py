@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
@@ -9,12 +10,16 @@ from pathlib import Path
 
 from cordboard import rulebook
 from cordboard.config import Pbx, Settings, load
+from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.lookups import Lookups
+from cordboard.outbound import reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
 from cordboard.queue.sources import Lines
+from cordboard.webhooks import keys_of
 
 NEEDED = {
     "CoreStatus": "read=reporting or write=reporting",
@@ -29,11 +34,26 @@ NEEDED = {
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
     "Redirect": "write=call",
+    "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
 
 PATCHED = {20: (20, 20, 1), 22: (22, 10, 1), 23: (23, 4, 1)}
 """The first release of each branch without the holes that were published in 2026."""
+
+
+VOICES = frozenset({"en", "es", "fr", "it", "ja", "ru", "sv"})
+"""The languages of Asterisk's core sounds."""
+
+
+def remarks(config: Path | None) -> list[str]:
+    """What is no fault, but might surprise. Raises `UserError` for a file with faults."""
+    mute = [one for one in load(config).crm.languages if one not in VOICES]
+    return [
+        f"Note: Asterisk's free sounds have no voice for {language}; its callers hear English,"
+        f" unless recordings of your own stand in sounds/{language}"
+        for language in mute
+    ]
 
 
 async def find_faults(config: Path | None) -> list[str]:
@@ -52,8 +72,66 @@ async def find_faults(config: Path | None) -> list[str]:
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues)
+    faults += await _outside(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
+    return faults
+
+
+async def answers(config: Path | None, number: str) -> list[str]:
+    """What each lookup says of this number, one line each. Raises `UserError`."""
+    settings = load(config)
+    e164 = phones.normalise(number, settings.phone.region)
+    if e164 is None:
+        raise UserError(f"{number} is not a telephone number")
+    store = Store(settings.database.url, settings.phone.region)
+    try:
+        await store.open()
+        users, card = await store.users(), await store.card_by_number(e164)
+    except PeerError as error:
+        raise UserError(f"[database] url: {error}") from error
+    finally:
+        await store.close()
+    lookups = Lookups(settings)
+    lookups.employ(users)
+    try:
+        return [
+            f"[[lookup]] {name}: {said}"
+            for name, said in await lookups.say(e164, card.customer_id if card else None)
+        ]
+    finally:
+        await lookups.close()
+
+
+async def _outside(settings: Settings) -> list[str]:
+    """The other systems: their secrets, their words in ours, and whether they can be reached."""
+    faults, crm = [], settings.crm
+    for lookup in settings.lookup:
+        where = f"[[lookup]] {lookup.name}"
+        ours = ((lookup.values.status, crm.statuses), (lookup.values.language, crm.languages))
+        for words, known in ours:
+            faults += [
+                f"{where}: values: {word!r} is none of {', '.join(known)} in [crm]"
+                for word in dict.fromkeys(words.values())
+                if word not in known
+            ]
+        try:
+            secret_headers(where, lookup.secret_file)
+        except UserError as error:
+            faults.append(str(error))
+    for webhook in settings.webhook:
+        try:
+            keys_of(webhook)
+        except UserError as error:
+            faults.append(str(error))
+    named = [("lookup", each) for each in settings.lookup]
+    named += [("webhook", each) for each in settings.webhook]  # type: ignore[misc]
+    reached = await asyncio.gather(
+        *(reach(each.url, allow_private=each.allow_private) for _, each in named)
+    )
+    for (table, each), why in zip(named, reached, strict=True):
+        if why is not None:
+            faults.append(f"[[{table}]] {each.name} url {each.url}: {why}; is it running there?")
     return faults
 
 

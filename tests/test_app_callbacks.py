@@ -55,7 +55,7 @@ async def server(
     policy = tmp_path / "routing.toml"
     policy.write_text(POLICY.replace("HOURS", hours))
     monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
-    running = Server(tmp_path, sandbox)
+    running = Server(tmp_path, sandbox, wrapup=1)
     async with served(running, pbx):
         yield running
 

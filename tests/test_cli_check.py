@@ -21,6 +21,7 @@ from typed import Said, typed
 
 from cordboard import cli
 from cordboard.crm_core.migrations import upgrade
+from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 
 RULES = """\
@@ -115,7 +116,10 @@ needs_pbx = pytest.mark.pbx
 @needs_pbx
 def test_all_is_well(place: Place) -> None:
     said = place.check()
-    assert (said.code, said.out, said.lines) == (0, "All is well.\n", [])
+    assert (said.code, said.lines) == (0, [])
+    well, remark = said.out.splitlines()
+    assert well == "All is well."
+    assert "no voice for bg" in remark
 
 
 @needs_pbx
@@ -201,6 +205,19 @@ def test_an_account_of_another_name_is_told_as_a_wrong_password_is(place: Place)
     place.write(place.pbx(user="nobody"))
     line = place.check().only()
     assert "login as nobody: Authentication failed; compare user and secret_file" in line
+
+
+@needs_pbx
+def test_a_member_who_looks_free_while_he_talks_is_told(place: Place, pbx: SandboxPbx) -> None:
+    good, bad = "Local/1007@cordboard-phones", "Local/1008@cordboard-phones"
+    pbx.cli(f"queue add member {good} to support-en penalty 0 as Good state_interface PJSIP/1007")
+    pbx.cli(f"queue add member {bad} to support-en")
+    try:
+        line = place.check().only()
+    finally:
+        for member in (good, bad):
+            pbx.cli(f"queue remove member {member} from support-en")
+    assert f"queue support-en: member {bad} looks free while he talks" in line
 
 
 @needs_pbx
