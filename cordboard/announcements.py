@@ -16,8 +16,8 @@ from cordboard.desk import Announce, Announcing, Call, Command, Hush, Remark
 from cordboard.events import CallId, Linkedid, PbxName, derived_id
 from cordboard.queue.lines import Entry
 
-SPOKEN_FOR = 20.0
-"""Seconds. No announcement takes longer; the longest of the shipped dialplan takes about 12."""
+SPOKEN_FOR = 30.0
+"""Seconds. No announcement takes longer; the longest of the shipped dialplan takes about 25."""
 
 BACK_OFF = 60.0
 """Seconds without announcements after one that the PBX would not make."""
@@ -26,6 +26,9 @@ ANSWERED = 4
 
 Estimate = Callable[[Entry, int], float | None]
 """How long the caller at this place has still to wait, in seconds; None where nobody knows."""
+
+Offer = Callable[[Entry, Call], str | None]
+"""At which number he may be called back, None where that is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,11 @@ class Announcements:
         return len(self._heard)
 
     def tick(
-        self, waiting: Iterable[tuple[Entry, Call, int]], estimate: Estimate, now: float
+        self,
+        waiting: Iterable[tuple[Entry, Call, int]],
+        estimate: Estimate,
+        offer: Offer,
+        now: float,
     ) -> list[Command]:
         """`waiting` are all who stand in a queue, each with his place; the longest waiting of
         those whose turn it is to be told something come first."""
@@ -79,7 +86,8 @@ class Announcements:
         for told, entry, call, place in due:
             if len(self._spoken) >= rules.at_once:
                 break
-            out += self._tell(told, entry, call, place, estimate(entry, place), now)
+            seconds, number = estimate(entry, place), offer(entry, call)
+            out += self._tell(told, entry, call, place, seconds, number, now)
         return out
 
     def _tell(
@@ -89,6 +97,7 @@ class Announcements:
         call: Call,
         place: int,
         seconds: float | None,
+        number: str | None,
         now: float,
     ) -> list[Command]:
         rules = self._rules
@@ -104,12 +113,12 @@ class Announcements:
             place=told.place if said is None else said,
             minutes=told.minutes if minutes is None else minutes,
         )
-        if said is None and minutes is None:
+        if said is None and minutes is None and number is None:
             return []
         channel = Linkedid("cordboard-say-" + derived_id(int(now * 1000), entry.id, str(now)))
         self._spoken[channel] = Spoken(call.pbx, call.id, now + SPOKEN_FOR)
         language = call.decision.language if call.decision else rules.language
-        return [Announce(call.pbx, channel, entry.uniqueid, language, said, minutes)]
+        return [Announce(call.pbx, channel, entry.uniqueid, language, said, minutes, number)]
 
     def hush(self, call: CallId) -> list[Command]:
         """The caller waits no more: nobody is to hear the rest."""

@@ -42,9 +42,11 @@ from cordboard.desk import (
     Announce,
     Announcing,
     AnyFact,
+    AskCallbacks,
     Audit,
     Audited,
     CallBack,
+    CallbacksMade,
     Calling,
     Command,
     CountFallbacks,
@@ -244,6 +246,7 @@ class App:
             list(self._models),
             now,
             self._day_began(now),
+            desk.wrapup_seconds,
             desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))
@@ -486,6 +489,8 @@ class App:
                     self._spawn(self._ask_exchange(command))
                 case SendCallback():
                     self._door.answer(command)
+                case AskCallbacks():
+                    self._spawn(self._ask_callbacks(command.pbx))
                 case Announce() | CallBack() | Hush():
                     self._spawn(self._speak(command))
                 case Remark():
@@ -586,6 +591,14 @@ class App:
         except PeerError as failure:
             error = str(failure)
         self._result(Audited(command.asked, error))
+
+    async def _ask_callbacks(self, pbx: PbxName) -> None:
+        try:
+            made = await self._exchange.callbacks_made(pbx)
+        except PeerError as error:
+            log.warning("callbacks.unknown", pbx=pbx, reason=str(error))  # until the next snapshot
+            return
+        self._result(CallbacksMade(pbx, made))
 
     async def _speak(self, command: Announce | CallBack | Hush) -> None:
         try:

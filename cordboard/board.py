@@ -30,6 +30,7 @@ from cordboard.desk import (
     BackAsked,
     Call,
     CallbackAsked,
+    CallbacksMade,
     CallState,
     Command,
     CountFallbacks,
@@ -172,6 +173,8 @@ class Board:
                 self._set_state(fact.call, "ringing")
             case cti.Undelivered():
                 self._undelivered(fact)
+            case cti.Taken():
+                self._taken(fact)
             case cti.Reached():
                 self._reached(fact)
             case cti.Established():
@@ -215,6 +218,8 @@ class Board:
                 call = self._calls.get(self._linked.get((fact.pbx, fact.linkedid), CallId("")))
                 seen = fact.pbx in self._links.up()
                 self._out.append(self._places.answer(fact, call, seen, now))
+            case CallbacksMade():
+                self._out += self._callbacks.made(fact, now)
             case CustomerFound():
                 self._customer_found(fact)
             case CustomerChanged():
@@ -246,6 +251,12 @@ class Board:
                 self._out.append(Tell(asked.id, asked.actor, error))
             case Audited(asked=ActionAsked(kind="operator")):
                 self._change_state(fact.asked)
+            case ActionAsked(action="hangup") if self._callbacks.of(self._linkedid(fact.target)):
+                before = {"callback": fact.target}
+                self._out.append(audited(fact, before, now))
+            case Audited(asked=ActionAsked(kind="call", action="hangup") as asked):
+                self._out += self._callbacks.cancel(self._linkedid(asked.target), now)
+                self._out.append(Tell(asked.id, asked.actor, None))
             case ActionAsked(action="move") | Audited(asked=ActionAsked(action="move")):
                 self._move(fact)
             case Reordered():
@@ -253,6 +264,7 @@ class Board:
                 self._out += self._waits.priorities.reordered(fact, self._calls, up, now)
             case Requeued():
                 self._out += self._waits.priorities.requeued(fact, now)
+                self._reorder()
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():
@@ -416,6 +428,10 @@ class Board:
                 command.pbx, command.channel_id, command.number, command.number, self._now
             )
 
+    def _linkedid(self, target: str) -> Linkedid:
+        call = self._calls.get(CallId(target))
+        return call.linkedid if call else Linkedid("")
+
     def _is_live(self, pbx: PbxName, linkedid: str) -> bool:
         return (pbx, Linkedid(linkedid)) in self._linked
 
@@ -529,6 +545,17 @@ class Board:
             waiting = self._waits.entry(call) is not None
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
+    def _taken(self, fact: cti.Taken) -> None:
+        """It is the operator's call from now on, whether or not the customer is reached."""
+        call = self._calls.get(fact.call)
+        name = self._step(fact.peer, "answer", fact.call)
+        if call is None or name is None:
+            return
+        self._shifts.answered(name)
+        self._cards.talk(fact.call, fact.peer_uniqueid)
+        self._change(replace(call, operator=name))
+        self._out += self._waits.answer(call, name)
+
     def _reached(self, fact: cti.Reached) -> None:
         """It is the customer's own phone from now on that the call is about."""
         call = self._calls.get(fact.call)
@@ -540,8 +567,9 @@ class Board:
         call = self._calls.get(fact.call)
         if call is None:
             return
-        name = self._step(fact.peer, "answer", fact.call)
-        if name is not None:
+        name = self._floor.at_phone(fact.peer)
+        if name is not None and self._floor.is_busy(name) != fact.call:
+            self._advance(name, "answer", fact.call)
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
@@ -701,7 +729,7 @@ class Board:
         self._out += self._callbacks.tick(self._links.up(), self._floor.line, self._now)
         self._out += self._missed.tick(self._now)
         waiting = self._waits.places(self._calls)
-        self._out += self._announcements.tick(waiting, self._estimate, self._now)
+        self._out += self._announcements.tick(waiting, self._estimate, self._offer, self._now)
         for pop in self._cards.awaited:
             if pop.wrapup_until is not None and pop.wrapup_until <= self._now:
                 self._end_wrapup(pop)
@@ -721,6 +749,12 @@ class Board:
         """How long this caller has still to wait, in seconds, by our own forecast."""
         entries = self._floor.line(entry.queue).entries
         return self._floor.waits(entry.queue)[entries.index(entry)]
+
+    def _offer(self, entry: Entry, call: Call) -> str | None:
+        """The number at which this caller may be called back, if that is to be offered now."""
+        offer = call.decision.callback if call.decision else None
+        due = offer is not None and self._now - entry.entered >= offer.after
+        return call.number if due and self._callbacks.may(call, self._now) else None
 
     def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
         """A step of work of the operator whose phone `channel` is, if it is one's."""

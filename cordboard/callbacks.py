@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from cordboard.crm_core.model import CallbackRecord, FactRecord
 from cordboard.desk import (
+    AskCallbacks,
     Call,
     CallBack,
     CallbackAsked,
     CallbackRefusal,
+    CallbacksMade,
     Calling,
     Command,
     Hush,
@@ -30,6 +32,9 @@ from cordboard.events import CallId, Linkedid, PbxName, QueueName, derived_id
 from cordboard.queue.decisions import Decision
 from cordboard.queue.lines import Entry, Line
 from cordboard.records import reasons
+
+CALLBACK_CHANNEL = "cordboard-callback-"
+"""How the Uniqueids of their channels begin."""
 
 LEFT_QUEUE = 60.0
 """Seconds after which it is tried again to wait in a queue that took nobody, or let go."""
@@ -77,7 +82,7 @@ class Callbacks:
         entry = self._left.get(call.id) if call else None
         if call is None or entry is None or call.decision is None:
             return [SendCallback(fact.ask, "not-offered")]
-        refused = self._refused(fact, call.decision, now)
+        refused = self._refused(fact.number, call.decision, now)
         if refused is not None or fact.number is None:
             return [SendCallback(fact.ask, refused or "number")]
         skills, offer = call.decision.penalties, call.decision.callback
@@ -103,14 +108,19 @@ class Callbacks:
         told = FactRecord(call.id, now, "callback", json.dumps(promised))
         return [SendCallback(fact.ask, None), Save(told), *self._make(record, lines, now)]
 
+    def may(self, call: Call, now: float) -> bool:
+        """Whether a callback may be offered to this caller."""
+        number = call.number if call.number.startswith("+") else None
+        return call.decision is not None and self._refused(number, call.decision, now) is None
+
     def _refused(
-        self, fact: CallbackAsked, decision: Decision, now: float
+        self, number: str | None, decision: Decision, now: float
     ) -> CallbackRefusal | None:
         if decision.callback is None:
             return "not-offered"
-        if fact.number is None:
+        if number is None:
             return "number"
-        if any(record.number == fact.number for record in self._open.values()):
+        if any(record.number == number for record in self._open.values()):
             return "double"
         return None if self._is_time(decision.callback.hours, now) else "hours"
 
@@ -189,11 +199,14 @@ class Callbacks:
         if call.answered is not None:
             return self._close(record, "answered", now)
         if status is not None:
-            record = replace(record, tries=record.tries + 1)
-            if record.tries >= self._rules.tries:
-                return self._close(record, status, now)
-            return self._later(record, now + self._rules.again)
+            return self._in_vain(record, status, now)
         return self._later(record, now if call.cause == "lost" else now + LEFT_QUEUE)
+
+    def _in_vain(self, record: CallbackRecord, status: str, now: float) -> list[Command]:
+        record = replace(record, tries=record.tries + 1)
+        if record.tries >= self._rules.tries:
+            return self._close(record, status, now)
+        return self._later(record, now + self._rules.again)
 
     def not_made(self, linkedid: Linkedid, now: float) -> list[Command]:
         """The PBX would not make the channel, of which no call was seen."""
@@ -244,9 +257,10 @@ class Callbacks:
         return out
 
     def snapshot(self, pbx: PbxName, live: Container[Linkedid], now: float) -> list[Command]:
-        """What the PBX does not have any more is made again. `live` are the calls that it has."""
-        out: list[Command] = []
-        for record in list(self._open.values()):
+        """What the PBX does not have any more was made, or is lost: it is asked. `live` are the
+        calls that it has."""
+        missing = False
+        for record in self._open.values():
             channel = channel_of(record)
             if record.pbx != pbx or record.due_at is not None:
                 continue
@@ -255,11 +269,27 @@ class Callbacks:
                 self._waiting.setdefault(channel, (record.id, now))
             elif now - made > SEEN_WITHIN:
                 self._waiting.pop(channel, None)
-                out += self._later(record, now)
+                missing = True
+        return [AskCallbacks(pbx)] if missing else []
+
+    def made(self, fact: CallbacksMade, now: float) -> list[Command]:
+        """What became of those that the PBX does not have any more: what it has not made is made
+        again."""
+        out: list[Command] = []
+        for record in list(self._open.values()):
+            gone = channel_of(record) not in self._waiting and record.due_at is None
+            if record.pbx == fact.pbx and gone:
+                status = fact.made.get(record.id.replace("-", ""))
+                if status == "ANSWER":
+                    out += self._close(record, "answered", now)
+                elif status is not None:
+                    out += self._in_vain(record, "busy" if status == "BUSY" else "no-answer", now)
+                else:
+                    out += self._later(record, now)
         return out
 
 
 def channel_of(record: CallbackRecord) -> Linkedid:
     """The name of the channel that waits for him, or did last: the Uniqueid of its dialling half,
     and the call's Linkedid."""
-    return Linkedid(f"cordboard-callback-{record.id}-{record.made}")
+    return Linkedid(f"{CALLBACK_CHANNEL}{record.id}-{record.made}")

@@ -18,6 +18,7 @@ from cordboard.lookups import Lookups
 from cordboard.outbound import reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
+from cordboard.queue.sources import Lines
 from cordboard.webhooks import keys_of
 
 NEEDED = {
@@ -33,11 +34,26 @@ NEEDED = {
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
     "Redirect": "write=call",
+    "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
 
 PATCHED = {20: (20, 20, 1), 22: (22, 10, 1), 23: (23, 4, 1)}
 """The first release of each branch without the holes that were published in 2026."""
+
+
+VOICES = frozenset({"en", "es", "fr", "it", "ja", "ru", "sv"})
+"""The languages of Asterisk's core sounds."""
+
+
+def remarks(config: Path | None) -> list[str]:
+    """What is no fault, but might surprise. Raises `UserError` for a file with faults."""
+    mute = [one for one in load(config).crm.languages if one not in VOICES]
+    return [
+        f"Note: Asterisk's free sounds have no voice for {language}; its callers hear English,"
+        f" unless recordings of your own stand in sounds/{language}"
+        for language in mute
+    ]
 
 
 async def find_faults(config: Path | None) -> list[str]:
@@ -50,8 +66,9 @@ async def find_faults(config: Path | None) -> list[str]:
     faults += await _database(settings)
     faults += _spool(settings.spool.path)
     queues: set[str] | None = None
+    targets = _targets(settings.routing.path)
     for pbx in settings.pbx:
-        found, known = await _pbx(pbx)
+        found, known = await _pbx(pbx, targets)
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues)
@@ -160,6 +177,31 @@ def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
+def _targets(path: Path) -> dict[str, str]:
+    """What rules lead to beside queues: the dialplan's function that tells whether it is there,
+    and the fault if it does not. Nothing where the rule file cannot be read."""
+    try:
+        policy, text = rulebook.read(path)
+    except UserError:
+        return {}
+    lines, found = Lines(text), dict[str, str]()
+    for index, rule in enumerate(policy.rule):
+        key, box = ("to", rule.to) if rule.action == "voicemail" else ("overflow", None)
+        if rule.overflow:
+            box = rule.overflow.voicemail
+        if box is not None:
+            found[f"VM_INFO({box},exists)"] = (
+                f"{path}:{lines.of('rule', index, key)}: rule {rule.name!r}: there is no mailbox"
+                f" {box!r}; add it to voicemail.conf, and see that app_voicemail is loaded"
+            )
+        if rule.action == "script":
+            found[f"DIALPLAN_EXISTS(cordboard-scripts,{rule.to},1)"] = (
+                f"{path}:{lines.of('rule', index, 'to')}: rule {rule.name!r}: there is no script"
+                f" {rule.to!r}; add it to the context cordboard-scripts in extensions.conf"
+            )
+    return found
+
+
 async def _database(settings: Settings) -> list[str]:
     try:
         store = Store(settings.database.url, settings.phone.region)
@@ -183,8 +225,8 @@ def _spool(path: Path) -> list[str]:
     return [f"[spool] path {path}: cannot be written; name a file that the server may write"]
 
 
-async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
-    """The faults of one PBX and the queues it has."""
+async def _pbx(pbx: Pbx, targets: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """The faults of one PBX and the queues it has. `targets` as `_targets` found them."""
     where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
     queues: set[str] = set()
     members: list[str] = []
@@ -211,6 +253,9 @@ async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
         faults = [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
         faults += [f"{where}: {fault}" for fault in members]
+        for function, fault in targets.items():
+            if (await connection.act("Getvar", {"Variable": function}))["Value"] != "1":
+                faults.append(f"{fault}, on {pbx.name}")
     except PeerError as error:
         faults = [f"{where}: {error}"]
     finally:

@@ -75,7 +75,7 @@ def check(
     ] = None,
 ) -> None:
     """Say everything that is wrong with the configuration and what it points at, all at once."""
-    from cordboard.checks import answers, find_faults
+    from cordboard.checks import answers, find_faults, remarks
 
     if number is not None:
         for line in asyncio.run(answers(config, number)):
@@ -86,6 +86,8 @@ def check(
     if faults:
         raise typer.Exit(1)
     typer.echo("All is well.")
+    for remark in remarks(config):
+        typer.echo(remark)
 
 
 @app.command()

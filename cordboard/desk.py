@@ -116,6 +116,15 @@ class BackAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbacksMade:
+    """The dialplan's word on callbacks that it has made, also while we did not look: DIALSTATUS by
+    the callback's id without its hyphens."""
+
+    pbx: PbxName
+    made: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerFound:
     """The answer to `FindCustomer`; `card` is our store's, None for a number that nobody has, and
     `failed` where the store gave none. `reports` are what outside systems say, `failures` the names
@@ -314,6 +323,7 @@ AnyFact = (
     | RouteAsked
     | BackAsked
     | CallbackAsked
+    | CallbacksMade
     | CustomerFound
     | CustomerStale
     | Remembered
@@ -546,6 +556,13 @@ class SendCallback:
 
 
 @dataclass(frozen=True, slots=True)
+class AskCallbacks:
+    """Ask the PBX which callbacks it has made."""
+
+    pbx: PbxName
+
+
+@dataclass(frozen=True, slots=True)
 class CallBack:
     """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
     operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
@@ -659,8 +676,8 @@ class LogOut:
 @dataclass(frozen=True, slots=True)
 class Announce:
     """Tell the waiting caller `uniqueid` his place and the minutes that he has still to wait (0:
-    less than one), each None where it is not to be told. `channel_id` is the Uniqueid of the
-    channel that says it."""
+    less than one), and that he may press 1 and be called back at `offer`; each None where it is
+    not to be told. `channel_id` is the Uniqueid of the channel that says it."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -668,6 +685,7 @@ class Announce:
     language: str
     place: int | None
     minutes: int | None
+    offer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -848,6 +866,7 @@ Command = (
     | LogOut
     | Announce
     | SendCallback
+    | AskCallbacks
     | CallBack
     | Hush
     | PauseMember

@@ -153,7 +153,7 @@ def _stay(entry: EntryRecord, story: list[_Told], until: float, offset: float) -
             (
                 f
                 for f in later
-                if f.kind == "established"
+                if f.kind in ("established", "taken")
                 and f.ours < until
                 and (f.data["queue"] == entry.queue or f.data["channel"] == channel)
             ),

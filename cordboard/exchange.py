@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
+from cordboard.callbacks import CALLBACK_CHANNEL
 from cordboard.cti.ami import Message
 from cordboard.cti.link import AmiLink
 from cordboard.cti.members import number
@@ -37,6 +38,8 @@ RING_FOR_MS = 30_000
 """How long the operator's own phone rings for a call that is placed from the desk."""
 FALLBACKS, FALLBACKS_SEEN = "CB_FALLBACKS", "CB_FALLBACKS_SEEN"
 """Global variables of the shipped dialplan; the second one is ours to write."""
+CALLED = "CB_CALLED"
+"""Another one: what became of the last callbacks."""
 FOUND_WITHIN = 30.0
 """Seconds for the link to come back and tell whether the call that was asked for is there."""
 
@@ -191,6 +194,8 @@ class Exchange:
             said["CB_PLACE"] = str(command.place)
         if command.minutes is not None:
             said["CB_MINUTES"] = str(command.minutes)
+        if command.offer is not None:
+            said["CB_NUMBER"] = re.sub(r"[^0-9]", "", command.offer)
         fields: dict[str, str | int] = {
             "Channel": "Local/say@cordboard-announce/n",
             "ChannelId": command.channel_id,
@@ -211,6 +216,7 @@ class Exchange:
         dialplan. Where the answer is lost with the link, the next snapshot tells."""
         said: dict[str, str | int | None] = {
             "CB_LANG": command.language,
+            "CB_ID": callback_of(command.channel_id),
             "CB_QUEUE": command.queue,
             "CB_PRIO": command.priority,
             "CB_POSITION": command.position,
@@ -234,6 +240,12 @@ class Exchange:
         reply = await self._links[command.pbx].act("Originate", fields)
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
+
+    async def callbacks_made(self, pbx: PbxName) -> dict[str, str]:
+        """DIALSTATUS of the last callbacks that the dialplan has made, by id without hyphens."""
+        said = (await self._links[pbx].act("Getvar", {"Variable": CALLED}))["Value"]
+        pairs = (each.partition(":") for each in said.split("|"))
+        return {identity: status for identity, colon, status in pairs if colon}
 
     async def hush(self, command: Hush) -> None:
         """That the announcement was over already is no error. The half that plays goes first: the
@@ -275,6 +287,11 @@ def _obstacle(move: Move, rank: Rank | None) -> str | None:
     if rank is None:
         return GONE
     return None if rank.priority == move.was else f"has the priority {rank.priority} by now"
+
+
+def callback_of(channel_id: str) -> str:
+    """The id, without its hyphens, of the callback that this channel is for."""
+    return channel_id.removeprefix(CALLBACK_CHANNEL).rpartition("-")[0].replace("-", "")
 
 
 async def _count(link: AmiLink, variable: str) -> int:

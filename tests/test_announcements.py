@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from board_desk import Caller, Desk, call, customer, desk
 
-from cordboard.announcements import BACK_OFF, Announcements, rounded
+from cordboard.announcements import BACK_OFF, SPOKEN_FOR, Announcements, rounded
 from cordboard.cti.facts import Originated
 from cordboard.desk import Announce, Announcing, Hush, Remark, Tick
 from cordboard.events import PbxName, Uniqueid
+from cordboard.queue.decisions import CallbackOffer
 from cordboard.queue.lines import Entry
 
 __all__ = ["call", "desk"]
@@ -107,7 +110,7 @@ def test_only_so_many_are_told_at_one_time_those_who_wait_longest_first(desk: De
     first = hears.after(FIRST)
     assert [said.uniqueid for said in first] == [callers[0].uniqueid, callers[1].uniqueid]
     assert hears.after(1) == []
-    assert [said.uniqueid for said in hears.after(25)] == [callers[2].uniqueid]
+    assert [said.uniqueid for said in hears.after(SPOKEN_FOR)] == [callers[2].uniqueid]
 
 
 def test_a_pbx_that_cannot_announce_is_left_alone_for_a_while(desk: Desk, call: Caller) -> None:
@@ -122,10 +125,21 @@ def test_a_pbx_that_cannot_announce_is_left_alone_for_a_while(desk: Desk, call: 
 
 def test_every_zero_is_never() -> None:
     announcements = Announcements(Announcing(every=0))
-    assert announcements.tick([], lambda entry, place: 1.0, 1e9) == []
+    assert announcements.tick([], lambda *_: 1.0, lambda *_: None, 1e9) == []
 
 
 def test_a_wait_is_rounded_as_people_say_it() -> None:
     assert [rounded(seconds) for seconds in (0, 59.9, 60, 61, 130, 600, 601, 1500, 1501)] == [
         *(0, 0, 1, 2, 3, 10, 15, 25, 30)
     ]
+
+
+def test_a_callback_is_offered_when_its_time_has_come(desk: Desk, call: Caller) -> None:
+    hears = Expecting(desk, 130)
+    desk.tell(*call.arrives(customer()))
+    live = desk.board._calls[call.about[1]]
+    assert live.decision is not None
+    offer = CallbackOffer(int(FIRST) + 10)
+    desk.board._calls[live.id] = replace(live, decision=replace(live.decision, callback=offer))
+    assert [said.offer for said in hears.after(FIRST)] == [None]
+    assert [said.offer for said in hears.after(EVERY)] == ["+79161234567"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pbx_fixtures import Heard
-from server_fixtures import Server, _served
+from server_fixtures import Server, served
 
 from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
@@ -55,8 +55,8 @@ async def server(
     policy = tmp_path / "routing.toml"
     policy.write_text(POLICY.replace("HOURS", hours))
     monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
-    running = Server(tmp_path, sandbox)
-    async with _served(running, pbx):
+    running = Server(tmp_path, sandbox, wrapup=1)
+    async with served(running, pbx):
         yield running
 
 

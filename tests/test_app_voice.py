@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ear import VOICE, Ear, listening
 from pbx_fixtures import Heard
-from server_fixtures import Server, _served
+from server_fixtures import Server, served
 
 from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
@@ -47,7 +47,7 @@ async def server(
     monkeypatch.setenv("CORDBOARD_ANNOUNCE__FIRST", "2")
     monkeypatch.setenv("CORDBOARD_ANNOUNCE__EVERY", "15")
     running = Server(tmp_path, sandbox)
-    async with _served(running, pbx):
+    async with served(running, pbx):
         yield running
 
 

@@ -10,9 +10,11 @@ import pytest
 from cordboard.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
 from cordboard.crm_core.model import CallbackRecord
 from cordboard.desk import (
+    AskCallbacks,
     Call,
     CallBack,
     CallbackAsked,
+    CallbacksMade,
     Calling,
     Command,
     Hush,
@@ -227,8 +229,22 @@ def test_what_the_pbx_has_lost_is_made_again() -> None:
     snapshot = callbacks.callbacks.snapshot
     assert snapshot(PBX, {made.channel_id}, NOON + 60) == []
     assert snapshot(PBX, (), NOON + SEEN_WITHIN) == []  # it may be on its way
-    assert saved(snapshot(PBX, (), NOON + 60)).due_at == NOON + 60
-    assert only(CallBack, callbacks.tick(NOON + 61)).number == NUMBER
+    assert snapshot(PBX, (), NOON + 60) == [AskCallbacks(PBX)]
+    assert callbacks.tick(NOON + 61) == []
+    assert saved(callbacks.callbacks.made(CallbacksMade(PBX, {}), NOON + 61)).due_at == NOON + 61
+    assert only(CallBack, callbacks.tick(NOON + 62)).number == NUMBER
+
+
+def test_what_the_pbx_has_made_while_nobody_looked_is_not_made_again() -> None:
+    before = Turn()
+    record = saved(before.asks(caller()))
+    for status, result in (("ANSWER", "answered"), ("BUSY", "busy")):
+        after = Turn(Calling(tries=1))
+        after.callbacks.remember([record])
+        assert after.callbacks.snapshot(PBX, (), NOON + 60) == [AskCallbacks(PBX)]
+        fact = CallbacksMade(PBX, {record.id.replace("-", ""): status})
+        assert saved(after.callbacks.made(fact, NOON + 61)).result == result
+        assert after.tick(NOON + 9999) == []
 
 
 def test_a_call_that_ended_with_the_pbx_is_made_again() -> None:

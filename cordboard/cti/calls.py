@@ -244,6 +244,7 @@ class CallModel:
         self._people.clear(leg)
         leg.identity, leg.came_in = before.identity, before.came_in
         leg.called, leg.rung, leg.talked = before.called, before.rung, before.talked
+        leg.took = before.took
         leg.refused, leg.held, leg.sent_on = before.refused, before.held, before.sent_on
         before.called = before.talked = False
         if call.caller is before:

@@ -140,6 +140,15 @@ class Undelivered(CallFact):
 
 
 @dataclass(frozen=True, slots=True)
+class Taken(CallFact):
+    """An operator has answered for somebody who is called back, and hears him ring from now on."""
+
+    peer: str
+    peer_uniqueid: Uniqueid
+    queue: QueueName | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reached(CallFact):
     """The turn of somebody has come who is called back: his own phone, `channel`, is called, and
     stands from now on for what waited in his stead."""
@@ -237,6 +246,7 @@ AnyCallFact = (
     | Called
     | Delivered
     | Undelivered
+    | Taken
     | Reached
     | Established
     | Held

@@ -69,6 +69,8 @@ class Leg:
     """It rings, or did; `rung` is whether that has been told."""
     rung: bool = False
     talked: bool = False
+    took: bool = False
+    """It has answered for somebody who is called back."""
     refused: bool = False
     held: bool | None = False
     """It has put the others on hold; None where that was not seen."""

@@ -24,6 +24,7 @@ from cordboard.cti.facts import (
     PeerCleared,
     Reached,
     Retrieved,
+    Taken,
     Undelivered,
 )
 from cordboard.cti.legs import UP, Leg, Legs, LiveCall
@@ -150,6 +151,19 @@ class People:
         elif peer.call.caller and not peer.talked:
             self.stays.answer(peer.call.caller)
 
+    def _take(self, bridge: str) -> None:
+        """Who is in a bridge with what stands in for a customer has answered for him."""
+        inside = self._legs.inside(bridge)
+        if not any(leg.stands_in for leg in inside):
+            return
+        for peer in inside:
+            if not (peer.is_plumbing or peer.took or peer.talked):
+                self.announce(peer.call)
+                self.call(peer)
+                peer.took = True
+                queue, about = peer.call.answered_from, self.about(peer.call)
+                self.tell(Taken(*about, peer.channel, peer.identity, queue))
+
     def reach(self, peer: Leg, dialler: Leg) -> None:
         """The pipe that waited for a customer calls his own phone: it is about that one now."""
         stand_in = self._legs.twin(dialler)
@@ -159,7 +173,7 @@ class People:
             self.tell(Reached(*self.about(call), peer.uniqueid))
 
     def refuse(self, peer: Leg, cause: Cause) -> None:
-        if not peer.called or peer.refused or peer.talked:
+        if not peer.called or peer.refused or peer.talked or peer.took:
             return
         peer.refused = True
         if cause != "lost":
@@ -177,6 +191,7 @@ class People:
                     (other.call, leg.call), key=lambda call: call.caller is not None
                 )
                 self.join(strange, known)
+        self._take(bridge)
         people = self._legs.together(leg)
         if len(people) < 2:
             return
@@ -270,7 +285,8 @@ class People:
             self.tell(self.unheld.pop(leg)[0])
 
     def clear(self, peer: Leg, gone: bool = False) -> None:
-        if peer.talked and not peer.cleared and peer is not peer.call.caller:
+        answered = peer.talked or peer.took
+        if answered and not peer.cleared and peer is not peer.call.caller:
             peer.cleared = True
             about = self.about(peer.call)
             self.tell(PeerCleared(*about, peer.channel, peer.identity, gone))
@@ -284,7 +300,7 @@ class People:
         self.retrieve(leg)
         if leg is call.caller:
             self.stays.hung_up(leg, lost)
-        elif leg.talked:
+        elif leg.talked or leg.took:
             self.clear(leg, gone)
         elif leg.called and not leg.refused:
             self.refuse(leg, "lost" if lost else cause or "cancelled")

@@ -21,7 +21,7 @@ import { _ } from "./i18n.js";
  * @typedef {{operator: string, action: string, by: string, by_name: string, why: string, at: string}} Notice */
 /** @typedef {{percent: number | null, threshold: number, short_abandon: number, answered: number, answered_in_time: number, abandoned: number, short_abandoned: number}} Level */
 /** @typedef {{name: string, waiting: number, longest_since: string | null, service_level: Level}} Queue */
-/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, away?: Away | null, estimated_wait?: number | null, why: Reason[], unseen?: Gap[]}} Waiting */
+/** @typedef {{queue: string, call: string, position: number, name: string, from: string, status: string | null, priority: number, since: string, away?: Away | null, estimated_wait?: number | null, callback?: boolean, why: Reason[], unseen?: Gap[]}} Waiting */
 /** @typedef {{name: string, state: "up" | "connecting" | "down", since: string, stale_since: string | null, reason: string | null, unavailable?: string[], boot?: string, restarting?: boolean}} Pbx */
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null, queues?: string[]}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */

@@ -174,6 +174,8 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("The dialplan's script is not there, or does not end");
     case "overflow":
       return _("Has waited as long as the rule lets him");
+    case "callback-not-taken":
+      return _("Was called back: {outcome}", { outcome: dialled(args.status) });
     case "transfer-not-taken":
       return _("Was transferred and came back: {outcome}", { outcome: dialled(args.status) });
     case "phone-lost":

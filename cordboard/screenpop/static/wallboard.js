@@ -207,6 +207,7 @@ class WaitingQueue extends Component {
               <span class="waiting-name">
                 <a href=${`/calls/${entry.call}`} target="_blank" rel="noopener"><b>${entry.name || phone(entry.from)}</b></a>
                 ${entry.status && html`<${StatusBadge} status=${entry.status} />`}
+                ${entry.callback && html`<span class="estimate" title=${_("The caller has hung up and is called back in his turn")} data-testid="callback">${_("callback")}</span>`}
                 <${Estimate} seconds=${entry.estimated_wait} />
               </span>
               ${entry.away && html`<span class="waiting-away" data-testid="away"><${Icon} name="ringing" />${awayText(entry.away)}</span>`}
