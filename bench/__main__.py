@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.common import CannotMeasure, Options, Report, machine, show
 
-NAMES = ("codec", "calls", "agi", "fanout", "lookup", "route", "pop", "cpu", "simulate")
+NAMES = ("codec", "calls", "agi", "fanout", "lookup", "route", "decide", "pop", "cpu", "simulate")
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="each a turn of every candidate")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
     parser.add_argument("--json", action="store_true", help="one JSON object a benchmark")
-    parser.add_argument("--customers", type=int, help="in the store, for lookup and route")
+    parser.add_argument("--customers", type=int, help="in the store, for lookup, route and decide")
     parser.add_argument("--consoles", type=int, help="connected, for fanout and pop")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in NAMES]:

@@ -52,8 +52,8 @@ def floor(path: Path, pipe: Connection) -> None:
     asyncio.run(listen())
 
 
-async def _callers(
-    port: int, count: int, customers: int, numbers: itertools.count[int]
+async def callers(
+    port: int, count: int, customers: int, numbers: itertools.count[int], every: float = EVERY
 ) -> list[float]:
     """So many callers, at random moments, as callers come; how long each waited for the route."""
 
@@ -66,16 +66,16 @@ async def _callers(
     tasks = []
     due = time.perf_counter()
     for _ in range(count):
-        due += random.expovariate(1 / EVERY)
+        due += random.expovariate(1 / every)
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(one()))
     return await asyncio.gather(*tasks)
 
 
-async def _rounds(
-    options: Options, ask: Mapping[str, Callable[[int], Awaitable[list[float]]]]
+async def rounds(
+    options: Options, ask: Mapping[str, Callable[[int], Awaitable[list[float]]]], count: int
 ) -> dict[str, dict[str, list[float]]]:
-    count = options.sized(150, 60)
+    """p50 and p99 of each round of so many callers, in milliseconds, by name."""
     found: dict[str, dict[str, list[float]]] = {name: {"p50": [], "p99": []} for name in ask}
     for _ in range(options.rounds):
         for name, asked in ask.items():
@@ -104,13 +104,13 @@ async def bench(options: Options) -> Report:
             http, agi = (split_address(at)[1] for at in (settings.http.listen, settings.agi.listen))
             async with serving(config, http, agi) as server:
                 ask = {
-                    "cordboard": lambda n: _callers(server.agi, n, options.customers, numbers),
-                    "floor": lambda n: _callers(bare_port, n, options.customers, numbers),
+                    "cordboard": lambda n: callers(server.agi, n, options.customers, numbers),
+                    "floor": lambda n: callers(bare_port, n, options.customers, numbers),
                 }
                 await ask["cordboard"](30)
-                idle = await _rounds(options, ask)
+                idle = await rounds(options, ask, options.sized(150, 60))
                 async with importing(path, options.customers, "447700") as said:
-                    busy = await _rounds(options, ask)
+                    busy = await rounds(options, ask, options.sized(150, 60))
     finally:
         here.send(None)
         least.join()

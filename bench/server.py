@@ -16,6 +16,7 @@ import aiohttp
 from argon2 import PasswordHasher
 
 from bench.common import LOOPBACK
+from cordboard.cti.link import SNAPSHOT
 from cordboard.errors import PeerError
 from cordboard.sandbox.tether import tethered
 
@@ -71,7 +72,7 @@ class StandInPbx:
         if asked["Action"] == "Login" and asked["Events"] == "on":
             self._events.append(writer)
             writer.write(_BOOTED)
-        if asked["Action"] in ("CoreShowChannels", "QueueStatus"):
+        if asked["Action"] in SNAPSHOT:
             end = f"Event: {asked['Action']}Complete\r\n{mark}EventList: Complete\r\n\r\n"
             writer.write(end.encode())
 

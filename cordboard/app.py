@@ -246,6 +246,7 @@ class App:
             list(self._models),
             now,
             self._day_began(now),
+            desk.wrapup_seconds,
             desk.wrapup_limit_seconds,
         )
         self._inbox.put((remembered, 0.0))

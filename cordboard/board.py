@@ -264,6 +264,7 @@ class Board:
                 self._out += self._waits.priorities.reordered(fact, self._calls, up, now)
             case Requeued():
                 self._out += self._waits.priorities.requeued(fact, now)
+                self._reorder()
             case ActionAsked():
                 self._out.append(command_for(fact, self._calls.get(CallId(fact.target))))
             case ActionDone():

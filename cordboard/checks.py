@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
@@ -9,11 +10,16 @@ from pathlib import Path
 
 from cordboard import rulebook
 from cordboard.config import Pbx, Settings, load
+from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.lookups import Lookups
+from cordboard.outbound import reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
+from cordboard.queue.sources import Lines
+from cordboard.webhooks import keys_of
 
 NEEDED = {
     "CoreStatus": "read=reporting or write=reporting",
@@ -60,13 +66,72 @@ async def find_faults(config: Path | None) -> list[str]:
     faults += await _database(settings)
     faults += _spool(settings.spool.path)
     queues: set[str] | None = None
+    targets = _targets(settings.routing.path)
     for pbx in settings.pbx:
-        found, known = await _pbx(pbx)
+        found, known = await _pbx(pbx, targets)
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues)
+    faults += await _outside(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
+    return faults
+
+
+async def answers(config: Path | None, number: str) -> list[str]:
+    """What each lookup says of this number, one line each. Raises `UserError`."""
+    settings = load(config)
+    e164 = phones.normalise(number, settings.phone.region)
+    if e164 is None:
+        raise UserError(f"{number} is not a telephone number")
+    store = Store(settings.database.url, settings.phone.region)
+    try:
+        await store.open()
+        users, card = await store.users(), await store.card_by_number(e164)
+    except PeerError as error:
+        raise UserError(f"[database] url: {error}") from error
+    finally:
+        await store.close()
+    lookups = Lookups(settings)
+    lookups.employ(users)
+    try:
+        return [
+            f"[[lookup]] {name}: {said}"
+            for name, said in await lookups.say(e164, card.customer_id if card else None)
+        ]
+    finally:
+        await lookups.close()
+
+
+async def _outside(settings: Settings) -> list[str]:
+    """The other systems: their secrets, their words in ours, and whether they can be reached."""
+    faults, crm = [], settings.crm
+    for lookup in settings.lookup:
+        where = f"[[lookup]] {lookup.name}"
+        ours = ((lookup.values.status, crm.statuses), (lookup.values.language, crm.languages))
+        for words, known in ours:
+            faults += [
+                f"{where}: values: {word!r} is none of {', '.join(known)} in [crm]"
+                for word in dict.fromkeys(words.values())
+                if word not in known
+            ]
+        try:
+            secret_headers(where, lookup.secret_file)
+        except UserError as error:
+            faults.append(str(error))
+    for webhook in settings.webhook:
+        try:
+            keys_of(webhook)
+        except UserError as error:
+            faults.append(str(error))
+    named = [("lookup", each) for each in settings.lookup]
+    named += [("webhook", each) for each in settings.webhook]  # type: ignore[misc]
+    reached = await asyncio.gather(
+        *(reach(each.url, allow_private=each.allow_private) for _, each in named)
+    )
+    for (table, each), why in zip(named, reached, strict=True):
+        if why is not None:
+            faults.append(f"[[{table}]] {each.name} url {each.url}: {why}; is it running there?")
     return faults
 
 
@@ -112,6 +177,31 @@ def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
+def _targets(path: Path) -> dict[str, str]:
+    """What rules lead to beside queues: the dialplan's function that tells whether it is there,
+    and the fault if it does not. Nothing where the rule file cannot be read."""
+    try:
+        policy, text = rulebook.read(path)
+    except UserError:
+        return {}
+    lines, found = Lines(text), dict[str, str]()
+    for index, rule in enumerate(policy.rule):
+        key, box = ("to", rule.to) if rule.action == "voicemail" else ("overflow", None)
+        if rule.overflow:
+            box = rule.overflow.voicemail
+        if box is not None:
+            found[f"VM_INFO({box},exists)"] = (
+                f"{path}:{lines.of('rule', index, key)}: rule {rule.name!r}: there is no mailbox"
+                f" {box!r}; add it to voicemail.conf, and see that app_voicemail is loaded"
+            )
+        if rule.action == "script":
+            found[f"DIALPLAN_EXISTS(cordboard-scripts,{rule.to},1)"] = (
+                f"{path}:{lines.of('rule', index, 'to')}: rule {rule.name!r}: there is no script"
+                f" {rule.to!r}; add it to the context cordboard-scripts in extensions.conf"
+            )
+    return found
+
+
 async def _database(settings: Settings) -> list[str]:
     try:
         store = Store(settings.database.url, settings.phone.region)
@@ -135,8 +225,8 @@ def _spool(path: Path) -> list[str]:
     return [f"[spool] path {path}: cannot be written; name a file that the server may write"]
 
 
-async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
-    """The faults of one PBX and the queues it has."""
+async def _pbx(pbx: Pbx, targets: Mapping[str, str]) -> tuple[list[str], set[str]]:
+    """The faults of one PBX and the queues it has. `targets` as `_targets` found them."""
     where = f"[[pbx]] {pbx.name} ({pbx.host}:{pbx.port})"
     queues: set[str] = set()
     members: list[str] = []
@@ -163,6 +253,9 @@ async def _pbx(pbx: Pbx) -> tuple[list[str], set[str]]:
         faults = [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
         faults += [f"{where}: {fault}" for fault in members]
+        for function, fault in targets.items():
+            if (await connection.act("Getvar", {"Variable": function}))["Value"] != "1":
+                faults.append(f"{fault}, on {pbx.name}")
     except PeerError as error:
         faults = [f"{where}: {error}"]
     finally:

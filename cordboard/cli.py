@@ -67,10 +67,19 @@ def serve(
 
 
 @app.command()
-def check(config: Config = None) -> None:
+def check(
+    config: Config = None,
+    number: Annotated[
+        str | None,
+        typer.Option("--number", help="Ask the lookups for this number and print what they say."),
+    ] = None,
+) -> None:
     """Say everything that is wrong with the configuration and what it points at, all at once."""
-    from cordboard.checks import find_faults, remarks
+    from cordboard.checks import answers, find_faults, remarks
 
+    if number is not None:
+        for line in asyncio.run(answers(config, number)):
+            typer.echo(line)
     faults = asyncio.run(find_faults(config))
     for fault in faults:
         typer.echo(fault, err=True)

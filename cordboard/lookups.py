@@ -232,6 +232,14 @@ class Lookup:
         return asyncio.get_running_loop().time()
 
 
+async def _nobody(number: str) -> Card | None:
+    return None
+
+
+async def _never(command: FindCustomer, number: str) -> int | None:
+    return None
+
+
 class Lookups:
     """All that are asked who calls. `resting` is told how many outside systems are left alone, and
     their names."""
@@ -239,16 +247,16 @@ class Lookups:
     def __init__(
         self,
         settings: config.Settings,
-        find: Finding,
-        count: Counting,
-        registry: CollectorRegistry,
-        resting: Callable[[int, str], None],
+        find: Finding = _nobody,
+        count: Counting = _never,
+        registry: CollectorRegistry | None = None,
+        resting: Callable[[int, str], None] = lambda count, names: None,
     ) -> None:
         """Raises `UserError`."""
         self._find, self._count, self._resting = find, count, resting
         self._region = settings.phone.region
         self._within = settings.desk.lookup_deadline_ms / 1000
-        figures = _Figures(registry)
+        figures = _Figures(registry or CollectorRegistry())
         self._lookups = [
             Lookup(each, rank, self._within, figures, self._turned)
             for rank, each in enumerate(settings.lookup)
@@ -309,6 +317,18 @@ class Lookups:
             reports=tuple(reports),
             failures=tuple(failures),
         )
+
+    async def say(self, number: str, customer: str | None) -> list[tuple[str, str]]:
+        """What each outside system says of this number in E.164, by its name, in words."""
+        said = []
+        for each in self._lookups:
+            try:
+                report = await each.ask(number, customer, self._known, again=True)
+            except PeerError as error:
+                said.append((each.name, f"failed: {error}"))
+            else:
+                said.append((each.name, str(report) if report else "knows nobody"))
+        return said
 
     def forget(self, number: str | None, customer: str | None) -> None:
         for each in self._lookups:

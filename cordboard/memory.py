@@ -34,16 +34,18 @@ async def remembered(
     now: float,
     day_began: float,
     wrapup: float,
+    extended: float = 0.0,
 ) -> Remembered:
     """The calls of `pbxs` that have not ended, the stays in queues since `day_began`, the talks
-    that ended within the last `wrapup` seconds, what calls took of operators within the last
+    that ended within the last `wrapup` seconds (within `extended` where the operator was writing
+    when last heard of), what calls took of operators within the last
     `HANDLED_KEPT`, and what each operator did last. Raises `PeerError`."""
     names = tuple(pbxs)
     calls = {call.id: call for name in names for call in await store.open_calls(name)}
     entries = {entry.id: entry for entry in await store.entries_since(day_began)}
     states = {state.id: state for state in await store.open_states()}
     ended = fact_kind(PeerCleared)
-    facts = await store.facts_since(now - wrapup, ended)
+    facts = await store.facts_since(now - max(wrapup, extended), ended)
     handled = await store.facts_since(now - HANDLED_KEPT, HANDLED)
     callbacks = {each.id: each for name in names for each in await store.open_callbacks(name)}
     for record in spooled:
@@ -61,7 +63,12 @@ async def remembered(
             facts.append(record)
         elif isinstance(record, FactRecord) and record.kind == HANDLED:
             handled.append(record)
-    late = dict.fromkeys(fact for fact in facts if fact.at >= now - wrapup)
+    writing = {s.phone for s in states.values() if s.until is None and s.state == "wrap-up"}
+    late = dict.fromkeys(
+        fact
+        for fact in facts
+        if fact.at >= now - wrapup or (fact.at >= now - extended and _phone(fact) in writing)
+    )
     unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
     open_calls = tuple(call for call in calls.values() if call.ended_at is None)
     return Remembered(
@@ -84,6 +91,11 @@ async def _hands(
     facts += [r for r in spooled if isinstance(r, FactRecord) and r.kind == MOVED]
     told = {f.call_id: hand for f in facts if (hand := by_hand(json.loads(f.data))) is not None}
     return {call: hand for call, hand in told.items() if call in ids}
+
+
+def _phone(ended: FactRecord) -> str:
+    """Whose leg it was that was put down."""
+    return str(json.loads(ended.data)["peer"]).rpartition("-")[0]
 
 
 async def _gaps(

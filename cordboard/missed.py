@@ -55,7 +55,7 @@ class MissedCalls:
 
     def _put(self, call: Call, name: OperatorName, why: MissedWhy, now: float) -> list[Command]:
         own = self._of(name)
-        ended = [m for m in own if m.call.id == call.id] or own[: len(own) - AT_MOST + 1]
+        ended = [m for m in own if m.call.id == call.id] or own[: max(len(own) - AT_MOST + 1, 0)]
         out: list[Command] = [self._end(missed) for missed in ended]
         identity = derived_id(int(now * 1000), call.id, "missed", str(len(self._missed)))
         missed = self._missed[identity] = Missed(identity, name, call, why, now)

@@ -5,20 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from cordboard import __version__
-from cordboard.addresses import means_private, refusal
+from cordboard.addresses import literal, means_private, refusal
 from cordboard.errors import UserError
 
 RESOLVERS = 2
 """Threads, each system's own: names that nobody answers for hold up no other work."""
 HEADER_BYTES = 8190
+REACH_WITHIN = 3.0
+"""Seconds to find out whether a system is there."""
 
 
 class Resolver(AbstractResolver):
@@ -84,6 +88,32 @@ def client(
         max_line_size=HEADER_BYTES,
         max_field_size=HEADER_BYTES,
     )
+
+
+async def reach(url: str, *, allow_private: bool) -> str | None:
+    """Why nothing can be said to the system at `url`, in words; None where a connection stands. No
+    request is made."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    resolver = Resolver(allow_private or means_private(url))
+    try:
+        async with asyncio.timeout(REACH_WITHIN):
+            address = host
+            if literal(host) is None:
+                address = (await resolver.resolve(host, port))[0]["host"]
+            tls = ssl.create_default_context() if parts.scheme == "https" else None
+            _, writer = await asyncio.open_connection(
+                address, port, ssl=tls, server_hostname=host if tls else None
+            )
+            writer.transport.abort()
+    except TimeoutError:
+        return f"no answer within {REACH_WITHIN:g} s"
+    except (OSError, ssl.SSLError) as error:
+        return str(error) or type(error).__name__
+    finally:
+        await resolver.close()
+    return None
 
 
 def secret_headers(where: str, path: Path | None) -> dict[str, str]:

@@ -127,3 +127,36 @@ def test_an_import_prints_its_faulty_rows_and_what_it_did(shell: Shell, tmp_path
         0,
         "0 created, 0 updated, 1 unchanged, 0 faulty.\n",
     )
+
+
+def test_a_user_serves_queues_from_a_phone_of_their_own_or_any(shell: Shell) -> None:
+    words = ("--role", "operator", "--queue", "support-ru:1", "--queue", "support")
+    assert shell("user", "add", "vera", *words).exit_code == 0
+    (vera,) = shell.ask("users")
+    assert (vera.phone, vera.queues) == (None, (("support-ru", 1), ("support", 0)))
+    assert shell("user", "change", "vera", "--queue", "sales:2", "--phone", "PJSIP/1001")
+    (vera,) = shell.ask("users")
+    assert (vera.phone, vera.queues) == ("PJSIP/1001", (("sales", 2),))
+    assert "PJSIP/1001\tsales:2\tvera" in shell("user", "list").output
+    shell("user", "change", "vera", "--any-phone", "--no-queues")
+    (vera,) = shell.ask("users")
+    assert (vera.phone, vera.queues) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (("--queue", "sales:high"), "must be a number"),
+        (("--queue", "sales:2000"), "must be 0 to 1000"),
+        (("--queue", "sales,x"), "no queue's name"),
+        (("--queue", "sales", "--queue", "sales:1"), "named twice"),
+        (("--queue", "sales", "--no-queues"), "exclude each other"),
+        ((), "nothing to change"),
+    ],
+)
+def test_what_is_no_change_of_a_user_is_told(
+    shell: Shell, words: tuple[str, ...], fault: str
+) -> None:
+    shell("user", "add", "vera", "--role", "operator")
+    with pytest.raises(UserError, match=fault):
+        shell("user", "change", "vera", *words)

@@ -228,7 +228,7 @@ async def test_the_wallboard_shows_who_waits_in_order_why_and_what_operators_do(
         await expect(anna).to_have_attribute("data-state", "ready")
         await pause(server, "lunch")
         await expect(anna).to_have_attribute("data-state", "paused")
-        await expect(anna).to_contain_text("lunch")
+        await expect(anna).to_contain_text("Lunch")
 
         callers = [dial(server.status, "79160000001", "1", stay=60)]
         waiting = board["waiting-queue-support-ru"].get_by_role("listitem")
@@ -405,7 +405,7 @@ async def office(
 ) -> AsyncIterator[Server]:
     """A server whose people have names, and whose customers have called before."""
     pbx.cli("queue reset stats")
-    running = Server(tmp_path, sandbox)
+    running = Server(tmp_path, sandbox, wrapup=6)
     await running.prepare()
     store = Store(load(running.config).database.url)
     await store.open()
@@ -462,7 +462,7 @@ async def test_the_pages_speak_the_readers_language_through_a_whole_call(
         if language == "en":
             await pictures.take(desk.page, "console-en", desk["call-timer"], "0:03")
 
-        # The next call rings while the note is being written, and takes nothing away.
+        # The time for the note is over, and the next call takes nothing away of it.
         second = dial(office.status, spoken.second[0], "Someone", stay=60)
         banner = desk["incoming-banner"]
         await expect(banner).to_contain_text(spoken.second[1], timeout=20_000)

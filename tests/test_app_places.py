@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pbx_fixtures import Heard
-from server_fixtures import Message, Server, state_of
+from server_fixtures import Message, Server, served, state_of
 
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
@@ -50,21 +52,26 @@ BORIS = PhoneSpec("1002")
 GEORGI = PhoneSpec("1005", (Manner("no-answer"),))
 
 
-async def ruled(server: Server, rules: str) -> None:
-    """The server goes by these rules."""
-    path = server.folder / "routing.toml"
+@pytest.fixture
+def rules() -> str:
+    """What the server goes by, if a test does not say otherwise."""
+    return RULES
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path,
+    pbx: SandboxPbx,
+    sandbox: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    rules: str,
+) -> AsyncIterator[Server]:
+    path = tmp_path / "rules.toml"
     path.write_text(rules)
-    text = server.config.read_text()
-    lines = [
-        line
-        for line in text.splitlines()
-        if not line.startswith('path = "') or "routing" not in line
-    ]
-    if "[routing]" not in lines:
-        lines.append("[routing]")
-    lines.insert(lines.index("[routing]") + 1, f'path = "{path}"')
-    server.config.write_text("\n".join(lines) + "\n")
-    await server.restart()
+    monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(path))
+    running = Server(tmp_path, sandbox)
+    async with served(running, pbx):
+        yield running
 
 
 class Queue:
@@ -95,7 +102,6 @@ class Queue:
 
 @pytest.fixture
 async def queue(server: Server, pbx: SandboxPbx, ami: Heard) -> AsyncIterator[Queue]:
-    await ruled(server, RULES)
     async with AsyncExitStack() as held:
         yield Queue(server, ami, held)
         pbx.hang_up_all()
@@ -267,13 +273,34 @@ def rule(text: str) -> str:
     return f'default_queue = "support"\n[[rule]]\nname = "it"\n{text}\n'
 
 
+MENU = """
+default_queue = "support"
+
+[[rule]]
+name = "two"
+when = { ivr = { choice = ["2"] } }
+action = "queue"
+queue = "support-en"
+
+[[rule]]
+name = "menu"
+action = "script"
+to = "sample-menu"
+"""
+TO_A_QUEUE = """
+action = "queue"
+queue = "support"
+overflow = { after = 10, queue = "support-en" }
+"""
+OUTSIDE = """
+action = "queue"
+queue = "support"
+overflow = { after = 10, number = "+79031112233" }
+"""
+
+
+@pytest.mark.parametrize("rules", [MENU], ids=["menu"])
 async def test_a_script_asks_and_the_rule_for_its_answer_decides(queue: Queue) -> None:
-    menu = 'action = "script"\nto = "sample-menu"'
-    chosen = '[[rule]]\nname = "two"\nwhen = { ivr = { choice = ["2"] } }\naction = "queue"\n'
-    chosen += 'queue = "support-en"\n'
-    await ruled(
-        queue.server, f'default_queue = "support"\n{chosen}[[rule]]\nname = "menu"\n{menu}\n'
-    )
     async with Phones(queue.server.status, [GEORGI]):
         caller = dial(queue.server.status, VIP, stay=30, digits="2", digits_after=1)
         join = await queue.ami.until_event("QueueCallerJoin", 20)
@@ -281,9 +308,8 @@ async def test_a_script_asks_and_the_rule_for_its_answer_decides(queue: Queue) -
         await caller.hang_up()
 
 
+@pytest.mark.parametrize("rules", [rule(TO_A_QUEUE)], ids=["to a queue"])
 async def test_who_waits_too_long_overflows_to_another_queue(queue: Queue) -> None:
-    then = 'action = "queue"\nqueue = "support"\noverflow = { after = 10, queue = "support-en" }'
-    await ruled(queue.server, rule(then))
     async with Phones(queue.server.status, [GEORGI]), queue.server.stream("maria") as board:
         caller = dial(queue.server.status, VIP, stay=60)
         join = await queue.ami.until_event("QueueCallerJoin", 20, Queue="support-en")
@@ -298,17 +324,17 @@ async def test_who_waits_too_long_overflows_to_another_queue(queue: Queue) -> No
         await caller.hang_up()
 
 
-async def test_who_waits_too_long_overflows_to_a_number_outside_and_a_voicemail_is_left(
-    queue: Queue, pbx: SandboxPbx
-) -> None:
-    then = 'action = "queue"\nqueue = "support"\noverflow = { after = 10, number = "+79031112233" }'
-    await ruled(queue.server, rule(then))
+@pytest.mark.parametrize("rules", [rule(OUTSIDE)], ids=["outside"])
+async def test_who_waits_too_long_overflows_to_a_number_outside(queue: Queue) -> None:
     async with Mobile(queue.server.status, Manner(ring=0.2, talk=1)):
         caller = dial(queue.server.status, VIP, stay=60)
         called = await queue.ami.until_event("DialBegin", 20)
         assert called["DestChannel"].startswith("PJSIP/trunk-")
         assert (await caller.result).outcome == "completed"
-    await ruled(queue.server, rule('action = "voicemail"\nto = "support"'))
+
+
+@pytest.mark.parametrize("rules", [rule('action = "voicemail"\nto = "support"')], ids=["box"])
+async def test_a_rule_leads_to_a_voicemail(queue: Queue, pbx: SandboxPbx) -> None:
     inbox = pbx.directory / "spool/voicemail/default/support/INBOX"
     before = len(list(inbox.glob("*.wav")))
     await dial(queue.server.status, VIP, stay=14, audio=True).result

@@ -30,7 +30,7 @@ queue = "support-bg"
 name = "blocked"
 when = { status = ["blocked"] }
 action = "message"
-message = "cannot-complete-as-dialed"
+to = "cannot-complete-as-dialed"
 
 [[rule]]
 name = "vip"

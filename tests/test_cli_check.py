@@ -21,6 +21,7 @@ from typed import Said, typed
 
 from cordboard import cli
 from cordboard.crm_core.migrations import upgrade
+from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 
 RULES = """\
@@ -175,10 +176,48 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
 
 
 @needs_pbx
+def test_mailboxes_and_scripts_that_no_pbx_has_are_told(place: Place) -> None:
+    rules = """
+[[rule]]
+name = "{0}"
+when = {{ dialled = ["{0}"] }}
+action = "{1}"
+to = "{2}"
+"""
+    named = [("1", "voicemail", "support"), ("2", "script", "sample-menu")]
+    absent = [("3", "voicemail", "nobodys"), ("4", "script", "no-menu")]
+    text = "".join(rules.format(*each) for each in named + absent)
+    late = 'name = "late"\naction = "queue"\noverflow = { after = 60, voicemail = "gone" }\n'
+    place.rules.write_text(f'default_queue = "support"\n{text}\n[[rule]]\n{late}')
+    said = place.check()
+    assert said.code == 1
+    faults = [line.partition("routing.toml:")[2] for line in said.lines]
+    found = [(line.partition(":")[0], line.partition("there is ")[2]) for line in faults]
+    assert [(number, words.partition(";")[0]) for number, words in found] == [
+        ("19", "no mailbox 'nobodys'"),
+        ("25", "no script 'no-menu'"),
+        ("30", "no mailbox 'gone'"),
+    ]
+
+
+@needs_pbx
 def test_an_account_of_another_name_is_told_as_a_wrong_password_is(place: Place) -> None:
     place.write(place.pbx(user="nobody"))
     line = place.check().only()
     assert "login as nobody: Authentication failed; compare user and secret_file" in line
+
+
+@needs_pbx
+def test_a_member_who_looks_free_while_he_talks_is_told(place: Place, pbx: SandboxPbx) -> None:
+    good, bad = "Local/1007@cordboard-phones", "Local/1008@cordboard-phones"
+    pbx.cli(f"queue add member {good} to support-en penalty 0 as Good state_interface PJSIP/1007")
+    pbx.cli(f"queue add member {bad} to support-en")
+    try:
+        line = place.check().only()
+    finally:
+        for member in (good, bad):
+            pbx.cli(f"queue remove member {member} from support-en")
+    assert f"queue support-en: member {bad} looks free while he talks" in line
 
 
 @needs_pbx

@@ -120,6 +120,30 @@ def test_all_faults_are_told_at_once_each_with_its_line(written: Written) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[pause]]\nname = "wrap-up"\n', "one of the server's own reasons"),
+        ('[[pause]]\nname = "lunch"\n[[pause]]\nname = "lunch"\n', "lunch is there twice"),
+        ('[[pause]]\nname = "Long lunch"\n', "pattern"),
+        ('[[pause]]\nname = "lunch"\nminutes = 0\n', "greater than 0"),
+        ("[desk]\nwrapup_seconds = 900\n", "wrapup_limit_seconds = 600 is less than"),
+        ('[desk]\nphones = "PJSIP/["\n', "no regular expression"),
+        ('[desk]\nwrapup = "for ever"\n', "'fixed' or 'until-done'"),
+    ],
+)
+def test_pauses_and_wrap_ups_that_cannot_be_are_told(
+    written: Written, text: str, told: str
+) -> None:
+    assert [fault for fault in faults(written(text)) if told in fault]
+
+
+def test_pauses_of_the_file_take_the_place_of_the_shipped_ones(written: Written) -> None:
+    text = '[[pause]]\nname = "tea"\nminutes = 7.5\ntext = { bg = "Чай" }\n'
+    (pause,) = load(written(text)).pause
+    assert (pause.name, pause.seconds, pause.text) == ("tea", 450, {"bg": "Чай"})
+
+
+@pytest.mark.parametrize(
     ("name", "value", "told"),
     [
         (

@@ -23,6 +23,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Interaction,
+    StateRecord,
     WrapUp,
     interaction_id,
     link_id,
@@ -472,3 +473,31 @@ async def test_an_audit_is_kept_once_and_never_changed(store: Store) -> None:
         with pytest.raises(PeerError, match="only ever added"):
             await store.database.write(lambda connection, what=change: connection.execute(what))
     assert await store.audits() == [first, second]
+
+
+def a_state(key: str, **more: Any) -> StateRecord:
+    values: dict[str, Any] = {
+        "id": derived_id(int(AT * 1000), key),
+        "operator": "anna",
+        "state": "paused",
+        "reason": "обед",
+        "since": AT,
+        "until": None,
+        "due": AT + 3600,
+        "pbx": "pbx",
+        "boot": "2026-11-22 08:00:00",
+        "phone": "PJSIP/1007",
+    }
+    return StateRecord(**(values | more))
+
+
+async def test_states_of_operators_end_and_are_found_by_their_time(store: Store) -> None:
+    lunch, ready = a_state("1"), a_state("2", state="ready", reason=None, since=AT + 60, due=None)
+    other = a_state("3", operator="boris", since=AT + 5)
+    await store.write([lunch, other])
+    assert await store.open_states() == [lunch, other]
+    ended = replace(lunch, until=AT + 60)
+    await store.write([lunch, ended, ready])
+    assert await store.open_states() == [other, ready]
+    assert await store.states(AT, AT + 30) == [ended, other]
+    assert await store.states(AT + 60, AT + 90) == [other, ready]

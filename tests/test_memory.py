@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from store_fixtures import *  # noqa: F403
-from test_crm_core_calls import AT, a_call, a_customer, an_entry
+from test_crm_core_calls import AT, a_call, a_customer, a_state, an_entry
 
 from cordboard.crm_core.model import FactRecord, WrapUp
 from cordboard.crm_core.store import Store
@@ -67,3 +67,19 @@ async def test_what_calls_took_of_operators_comes_back_oldest_first_and_once(sto
     await store.write([call, long_ago, rows[0]])
     found = await remembered(store, rows, PBX, AT + 10, DAY, WRAPUP)
     assert found.handled == tuple(took)
+
+
+async def test_a_wrap_up_that_was_extended_is_remembered_for_as_long(store: Store) -> None:
+    def ended(number: int, at: float) -> FactRecord:
+        said = {"peer": f"PJSIP/100{number}-000000aa", "peer_uniqueid": f"1790000001.{number}"}
+        return FactRecord(a_call(str(number)).id, at, "peercleared", json.dumps(said))
+
+    calls = [a_call(str(number), ended_at=AT) for number in (1, 2)]
+    states = [
+        a_state("s1", state="wrap-up", reason=None, phone="PJSIP/1001"),
+        a_state("s2", state="ready", reason=None, phone="PJSIP/1002"),
+    ]
+    await store.write([*calls, *states, ended(1, AT), ended(2, AT)])
+    found = await remembered(store, (), PBX, AT + 200, DAY, WRAPUP, 600)
+    assert [each.call.id for each in found.unwritten] == [calls[0].id]
+    assert sorted(row.phone for row in found.states) == ["PJSIP/1001", "PJSIP/1002"]

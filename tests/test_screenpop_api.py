@@ -165,6 +165,60 @@ async def test_each_action_reaches_as_far_as_its_row_says(
         assert desk.submitted == []
 
 
+@pytest.mark.parametrize(
+    ("by", "body", "pause"),
+    [
+        ("anna", {"args": {"pause": "lunch"}}, "lunch"),
+        ("anna", {"reason": "lunch"}, "lunch"),
+        ("anna", {}, "break"),
+        ("anna", {"reason": "just so"}, None),
+        ("anna", {"args": {"pause": "just so"}}, None),
+        ("anna", {"args": {"pause": "forced"}}, None),
+        ("anna", {"args": {"pause": "wrap-up"}}, None),
+        ("sveta", {"args": {"pause": "lunch"}, "reason": "it is noon"}, "lunch"),
+        ("sveta", {"reason": "team talk"}, "forced"),
+        ("sveta", {"args": {"pause": "missed"}}, None),
+    ],
+)
+async def test_a_pause_has_a_reason_of_the_list(
+    desk: Desk, by: str, body: dict[str, Any], pause: str | None
+) -> None:
+    await fill(desk)
+    path = "/api/v1/operators/anna/actions"
+    status, answer, _ = await desk.ask("POST", path, by, json={"action": "pause", **body})
+    if pause is None:
+        assert status == 422
+        assert [fault["field"] for fault in answer["error"]["faults"]] == ["args.pause"]
+        assert desk.submitted == []
+    else:
+        (asked,) = desk.submitted
+        assert isinstance(asked, ActionAsked)
+        assert asked.args == {"pause": pause}
+
+
+@pytest.mark.parametrize(
+    ("phone", "fits"),
+    [
+        ("PJSIP/1007", True),
+        (None, True),
+        ("PJSIP/1007,1", False),
+        ("Local/1007@from-trunk", False),
+        ("PJSIP/1007) & System(reboot", False),
+        ("PJSIP/1007\r\nAction: Logoff", False),
+        ("PJSIP/1007\n", False),
+        ("", False),
+    ],
+)
+async def test_a_phone_to_log_in_at_is_one_that_may_be(
+    desk: Desk, phone: str | None, fits: bool
+) -> None:
+    await fill(desk)
+    body = {"action": "login", "args": {"phone": phone}}
+    status, _, _ = await desk.ask("POST", "/api/v1/operators/anna/actions", "anna", json=body)
+    assert status == (202 if fits else 422)
+    assert len(desk.submitted) == fits
+
+
 async def test_a_call_is_an_operators_own_while_a_pop_of_theirs_shows_it(desk: Desk) -> None:
     desk.hub.publish(say.call_message(1))
     path = f"/api/v1/calls/{say.call_id(1)}"

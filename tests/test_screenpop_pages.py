@@ -59,6 +59,28 @@ async def test_card_is_painted_and_acknowledged_while_the_phone_rings(at_desk: A
         await until(page, lambda: desk.acked == 1)
 
 
+async def test_the_card_shows_what_tells_the_customer_apart_and_leads_to_the_calls_story(
+    at_desk: AtDesk,
+) -> None:
+    async with at_desk() as (desk, page):
+        traits = {
+            "segment": "wholesale",
+            "tags": ["press", "<i>x</i>"],
+            "do_not_disturb": True,
+            "attributes": {"tariff": "gold", "open_cases": 2, "sla": False},
+        }
+        desk.ring("p1", "+359888123456", vip("en") | traits, history=history("en"))
+        items = page.get_by_test_id("customer-traits").get_by_role("listitem")
+        await expect(items).to_have_text(
+            [
+                *("Is not to be disturbed", "wholesale", "press", "<i>x</i>"),
+                *("tariff gold", "open_cases 2", "sla no"),
+            ]
+        )
+        link = page.get_by_test_id("call-story")
+        await expect(link).to_have_attribute("href", re.compile(r"/calls/[0-9a-f-]{36}$"))
+
+
 async def until(page: Page, holds: Any) -> None:
     for _ in range(200):
         if holds():
@@ -100,7 +122,12 @@ async def test_names_and_notes_are_text_whatever_they_look_like(at_desk: AtDesk)
         await expect(page.get_by_test_id("customer-name")).to_have_text(BOLD)
         await expect(page.get_by_test_id("history")).to_contain_text("<script>document.title")
         await expect(page.get_by_test_id("route-why")).to_contain_text("<a href=javascript:1>")
-        assert await page.locator("main").locator("script, b b, u, a, img").count() == 0
+        assert (
+            await page.locator("main")
+            .locator("script, b b, u, a:not([href^='/calls/']), img")
+            .count()
+            == 0
+        )
         await expect(page).to_have_title(f"☎ {BOLD}")
 
 

@@ -31,6 +31,7 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDe
                     "from": "+79123456780",
                     "status": "vip",
                     "since": "2026-01-01T00:00:00.000000Z",
+                    "estimated_wait": 170,
                     "why": [reason("rule", {"en": "VIP first"}, rule="vip")],
                 },
                 {
@@ -39,6 +40,7 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDe
                     "from": "+359888123456",
                     "status": None,
                     "since": "2026-01-01T00:00:00.000000Z",
+                    "estimated_wait": None,
                     "why": [reason("customer-unknown")],
                 },
             ],
@@ -54,7 +56,7 @@ async def test_wallboard_shows_who_waits_why_and_what_operators_do(at_desk: AtDe
         waiting = page.get_by_test_id("waiting-queue-sales").get_by_role("listitem")
         await expect(waiting).to_have_text(
             [
-                re.compile("1.*Olga.*VIP.*VIP first", re.S),
+                re.compile("1.*Olga.*VIP.*≈ 3 min.*VIP first", re.S),
                 re.compile("2.*359 88 812 3456.*not known", re.S),
             ]
         )

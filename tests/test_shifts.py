@@ -543,3 +543,13 @@ def test_where_there_is_no_time_to_write_nobody_is_paused(call: Caller) -> None:
     talk(desk, call)
     desk.tell(*call.ends(ANNA), Tick())
     assert (desk.pauses(), desk.state(ANNA)) == ([], "ready")
+
+
+def test_another_phone_takes_its_memberships_along_and_leaves_the_old_ones(desk: Desk) -> None:
+    desk.tell(member("PJSIP/1005"))
+    moved = [replace(u, phone="PJSIP/1005") if u.name == ANNA else u for u in desk.users]
+    desk.tell(UsersChanged(tuple(moved)))
+    assert {m.interface for m in desk.shown(ANNA).memberships} == {"PJSIP/1005"}
+    desk.tell(member(PHONES[ANNA]))
+    assert desk.state(OperatorName(PHONES[ANNA])) == "ready"
+    assert {m.interface for m in desk.shown(ANNA).memberships} == {"PJSIP/1005"}

@@ -128,7 +128,9 @@ class Floor:
             stranger = self._operators.pop(self._phones.get(phone or "", name), None)
             if stranger:
                 self._crew.drop(stranger.name)
-            before = known or stranger
+            if known is not None and known.phone not in (None, phone):
+                known = self._moved(known)
+            before = known if known is not None and known.memberships else stranger or known
             if phone is not None:
                 self._phones[phone] = name
             self._put(
@@ -145,6 +147,13 @@ class Floor:
                     duty=before.duty if before else Duty(),
                 )
             )
+
+    def _moved(self, operator: Operator) -> Operator:
+        """An operator who has another phone now: what was a member there is somebody else's."""
+        assert operator.phone
+        if self._phones.get(operator.phone) == operator.name:
+            del self._phones[operator.phone]
+        return replace(operator, memberships=())
 
     def member_seen(self, fact: MemberSeen, now: float) -> None:
         self.line(fact.queue)

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import to_json
 
 from cordboard.queue.calendars import Calendar, Hours, Weekday
-from cordboard.queue.conditions import AnyOf, Between, Condition, During, Is, OneOf
+from cordboard.queue.conditions import AnyOf, Between, Condition, During, Is, OneOf, test_of
 from cordboard.queue.decisions import Action, CallbackOffer, Growth, Overflow, Penalties, Texts
 from cordboard.queue.sources import Lines
 
@@ -336,7 +336,7 @@ class Policy(_Part):
 
 
 def _ready(rule: Rule) -> Ready:
-    checks = tuple(Check(each.key, each.holds, each) for each in rule.when.conditions())
+    checks = tuple(Check(each.key, test_of(each), each) for each in rule.when.conditions())
     growth, skills, offer = rule.growth, rule.penalties, rule.callback
     return Ready(
         rule,

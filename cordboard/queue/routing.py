@@ -331,5 +331,6 @@ def _of_customer(customer: Customer | None, card: Card | None, noun: str, rest: 
         case "balance":
             return None if customer.balance_minor is None else customer.balance_minor / 100
         case "attributes":
-            return customer.attributes.get(rest)
+            found = customer.attributes.get(rest)
+            return found if isinstance(found, str | int | float) else None
     raise KeyError(noun)

@@ -152,7 +152,7 @@ class Demo:
         text = Path(status["config"]).read_text(encoding="utf-8")
         text = text.replace(f"{LOOPBACK}:{PREFERRED_PORT}", f"{LOOPBACK}:{port}")
         text = text.replace('secret_file = "', f'secret_file = "{self._folder}/pbx/')
-        path.write_text(text + '\n[desk]\ntimezone = "UTC"\n', encoding="utf-8")
+        path.write_text(text + '\n[desk]\ntimezone = "UTC"\nwrapup_seconds = 8\n', encoding="utf-8")
         return path
 
     def _http(self, config: Path) -> str:

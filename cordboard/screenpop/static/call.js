@@ -1,6 +1,6 @@
 /** What befell one call, in order, and why it was decided so. */
 import { get } from "./api.js";
-import { clockSeconds, moment, phone } from "./format.js";
+import { clockSeconds, languageName, moment, phone } from "./format.js";
 import { _, language, load } from "./i18n.js";
 import { Icon, reasonText, StatusBadge, Unseen, word } from "./ui.js";
 import { html, render } from "./vendor/htm-preact.js";
@@ -77,7 +77,7 @@ function Decision(/** @type {{decided: Decided}} */ { decided }) {
     <h3>${_("What was looked at, as it was then")}</h3>
     <dl class="inputs" data-testid="inputs">
       ${Object.entries(inputs).map(
-        ([key, value]) => html`<div><dt>${named(key, inputs)}</dt><dd>${shown(value)}</dd></div>`,
+        ([key, value]) => html`<div><dt>${named(key, inputs)}</dt><dd>${shown(value, key)}</dd></div>`,
       )}
     </dl>
   </article>`;
@@ -114,7 +114,7 @@ function more(/** @type {any} */ { personal, growth, overflow, callback }) {
 }
 
 function failure(/** @type {Failed} */ { condition, wish, value, misfit }) {
-  const found = _("{what} was: {value}", { what: named(condition), value: shown(value) });
+  const found = _("{what} was: {value}", { what: named(condition), value: shown(value, condition) });
   const kind = misfit ? ` (${_("which is of another kind")})` : "";
   return `${found}${kind}; ${_("wanted: {wish}", { wish: wanted(wish) })}`;
 }
@@ -130,7 +130,13 @@ function wanted(/** @type {Record<string, any>} */ wish) {
   return texts.join(", ");
 }
 
-function shown(/** @type {any} */ value) {
+function shown(/** @type {any} */ value, key = "") {
+  if (key === "status" && value) return word("status", value);
+  if (key === "language") return languageName(value);
+  if (key === "lookup") {
+    const words = { found: _("found"), unknown: _("nobody has this number"), failed: _("no answer in time") };
+    return words[/** @type {keyof typeof words} */ (value)] ?? value;
+  }
   if (value === null || value === undefined) return _("not known");
   if (value === true) return _("yes");
   if (value === false) return _("no");

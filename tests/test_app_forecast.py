@@ -1,0 +1,81 @@
+"""The estimated wait of callers on the real Asterisk, and what it is learnt from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from server_fixtures import Server
+
+from cordboard.queue.forecast import PRIOR_CALLS
+from cordboard.records import HANDLED
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import Phones, PhoneSpec, dial
+
+pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+
+NUMBERS = ("79160000001", "79160000002", "79160000003", "79160000004")
+ANNA = PhoneSpec("1001", (Manner(ring=1.0),))
+PRIOR = 180.0
+
+
+def estimates(message: dict[str, Any], callers: int) -> list[int | None]:
+    """Of so many who wait, and nobody else."""
+    entries = message["entries"] if message["type"] == "waiting" else []
+    return [entry["estimated_wait"] for entry in entries] if len(entries) == callers else []
+
+
+async def test_who_waits_is_told_by_place_and_what_calls_take_also_after_a_restart(
+    server: Server,
+) -> None:
+    for number in NUMBERS:
+        await server.customer(number, status="regular", language="ru", name=number)
+    async with (
+        server.stream("maria") as board,
+        server.stream("anna") as console,
+        Phones(server.status, [ANNA]),
+    ):
+        first = dial(server.status, NUMBERS[0], "1", stay=20)
+        pop = await console.pop()
+        await board.call("talking")
+        second = dial(server.status, NUMBERS[1], "2", stay=8)
+        await board.until(lambda m: estimates(m, 1) == [PRIOR])
+        third = dial(server.status, NUMBERS[2], "3", stay=8)
+        shown = await board.until(lambda m: bool(estimates(m, 2)))
+        assert estimates(shown, 2) == [PRIOR, 2 * PRIOR]
+        for caller in (second, third, first):
+            await caller.result
+        path = f"/calls/{pop['call']['id']}/actions"
+        note = {"action": "wrapup", "args": {"note": "", "result": None}, "reason": ""}
+        await console.until(lambda m: m["type"] == "call" and m["call"]["state"] == "ended")
+        await server.api("POST", path, note, by="anna")
+        await console.until(lambda m: m["type"] == "result")
+        async with asyncio.timeout(20):
+            while not (took := await handled(server, pop["call"]["id"])):
+                await asyncio.sleep(0.1)
+        assert took["queue"] == pop["call"]["queue"] == "support-ru", pop["route"]
+        assert took["operator"] == "anna"
+        assert 1 < took["seconds"] < 60
+
+        await server.restart()
+        busy = dial(server.status, NUMBERS[3], "4", stay=40)
+        async with server.stream("maria") as again:
+            await again.until(lambda m: m["type"] == "call" and m["call"]["state"] == "talking")
+            waits = dial(server.status, NUMBERS[1], "2", stay=40)
+            shown = await again.until(lambda m: bool(estimates(m, 1)))
+            learnt = estimates(shown, 1)[0]
+            assert learnt is not None
+            alone = (PRIOR_CALLS * PRIOR + took["seconds"]) / (PRIOR_CALLS + 1)
+            assert learnt == pytest.approx(alone, abs=10)
+            assert learnt < PRIOR - 10
+        for caller in (busy, waits):
+            await caller.drop()
+
+
+async def handled(server: Server, call: str) -> dict[str, Any] | None:
+    async with server.store() as store:
+        facts = await store.call_facts(call)
+    found: list[dict[str, Any]] = [json.loads(f.data) for f in facts if f.kind == HANDLED]
+    return found[0] if found else None
