@@ -166,7 +166,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
             "routing.toml:4: rule 'first': unknown status 'vipp';"
             " the CRM has new, regular, vip, debtor, blocked",
             "routing.toml:4: rule 'first': unknown language 'fr'; there are ru, bg, en",
-            "routing.toml:10: rule 'last' is never reached: 'all' holds always",
+            "routing.toml:10: rule 'last' is never reached: 'all' always holds",
             "routing.toml:1: queue 'nowhere' is on no PBX; add it to queues.conf",
             "routing.toml:6: queue 'sales-ru' is on no PBX; add it to queues.conf",
             "routing.toml:6: queue 'sales-bg' is on no PBX; add it to queues.conf",
@@ -261,7 +261,7 @@ def test_a_pbx_that_is_down_hides_no_other_fault_and_raises_no_false_one(alone: 
     _, rule = alone.check().lines
     line = RULES.count("\n") + 2
     assert (
-        rule == f"{alone.rules}:{line}: rule 'never' is never reached: 'by language' holds always"
+        rule == f"{alone.rules}:{line}: rule 'never' is never reached: 'by language' always holds"
     )
 
 
