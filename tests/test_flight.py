@@ -29,6 +29,7 @@ from cordboard.cti.ami import Decoder, Message
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
+    BackAsked,
     Command,
     CustomerChanged,
     CustomerFound,
@@ -40,11 +41,12 @@ from cordboard.desk import (
     Rules,
     Save,
     SaveWrapUp,
+    ShowMissed,
     Tick,
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.events import OperatorName, PbxName, derived_id
+from cordboard.events import OperatorName, PbxName, QueueName, derived_id
 from cordboard.flight import (
     FIELDS,
     HEADERS,
@@ -281,6 +283,7 @@ class Live:
         self.heads: list[int] = []
         self.decided: list[list[dict[str, Any]]] = []
         self.calls: list[str] = []
+        self.missed: list[str] = []
         self.due: list[Item] = [cti.LinkUp(PBX, "b1", "22"), cti.SnapshotBegan(PBX)]
         self.due += [cti.SnapshotDone(PBX), staff(self.rng)]
         whose = {"1002": self.rng.choice(["PJSIP/1002", "PJSIP/79031112233"])}
@@ -299,6 +302,9 @@ class Live:
                 number, ask = frame["CallerIDNum"], f"ask-{self.now}"
                 linkedid = cti.Linkedid(frame["Linkedid"])
                 self.due.append(RouteAsked(ask, PBX, linkedid, number, frame["Exten"]))
+                if self.rng.random() < 0.5:
+                    queue, back = QueueName("support-ru"), f"back-{self.now}"
+                    self.due.append(BackAsked(back, PBX, linkedid, queue, 20, 3.0))
             self.take(cti.PbxMessage(PBX, frame, self.now))
             if self.rng.random() < 0.15:
                 self.due.append(self.people())
@@ -314,6 +320,7 @@ class Live:
         note = {"note": "Просил счёт", "result": result, "customer": derived_id(1, "x")}
         placed = derived_id(int(self.now), str(self.now))
         called = {"number": self.rng.choice(NUMBERS)}
+        seen = {"id": self.rng.choice(self.missed or ["nothing"])}
         return self.rng.choice(
             [
                 Tick(),
@@ -327,6 +334,7 @@ class Live:
                 ActionAsked("a2", actor, "supervisor", "call", call, "hangup", {}, "Просил"),
                 ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
                 ActionAsked("a3", actor, "operator", "operator", "anna", "pause", {}, "обед"),
+                ActionAsked("a4", actor, "operator", "operator", "anna", "seen", seen, ""),
             ]
         )
 
@@ -374,6 +382,8 @@ class Live:
                     if self.rng.random() < 0.8
                     else ActionDone(identity, actor, "away")
                 )
+            case ShowMissed(missed):
+                self.missed.append(missed.id)
             case Save(record):
                 self.calls.append(str(getattr(record, "call_id", None)))
 
