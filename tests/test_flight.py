@@ -36,6 +36,7 @@ from cordboard.desk import (
     CustomerStale,
     FindCustomer,
     Originate,
+    PolicyChanged,
     RouteAsked,
     Rules,
     Save,
@@ -62,6 +63,22 @@ from cordboard.replay import Flight
 
 HERE = Path(__file__).parent
 POLICY = Policy.parse((HERE.parent / "config/routing.toml").read_text(encoding="utf-8"))
+OTHER_POLICY = Policy.parse(
+    """
+    default_queue = "support-{language}"
+    [[rule]]
+    name = "дела"
+    when = { attributes = { cases = { at_least = 1 } }, country = ["RU"] }
+    action = "queue"
+    priority = 7
+    [[rule]]
+    name = "known"
+    when = { known = true, queue = { name = "support-{language}", waiting = { at_least = 1 } } }
+    action = "queue"
+    raise = { by = 1, every = 2, up_to = 9 }
+    first = { who = "last-operator" }
+    """
+)
 RULES = Rules(POLICY, ZoneInfo("Europe/Sofia"), wrapup=3.0, threshold=20.0, short_abandon=5.0)
 PBX = PbxName("pbx")
 NUMBERS = ["79161234567", "+359888123456", "89031112233", "anonymous", "+4930901820", "1042"]
@@ -312,6 +329,7 @@ class Live:
                 cti.LinkDown(PBX, "the PBX closed the connection"),
                 CustomerChanged(a_customer(self.rng, self.rng.choice(NUMBERS))),
                 CustomerStale(self.rng.choice(NUMBERS), None),
+                PolicyChanged(OTHER_POLICY if self.rng.random() < 0.7 else POLICY),
                 ActionAsked("a1", actor, "operator", "call", call, "wrapup", note, ""),
                 ActionAsked("a2", actor, "supervisor", "call", call, "hangup", {}, "Просил"),
                 ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
