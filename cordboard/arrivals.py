@@ -25,7 +25,7 @@ from cordboard.desk import (
     SendRoute,
 )
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import Decision
 from cordboard.queue.floor import Floor
 from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
 from cordboard.records import decided_record, reasons_json
@@ -183,14 +183,19 @@ class Arrivals:
     def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Opinion:
         number = found.e164 or arrival.number
         situation = Situation(
-            Caller(number, found.country, _card(found, arrival.number), found.failed),
+            Caller(
+                number,
+                found.country,
+                _card(found, arrival.number),
+                found.failed,
+                found.failures,
+            ),
             Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
             datetime.fromtimestamp(now, self.rules.zone),
             partial(self._floor.standing, now=now),
             self._seat,
         )
-        decision, inputs = weigh(self.rules.policy, situation)
-        return _with_failures(decision, found.failures), inputs
+        return weigh(self.rules.policy, situation)
 
     def _seat(self, name: OperatorName) -> Seat | None:
         operator = self._floor.operator(name)
@@ -227,12 +232,6 @@ def _renewed(before: CustomerFound | None, fact: CustomerFound) -> CustomerFound
     return replace(
         fact, card=card, failed=failed, calls_today=today, reports=reports, failures=lacking
     )
-
-
-def _with_failures(decision: Decision, lookups: tuple[str, ...]) -> Decision:
-    """The decision says first what it was made without."""
-    failures = tuple(Reason("lookup-failed", {"lookup": name}) for name in lookups)
-    return replace(decision, reasons=(*failures, *decision.reasons))
 
 
 def new_call(fact: Offered, now: float) -> Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import timeit
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -504,7 +505,19 @@ def test_nothing_is_looked_at_that_no_rule_asks_for() -> None:
 
     call = Situation(Caller("", "RU", card()), Approach(), NOON, refuse, refuse)
     _, inputs = weigh(policy('status = ["vip"], queue = { name = "q", ready = {below=1} }'), call)
-    assert inputs == {"status": "regular", "language": "ru", "lookup": "found"}
+    assert inputs == {
+        "status": "regular", "language": "ru", "lookup": "found", "lookups_failed": []
+    }  # fmt: skip
+
+
+def test_what_a_decision_was_made_without_is_said_and_explained() -> None:
+    made = policy("known = true")
+    call = replace(situation(), caller=Caller("", None, None, True, ("erp", "billing")))
+    decision, inputs = weigh(made, call)
+    said = [(reason.code, reason.args.get("lookup")) for reason in decision.reasons[:3]]
+    failed = "lookup-failed"
+    assert said == [(failed, "erp"), (failed, "billing"), ("customer-lookup-failed", None)]
+    assert explain(made, json.loads(json.dumps(inputs)))[0] == decision
 
 
 def test_the_fingerprint_is_that_of_the_meaning() -> None:

@@ -22,12 +22,13 @@ from cordboard.queue.policy import LANGUAGE, First, Policy, Ready
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls. `country` is the ISO code of the number's country, `lookup_failed` means that
-    the store did not answer in time."""
+    the store did not answer in time; `failures` are the outside lookups that did not."""
 
     number: str
     country: str | None
     card: Card | None
     lookup_failed: bool = False
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,16 @@ def _decision(policy: Policy, ready: Ready, values: dict[str, Value]) -> Decisio
 
 
 def _who(values: dict[str, Value]) -> list[Reason]:
+    """What the decision was made without, and whether it is known who calls."""
+    missing = values["lookups_failed"]
+    names = missing if isinstance(missing, list | tuple) else ()
+    reasons = [Reason("lookup-failed", {"lookup": name}) for name in names]
     match values["lookup"]:
         case "failed":
-            return [Reason("customer-lookup-failed", {})]
+            reasons.append(Reason("customer-lookup-failed", {}))
         case "unknown":
-            return [Reason("customer-unknown", {})]
-    return []
+            reasons.append(Reason("customer-unknown", {}))
+    return reasons
 
 
 def _closed(calendar: str, values: dict[str, Value]) -> Reason:
@@ -234,6 +239,8 @@ class _Values(dict[str, Value]):
         match noun:
             case "lookup":
                 return "failed" if caller.lookup_failed else "found" if caller.card else "unknown"
+            case "lookups_failed":
+                return list(caller.failures)
             case "known":
                 return caller.card is not None
             case "language":

@@ -148,6 +148,7 @@ function shown(/** @type {any} */ value, key = "") {
 function named(/** @type {string} */ key, /** @type {Record<string, any>} */ inputs = {}) {
   const words = {
     lookup: _("Customer looked up"),
+    lookups_failed: _("Lookups without an answer"),
     status: _("Status"),
     segment: _("Segment"),
     tags: _("Tags"),
