@@ -19,8 +19,8 @@ OF_CUSTOMERS = ("status", "segment", "tags", "balance", "days_since_contact", "l
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What there is. None stands for what could not be found out, and is not looked at; empty
-    `segments`: the house has no list of them."""
+    """What there is. `queues` are None where they could not be found out; then they are not looked
+    at. Empty `segments`: the house has no list of them."""
 
     statuses: Collection[str]
     languages: Collection[str]
