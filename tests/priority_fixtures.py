@@ -20,6 +20,8 @@ from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec, dial
 QUEUE = "support-ru"
 REGULAR = [f"7916000000{n}" for n in range(1, 7)]
 VIP = "79160000010"
+WRAPUP = 6.0
+"""Seconds: `wrapuptime` of the shipped queues.conf, and one for Asterisk's whole ones."""
 
 Standing = list[tuple[str, int]]
 """The callers' numbers and Asterisk's priorities, the head first."""
@@ -39,8 +41,11 @@ async def ruled(server: Server, rules: str) -> None:
 class Hall:
     """Callers in one queue, before whom there is one phone. It is paused until `open`."""
 
-    def __init__(self, server: Server, pbx: SandboxPbx, ami: Heard, board: Stream) -> None:
+    def __init__(
+        self, server: Server, pbx: SandboxPbx, ami: Heard, board: Stream, phone: str
+    ) -> None:
         self.server, self.pbx, self.ami, self.board = server, pbx, ami, board
+        self._phone = phone
         self.calls: dict[str, LiveCall] = {}
 
     async def standing(self, queue: str = QUEUE) -> Standing:
@@ -86,7 +91,20 @@ class Hall:
             await asyncio.sleep(0.05)
 
     def open(self) -> None:
-        self.pbx.cli("queue unpause member PJSIP/1001")
+        self.pbx.cli(f"queue unpause member PJSIP/{self._phone}")
+
+    def close(self) -> None:
+        self.pbx.cli(f"queue pause member PJSIP/{self._phone}")
+
+    async def rested(self) -> None:
+        """The phone may ring again: app_queue leaves it alone after a call for `wrapuptime`."""
+        while True:
+            items = [i for i in await fresh(self.ami) if i.get("Event") == "QueueMember"]
+            mine = [i for i in items if i["Location"] == f"PJSIP/{self._phone}"]
+            busy = any(i["Status"] != "1" for i in mine)
+            if not busy and time.time() > max(int(i["LastCall"]) for i in mine) + WRAPUP:
+                return
+            await asyncio.sleep(0.1)
 
     async def answered(self) -> str:
         """The number of the next caller who is answered."""
@@ -108,17 +126,23 @@ class Hall:
 
 @asynccontextmanager
 async def hall(
-    server: Server, pbx: SandboxPbx, ami: Heard, manners: Sequence[Manner] = (Manner(ring=0.2),)
+    server: Server,
+    pbx: SandboxPbx,
+    ami: Heard,
+    manners: Sequence[Manner] = (Manner(ring=0.2),),
+    phone: str = "1001",
 ) -> AsyncIterator[Hall]:
+    """1001 is Anna's, who has a wrap-up after each call; of 1003 nobody is logged in."""
     async with (
         server.stream("maria") as board,
-        Phones(server.status, [PhoneSpec("1001", tuple(manners))], audio=True),
+        Phones(server.status, [PhoneSpec(phone, tuple(manners))], audio=True),
     ):
-        pbx.cli("queue pause member PJSIP/1001")
-        one = Hall(server, pbx, ami, board)
+        one = Hall(server, pbx, ami, board, phone)
+        one.close()
         try:
             yield one
         finally:
             pbx.hang_up_all()
+            one.open()
             for call in one.calls.values():
                 await call.drop()

@@ -142,7 +142,7 @@ function Legend() {
 /* Who waits. */
 
 function WaitingCallers() {
-  useStreamByFrame(stream, ["snapshot", "waiting"]);
+  useStreamByFrame(stream, ["snapshot", "waiting", "queues"]); // who waits may be told before the queue is
   const { state } = stream;
   if (!state) return html`<section class="panel"><p class="soft">${_("Connecting…")}</p></section>`;
   const queues = queuesNow().filter((queue) => state.waiting.get(queue.name)?.length);
