@@ -319,3 +319,26 @@ class TestHours:
             assert await desk.line() == [number(0)]
             await caller.hang_up()
         assert await open_callbacks(server) == 0
+
+
+class TestOffered:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CORDBOARD_ANNOUNCE__FIRST", "6")
+
+    async def test_the_offer_is_told_while_he_waits_and_taken_up_by_the_digit_that_it_names(
+        self, soon: None, server: Server, desk: Desk
+    ) -> None:
+        async with Phones(desk.sandbox, [PhoneSpec("1001")]):
+            desk.pause(True)
+            caller = await desk.waits(0)
+            said = ""
+            async with asyncio.timeout(60):
+                while "vm-tocallnum" not in said:  # press 1 to call this number
+                    said = await asyncio.to_thread(desk.pbx.cli, "core show channels concise")
+                    await asyncio.sleep(0.1)
+            assert "cordboard-announce!say!" in said
+            await desk.asks(caller, 0)
+            await caller.result
+            assert (await desk.promised(0))["Position"] == "1"
+        assert await open_callbacks(server) == 1
