@@ -45,7 +45,7 @@ def sentences(data: bytes) -> list[str]:
     for fact in facts:
         call = fact["call"]
         if fact["event"] == "offered":
-            callers[call] = fact["channel"]
+            callers[call] = fact.get("channel")
         number = f"{calls.index(call) + 1}: " if len(calls) > 1 else ""
         told.append((number, _sentence(fact, callers.get(call, ""))))
     lines: list[str] = []
@@ -56,7 +56,7 @@ def sentences(data: bytes) -> list[str]:
 
 
 def _sentence(fact: dict[str, Any], caller: str) -> str:
-    other = fact["channel"] != caller
+    other = fact.get("channel") != caller
     match fact["event"]:
         case "delivered":
             rings = " ".join(_name(peer) for peer in fact["peers"])
