@@ -35,6 +35,7 @@ from cordboard.errors import UserError
 from cordboard.events import OperatorName, PbxName
 from cordboard.pseudonyms import Pseudonyms, Rule, kept
 from cordboard.queue.decisions import Personal
+from cordboard.queue.policy import Policy
 
 Kind = Literal["kept", "clean", "channel", "private"]
 Field = tuple[str, Kind, Rule, Any]
@@ -204,7 +205,8 @@ class Writer:
         plan = self._plans.get(kind) or self._plan(kind)
         said: dict[str, Any] = {"!": plan.tag}
         if isinstance(value, BaseModel):
-            said["of"] = value.model_dump(mode="json", exclude_defaults=True)
+            known_as = value.meaning if isinstance(value, Policy) else None
+            said["of"] = known_as or value.model_dump(mode="json", exclude_defaults=True)
             if self._names:
                 self._names.know(_words(said["of"]))
             return said

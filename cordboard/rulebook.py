@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[Policy, str]:
     line."""
     try:
         text = path.read_text(encoding="utf-8")
-        return Policy.parse(text), text
+        return Policy.parse(text).prepare(), text
     except OSError as error:
         raise UserError(f"[routing] path {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -319,15 +319,26 @@ class Policy(_Part):
             raise ValueError("\n".join(faults)) from None
 
     @functools.cached_property
+    def meaning(self) -> dict[str, Any]:
+        """All that the rule file says, as JSON, from which the same policy is made again."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @functools.cached_property
     def fingerprint(self) -> str:
         """The same for two rule files that mean the same, whatever their remarks and spaces."""
-        meant = self.model_dump(mode="json", exclude_defaults=True)
-        return blake2b(to_json(meant), digest_size=8).hexdigest()
+        return blake2b(to_json(self.meaning), digest_size=8).hexdigest()
 
     @functools.cached_property
     def ready(self) -> tuple[Ready, ...]:
         """The rules in order, made ready once."""
         return tuple(map(_ready, self.rule))
+
+    def prepare(self) -> Policy:
+        """Does now what would else be done when a caller waits for it: thousands of rules take
+        their time."""
+        assert self.fingerprint
+        assert self.keys is not None
+        return self
 
     @functools.cached_property
     def keys(self) -> frozenset[str]:
