@@ -14,7 +14,10 @@ from pathlib import Path
 
 from bench.common import CannotMeasure, Options, Report, machine, show
 
-NAMES = ("codec", "calls", "agi", "fanout", "lookup", "route", "decide", "pop", "cpu", "simulate")
+NAMES = (
+    *("codec", "calls", "agi", "fanout", "lookup", "route", "outside", "decide", "pop", "cpu"),
+    "simulate",
+)
 
 
 def main() -> int:

@@ -18,7 +18,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bench.asking import ask_route
-from bench.common import LOOPBACK, Bound, Options, Report, Table, median, percentile, ratio
+from bench.common import (
+    LOOPBACK,
+    Bound,
+    CannotMeasure,
+    Options,
+    Report,
+    Table,
+    median,
+    percentile,
+    ratio,
+)
 from bench.lookup import FLOOR, database, importing, number
 from bench.server import serving, stand_in_pbx, write_config
 from cordboard.config import load, split_address
@@ -69,7 +79,10 @@ async def callers(
         due += random.expovariate(1 / every)
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(one()))
-    return await asyncio.gather(*tasks)
+    took = await asyncio.gather(*tasks, return_exceptions=True)
+    if late := sum(isinstance(each, BaseException) for each in took):
+        raise CannotMeasure(f"{late} of {count} callers got no route in time on this machine")
+    return [each for each in took if isinstance(each, float)]
 
 
 async def rounds(

@@ -211,6 +211,8 @@ class _Judge:
     def _outcome(self, logged: LoggedStay, stored: StoredStay) -> str | None:
         if logged.event == "ABANDON" and stored.outcome == "moved" and stored.went_on:
             return "redirected: Asterisk writes ABANDON of every caller who is taken out of a queue"
+        if logged.event == "ABANDON" and stored.outcome == "moved" and stored.stands_in:
+            return "a callback that was taken back: Asterisk writes ABANDON"
         if logged.outcome is None:
             ends = self._no_end(logged, stored, stored.left)
             if ends:

@@ -38,6 +38,8 @@ _PUBLISHED: dict[str, tuple[str, Mapping[str, str]]] = {
     "called": ("call.phone_called", {"channel": "peer", "queue": "queue"}),
     "delivered": ("call.ringing", {"channel": "peer", "queue": "queue"}),
     "undelivered": ("call.not_answered", {"channel": "peer", "cause": "cause"}),
+    "callback": ("call.callback_promised", {"queue": "queue"}),
+    "taken": ("call.taken", {"channel": "peer", "queue": "queue"}),
     "reached": ("call.called_back", {}),
     "established": ("call.answered", {"channel": "peer", "queue": "queue"}),
     "held": ("call.held", {"channel": "by"}),

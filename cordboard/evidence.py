@@ -46,6 +46,11 @@ class StoredStay:
     unseen: tuple[Gap, ...]
 
     @property
+    def stands_in(self) -> bool:
+        """It is the wait of a callback, and no caller's."""
+        return self.uniqueid.startswith("cordboard-callback-")
+
+    @property
     def wait(self) -> float | None:
         return None if self.left is None else self.left - self.entered
 

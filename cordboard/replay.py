@@ -36,6 +36,7 @@ from cordboard.cti.facts import (
     Retrieved,
     Transferred,
 )
+from cordboard.cti.legs import stands_in
 from cordboard.events import PbxName
 from cordboard.flight import SUM, Reader, RecordingError, Writer, broken, other_version
 
@@ -73,8 +74,9 @@ def _lines(facts: list[Fact]) -> Iterator[str]:
 
 
 def _printed(fact: CallFact) -> dict[str, Any]:
-    common = {"event": CSTA[type(fact)], "at": fact.at, "call": fact.linkedid}
-    common["channel"] = fact.channel
+    common: dict[str, Any] = {"event": CSTA[type(fact)], "at": fact.at, "call": fact.linkedid}
+    if not stands_in(fact.channel):  # who is to be called back has no channel yet
+        common["channel"] = fact.channel
     match fact:
         case Offered(number=number, name=name, dialled=dialled):
             return {**common, "number": number, "name": name, "dialled": dialled}

@@ -497,6 +497,19 @@ def unknown(desk: FakeDesk, language: str) -> None:
     desk.me("offered", 6, call=identity("p2"))
 
 
+def outside(desk: FakeDesk, language: str) -> None:
+    """A caller of whom billing alone knows, and another system said nothing."""
+    known = {"id": None, "phones": ["+79265550147"], "manager": None, "balance": -12.5}
+    known |= {"attributes": {"tariff": "Business 100", "open_tickets": 2, "contract": True}}
+    why = [reason("lookup-failed", lookup="crm"), reason("customer-unknown")]
+    fields = ("name", "status", "balance", "segment", "do_not_disturb")
+    sources = dict.fromkeys((*fields, *(f"attributes.{key}" for key in known["attributes"])))
+    sources = dict.fromkeys(sources, "billing")
+    shown = customer(WORDS[language]["vip"], "vip", **known)
+    desk.ring("p9", "+79265550147", shown, seconds=4, why=why, sources=sources)
+    desk.me("offered", 4, call=identity("p9"))
+
+
 def second(desk: FakeDesk, language: str, seconds: float = 3) -> None:
     debtor = customer(
         WORDS[language]["organisation"],
@@ -609,6 +622,7 @@ SCENES: dict[str, Callable[[FakeDesk, str], None]] = {
     "out": out,
     "two": lambda desk, language: (wrap_up(desk, language), second(desk, language))[0],
     "debtor": debtor,
+    "outside": outside,
     "missed-calls": missed_calls,
     "wallboard": board,
 }

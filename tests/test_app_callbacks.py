@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pbx_fixtures import Heard
 from server_fixtures import Server, served
+from test_app_reconcile import reconcile
 
 from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
@@ -19,7 +21,7 @@ from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec
 pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
 Status = dict[str, Any]
 
-QUEUE = "support-ru"
+PBX, QUEUE = "sandbox", "support-ru"
 POLICY = """
 default_queue = "support"
 default_language = "en"
@@ -137,7 +139,7 @@ async def test_a_callback_keeps_the_place_three_ahead_and_two_behind(
         for index in (4, 5):
             await callers[index].hang_up()
     async with server.store() as store:
-        assert await store.open_callbacks("pbx") == []
+        assert await store.open_callbacks(PBX) == []
     calls = [call for call in await server.calls() if call.number == f"+{number(3)}"]
     assert [(c.cause, c.operator) for c in calls] == [("no-answer", None), ("completed", "anna")]
 
@@ -202,4 +204,118 @@ async def test_who_is_promised_a_callback_already_or_calls_again_is_not_called_t
         assert await desk.line() == [number(0)]
         await again.hang_up()
     async with server.store() as store:
-        assert await store.open_callbacks("pbx") == []
+        assert await store.open_callbacks(PBX) == []
+
+
+async def open_callbacks(server: Server) -> int:
+    async with server.store() as store:
+        return len(await store.open_callbacks(PBX))
+
+
+async def promised(desk: Desk, index: int) -> dict[str, str]:
+    caller = await desk.waits(index)
+    await desk.asks(caller, index)
+    await caller.result
+    return await desk.promised(index)
+
+
+async def test_a_callback_is_made_while_the_server_is_dead_and_not_again_when_it_is_back(
+    server: Server, desk: Desk, ami: Heard
+) -> None:
+    phones = Phones(desk.sandbox, [PhoneSpec("1001", (Manner(ring=0.3),))])
+    async with phones, Mobile(desk.sandbox, Manner(ring=0.3, talk=1)):
+        desk.pause(True)
+        joined = await promised(desk, 0)
+        assert await open_callbacks(server) == 1
+        server.kill()
+        desk.pause(False)
+        await ami.until_event("AgentConnect", Channel=joined["Channel"])
+        await ami.until_event("Hangup", Channel=joined["Channel"])
+        await server.start()
+        for _ in range(100):
+            if await open_callbacks(server) == 0:
+                break
+            await asyncio.sleep(0.1)
+        assert await open_callbacks(server) == 0
+        await asyncio.sleep(2)  # of ticks, in which it would be made again
+    assert len([e for e in ami.events("DialBegin") if "trunk" in e["DestChannel"]]) == 1
+
+
+async def test_a_pbx_that_was_restarted_has_its_callbacks_again(
+    server: Server, desk: Desk, pbx: SandboxPbx
+) -> None:
+    async with Phones(desk.sandbox, [PhoneSpec("1001")]) as phones:
+        desk.pause(True)
+        await promised(desk, 0)
+        pbx.kill()
+        pbx.start(die_with_parent=True)
+        await phones.register()
+        desk.ami = Heard(desk.sandbox["ami"])
+        await desk.ami.open()
+        try:
+            for _ in range(150):
+                if await desk.line() == [number(0)]:
+                    break
+                await asyncio.sleep(0.2)
+            assert await desk.line() == [number(0)]
+        finally:
+            await desk.ami.close()
+    assert await open_callbacks(server) == 1
+
+
+async def test_one_who_is_busy_stays_promised_and_a_supervisor_may_take_it_back(
+    server: Server, desk: Desk, ami: Heard, tmp_path: Path
+) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = Path(desk.sandbox["queue_log"])
+    before = whole.stat().st_size if whole.exists() else 0
+    phones = Phones(desk.sandbox, [PhoneSpec("1001", (Manner(ring=0.3),))])
+    mobile = Mobile(desk.sandbox, Manner("busy", ring=0.3))
+    async with phones, mobile, server.stream("maria") as maria:
+        desk.pause(True)
+        first = await promised(desk, 0)
+        second = await promised(desk, 1)
+        shown = (await server.snapshot("maria"))["waiting"]
+        call = next(entry["call"] for entry in shown if entry["from"] == f"+{number(1)}")
+        body = {"action": "hangup", "args": {}, "reason": "wrong number"}
+        await server.api("POST", f"/calls/{call}/actions", body)
+        await ami.until_event("Hangup", Channel=second["Channel"])
+        assert (await maria.until(lambda m: m["type"] == "result"))["ok"]
+        desk.pause(False)
+        await ami.until_event("UserEvent", UserEvent="CordboardCallback", Status="BUSY")
+        await ami.until_event("Hangup", Channel=first["Channel"])
+        await asyncio.sleep(1)
+    async with server.store() as store:
+        (record,) = await store.open_callbacks(PBX)
+        assert (record.number, record.tries) == (f"+{number(0)}", 1)
+        assert record.due_at is not None
+        (audit,) = await store.audits()
+        assert (audit.actor, audit.action, audit.reason) == ("maria", "hangup", "wrong number")
+    log = tmp_path / "queue_log"
+    log.write_bytes(whole.read_bytes()[before:])
+    code, said = await reconcile(server, log, since)
+    assert code == 0, said
+    assert " 1 differences, 0 unexplained" in said
+    assert "a callback that was taken back" in said
+
+
+class TestHours:
+    @pytest.fixture
+    def hours(self) -> str:
+        """Now, it is just over."""
+        return ', hours = "00:00-00:01"'
+
+    async def test_nobody_is_promised_a_callback_out_of_hours(
+        self, server: Server, desk: Desk, ami: Heard
+    ) -> None:
+        async with Phones(desk.sandbox, [PhoneSpec("1001")]):
+            desk.pause(True)
+            caller = await desk.waits(0)
+            await desk.asks(caller, 0)
+            for _ in range(150):
+                if len(ami.events("QueueCallerJoin")) == 2:
+                    break
+                await asyncio.sleep(0.1)
+            assert await desk.line() == [number(0)]
+            await caller.hang_up()
+        assert await open_callbacks(server) == 0

@@ -206,6 +206,34 @@ async def test_with_postgresql_stopped_callers_are_served_as_unknown_and_cards_s
         server.stop()
 
 
+@pytest.mark.postgres
+async def test_when_postgresql_is_back_the_card_of_a_call_that_lives_has_its_customer(
+    tmp_path: Path,
+    pbx: SandboxPbx,
+    sandbox: dict[str, Any],
+    postgres_server: PostgresServer,
+    postgres_url: str,
+) -> None:
+    server = Server(tmp_path, sandbox, database=postgres_url)
+    await server.prepare()
+    await server.start()
+    try:
+        await server.customer(NUMBER, status="regular", language="ru")
+        async with Phones(server.status, [ANNA]), server.stream("anna") as console:
+            postgres_server.stop()
+            try:
+                caller = dial(server.status, NUMBER, "Caller", stay=40)
+                pop = await console.pop()
+                assert (pop["lookup_failed"], pop["customer"]) == (True, None)
+            finally:
+                postgres_server.start()
+            again = await console.until(lambda m: m["type"] == "screenpop" and m["customer"])
+            assert (again["id"], again["lookup_failed"]) == (pop["id"], False)
+            await caller.hang_up()
+    finally:
+        server.stop()
+
+
 async def test_with_the_disk_full_calls_go_on_writes_are_refused_in_words_and_all_comes_back(
     server: Server,
 ) -> None:

@@ -49,7 +49,7 @@ def back(call: Caller, waited: float = 0.0) -> BackAsked:
 def row(desk: Desk) -> list[tuple[str, bool]]:
     """Who waits, and who is away, in order."""
     shown = [one for one in desk.all(ShowWaiting) if one.queue == QUEUE][-1]
-    return [(entry.call, entry.away) for entry, *_ in shown.waiting]
+    return [(row[0].call, row[0].away) for row in shown.waiting]
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
             f" ('127.0.0.1', {down}); is Asterisk running, and enabled=yes in manager.conf?",
             "routing.toml:4: rule 'first': unknown status 'vipp';"
             " the CRM has new, regular, vip, debtor, blocked",
-            "routing.toml:4: rule 'first': unknown language 'fr'",
+            "routing.toml:4: rule 'first': unknown language 'fr'; there are ru, bg, en",
             "routing.toml:10: rule 'last' is never reached: 'all' always holds",
             "routing.toml:1: queue 'nowhere' is on no PBX; add it to queues.conf",
             "routing.toml:6: queue 'sales-ru' is on no PBX; add it to queues.conf",

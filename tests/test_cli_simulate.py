@@ -62,7 +62,7 @@ def test_one_policy_is_told_by_status_with_its_formula_and_erlang_c(files: Path)
         "longest wait of the least important (priority 0",
         "occupancy of operators",
         "Erlang C",
-        "needed",
+        "needs",
     ):
         assert words in said.out
     assert "difference" not in said.out

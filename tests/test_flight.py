@@ -29,21 +29,24 @@ from cordboard.cti.ami import Decoder, Message
 from cordboard.desk import (
     ActionAsked,
     ActionDone,
+    BackAsked,
     Command,
     CustomerChanged,
     CustomerFound,
     CustomerStale,
     FindCustomer,
     Originate,
+    PolicyChanged,
     RouteAsked,
     Rules,
     Save,
     SaveWrapUp,
+    ShowMissed,
     Tick,
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.events import OperatorName, PbxName, derived_id
+from cordboard.events import OperatorName, PbxName, QueueName, derived_id
 from cordboard.flight import (
     FIELDS,
     HEADERS,
@@ -60,6 +63,22 @@ from cordboard.replay import Flight
 
 HERE = Path(__file__).parent
 POLICY = Policy.parse((HERE.parent / "config/routing.toml").read_text(encoding="utf-8"))
+OTHER_POLICY = Policy.parse(
+    """
+    default_queue = "support-{language}"
+    [[rule]]
+    name = "дела"
+    when = { attributes = { cases = { at_least = 1 } }, country = ["RU"] }
+    action = "queue"
+    priority = 7
+    [[rule]]
+    name = "known"
+    when = { known = true, queue = { name = "support-{language}", waiting = { at_least = 1 } } }
+    action = "queue"
+    raise = { by = 1, every = 2, up_to = 9 }
+    first = { who = "last-operator" }
+    """
+)
 RULES = Rules(POLICY, ZoneInfo("Europe/Sofia"), wrapup=3.0, threshold=20.0, short_abandon=5.0)
 PBX = PbxName("pbx")
 NUMBERS = ["79161234567", "+359888123456", "89031112233", "anonymous", "+4930901820", "1042"]
@@ -264,6 +283,7 @@ class Live:
         self.heads: list[int] = []
         self.decided: list[list[dict[str, Any]]] = []
         self.calls: list[str] = []
+        self.missed: list[str] = []
         self.due: list[Item] = [cti.LinkUp(PBX, "b1", "22"), cti.SnapshotBegan(PBX)]
         self.due += [cti.SnapshotDone(PBX), staff(self.rng)]
         whose = {"1002": self.rng.choice(["PJSIP/1002", "PJSIP/79031112233"])}
@@ -282,6 +302,9 @@ class Live:
                 number, ask = frame["CallerIDNum"], f"ask-{self.now}"
                 linkedid = cti.Linkedid(frame["Linkedid"])
                 self.due.append(RouteAsked(ask, PBX, linkedid, number, frame["Exten"]))
+                if self.rng.random() < 0.5:
+                    queue, back = QueueName("support-ru"), f"back-{self.now}"
+                    self.due.append(BackAsked(back, PBX, linkedid, queue, 20, 3.0))
             self.take(cti.PbxMessage(PBX, frame, self.now))
             if self.rng.random() < 0.15:
                 self.due.append(self.people())
@@ -297,6 +320,7 @@ class Live:
         note = {"note": "Просил счёт", "result": result, "customer": derived_id(1, "x")}
         placed = derived_id(int(self.now), str(self.now))
         called = {"number": self.rng.choice(NUMBERS)}
+        seen = {"id": self.rng.choice(self.missed or ["nothing"])}
         return self.rng.choice(
             [
                 Tick(),
@@ -305,10 +329,12 @@ class Live:
                 cti.LinkDown(PBX, "the PBX closed the connection"),
                 CustomerChanged(a_customer(self.rng, self.rng.choice(NUMBERS))),
                 CustomerStale(self.rng.choice(NUMBERS), None),
+                PolicyChanged(OTHER_POLICY if self.rng.random() < 0.7 else POLICY),
                 ActionAsked("a1", actor, "operator", "call", call, "wrapup", note, ""),
                 ActionAsked("a2", actor, "supervisor", "call", call, "hangup", {}, "Просил"),
                 ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
                 ActionAsked("a3", actor, "operator", "operator", "anna", "pause", {}, "обед"),
+                ActionAsked("a4", actor, "operator", "operator", "anna", "seen", seen, ""),
             ]
         )
 
@@ -356,6 +382,8 @@ class Live:
                     if self.rng.random() < 0.8
                     else ActionDone(identity, actor, "away")
                 )
+            case ShowMissed(missed):
+                self.missed.append(missed.id)
             case Save(record):
                 self.calls.append(str(getattr(record, "call_id", None)))
 

@@ -332,7 +332,6 @@ def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
         ('queue = "s-{language}"', "queue 's-bg' is on no PBX"),
         ('overflow = { after = 60, queue = "x" }', "queue 'x' is on no PBX"),
         ('when = { queue = { name = "x", ready = { below = 1 } } }', "queue 'x' is on no PBX"),
-        ('action = "script"\nto = "survey"', "the dialplan has no script 'survey'"),
         ("when = { balance = { at_least = 5, below = 5 } }", "can never hold: nothing is at_least"),
         ("when = { calls_today = { at_least = 1.2, below = 2 } }", "can never hold"),
         ("when = { status = [] }", "can never hold: status allows nothing"),
@@ -345,7 +344,7 @@ def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
     ],
 )
 def test_the_lint_finds_what_cannot_be_meant(lines: str, fault: str) -> None:
-    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"}, {"sale"})
+    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"})
     found = lint(lines, house=house)
     assert any(fault in each for each in found), found
 
@@ -383,7 +382,7 @@ def test_the_lint_finds_a_rule_that_an_earlier_one_takes_all_calls_from(
     earlier: str, later: str
 ) -> None:
     found = lint(f"when = {{ {earlier} }}", f"when = {{ {later} }}")
-    assert any("rule 'r1' is never reached: 'r0' holds" in each for each in found), found
+    assert any("rule 'r1' is never reached: 'r0' " in each for each in found), found
     if earlier:
         assert lint(f"when = {{ {later} }}", f"when = {{ {earlier} }}") == []
 

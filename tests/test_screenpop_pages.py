@@ -11,6 +11,7 @@ from fake_desk import (
     customer,
     history,
     identity,
+    outside,
     reason,
     vip,
 )
@@ -273,6 +274,31 @@ async def test_unknown_number_becomes_a_customer(at_desk: AtDesk) -> None:
         await expect(page.get_by_test_id("customer-name")).to_have_text("Mila Georgieva")
         await expect(page.get_by_test_id("new-customer-form")).to_have_count(0)
         await expect(page.get_by_test_id("customer-status")).to_have_text("New")
+
+
+@pytest.mark.parametrize(
+    ("language", "says", "failed"),
+    [
+        ("en", "from billing", "crm did not say in time who this is"),
+        ("ru", "из billing", "crm не сообщила вовремя, кто звонит"),
+        ("bg", "от billing", "crm не каза навреме кой се обажда"),
+    ],
+)
+async def test_what_another_system_says_is_on_the_card_with_its_source(
+    at_desk: AtDesk, language: str, says: str, failed: str
+) -> None:
+    async with at_desk(language=language) as (desk, page):
+        outside(desk, language)
+        tariff = page.locator('[data-testid="attribute"][data-name="tariff"]')
+        await expect(tariff).to_contain_text("Business 100")
+        await expect(tariff).to_contain_text(says)
+        await expect(page.get_by_test_id("source")).to_have_attribute("data-source", "billing")
+        await expect(page.get_by_test_id("route-why")).to_contain_text(failed)
+        await expect(page.get_by_test_id("customer-status")).to_have_attribute("data-status", "vip")
+        # Whoever our store does not know can be entered, under the name that is known.
+        name = await page.get_by_test_id("customer-name").inner_text()
+        await expect(page.get_by_test_id("new-customer-name")).to_have_value(name)
+        desk.alarm("lookup-failing", 1, "billing")  # for supervisors, and no fault here
 
 
 async def test_refused_customer_says_why_and_keeps_the_name(at_desk: AtDesk) -> None:

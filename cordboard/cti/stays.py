@@ -142,6 +142,8 @@ class Stays:
             self.end(leg, "lost")
         elif stay and leg.left_by_itself and not stay.answered:
             self.end(leg, "abandoned")
+        elif stay and leg.stands_in and not stay.answered:
+            self.end(leg, "moved")  # the callback was taken back, nobody gave up
         elif stay:
             self.end(leg, _by_itself(stay))
         self.undecided.pop(leg.uniqueid, None)

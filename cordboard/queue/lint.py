@@ -19,14 +19,13 @@ OF_CUSTOMERS = ("status", "segment", "tags", "balance", "days_since_contact", "l
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What there is. None stands for what could not be found out, and is not looked at; empty
-    `segments`: the house has no list of them."""
+    """What there is. `queues` are None where they could not be found out; then they are not looked
+    at. Empty `segments`: the house has no list of them."""
 
     statuses: Collection[str]
     languages: Collection[str]
     segments: Collection[str] = ()
     queues: Collection[str] | None = None
-    scripts: Collection[str] | None = None
 
 
 def faults(policy: Policy, text: str, house: House) -> list[str]:
@@ -98,8 +97,6 @@ def _of_rule(
     ):
         if queue:
             yield from _queues(queue, line, house)
-    if rule.action == "script" and house.scripts is not None and rule.to not in house.scripts:
-        yield at("to"), f"{named}: the dialplan has no script {rule.to!r}"
     yield from ((at(key), f"{named}: {words}") for key, words in _of_outcome(rule))
 
 
@@ -178,8 +175,8 @@ def _unreachable(rules: Sequence[Ready], lines: Lines) -> Iterator[Fault]:
         ]
         for earlier in sorted({*others, *chain(*near)}):
             if all(_is_said(check.condition, said) for check in rules[earlier].checks):
-                how = "whenever it does" if rules[earlier].checks else "always"
-                words = f"is never reached: {rules[earlier].rule.name!r} holds {how}"
+                how = "holds whenever it does" if rules[earlier].checks else "always holds"
+                words = f"is never reached: {rules[earlier].rule.name!r} {how}"
                 yield lines.of("rule", index), f"rule {ready.rule.name!r} {words}"
                 break
         choice = next((c.condition for c in ready.checks if isinstance(c.condition, OneOf)), None)
