@@ -362,7 +362,7 @@ class Board:
             self._change(self._arrivals.settle(call, opinion, self._now))
             self._out += self._arrivals.decided(call)
         priorities.decided(entry, decision, self._now, changed)
-        if decision.queue != entry.queue and not entry.away:
+        if decision.queue != entry.queue and entry.uniqueid == call.uniqueid and not entry.away:
             rings = call.state == "ringing" or bool(self._cards.of(call.id))
             to = decision.queue
             self._out += priorities.requeue(entry, self._calls[call.id], to, rings, changed)
@@ -542,7 +542,8 @@ class Board:
             if pop.peer_uniqueid == fact.peer_uniqueid and not pop.talked:
                 self._out.append(self._cards.end(pop, reason))
         if call and call.state == "ringing" and not self._cards.of(fact.call):
-            waiting = self._waits.entry(call) is not None
+            entry = self._waits.entry(call)
+            waiting = entry is not None and not entry.away
             self._set_state(fact.call, "waiting" if waiting else "routing")
 
     def _taken(self, fact: cti.Taken) -> None:

@@ -35,8 +35,12 @@ class Waits:
                 self._floor.recall(entry)
 
     def entry(self, call: Call) -> Entry | None:
-        """The call's stay in its queue, if it is there."""
-        return self._floor.line(call.queue).find(call.uniqueid) if call.queue else None
+        """The call's stay in its queue, if it is there, or the place that is kept for it."""
+        for queue in (call.queue, call.decision.queue if call.decision else None):
+            for entry in self._floor.line(queue).entries if queue else ():
+                if entry.call == call.id:
+                    return entry
+        return None
 
     def kept(self, call: Call, now: float) -> None:
         """A place may be kept for this call in the queue that was decided."""

@@ -160,8 +160,13 @@ async def test_a_status_that_sends_elsewhere_in_the_moment_of_the_answer_cuts_no
             race = Race(one, number)
             await race.begin()
             one.open()
-            await one.board.pop()
-            await asyncio.sleep(0.3 + rng.uniform(-0.1, 0.05))
+            await one.board.until(
+                lambda m, call=race.call_id: (
+                    m["type"] == "call"
+                    and (m["call"]["id"], m["call"]["state"]) == (call, "ringing")
+                )
+            )
+            await asyncio.sleep(max(0.0, 0.2 + rng.uniform(-0.1, 0.05)))
             await server.api("PATCH", f"/customers/{customer['id']}", {"status": "debtor"})
             how = await race.outcome()
             ended[how] = ended.get(how, 0) + 1

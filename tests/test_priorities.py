@@ -11,7 +11,7 @@ import pytest
 from board_desk import PBX, QUEUE, Caller, Desk, customer
 
 from cordboard.board import Board
-from cordboard.crm_core.model import AuditRecord, Card, FactRecord
+from cordboard.crm_core.model import AuditRecord, Card, FactRecord, Manager
 from cordboard.cti import facts as cti
 from cordboard.desk import (
     ActionAsked,
@@ -52,6 +52,13 @@ name = "vip"
 when = { status = ["vip"] }
 action = "queue"
 priority = 10
+[[rule]]
+name = "personal"
+when = { manager = true, language = ["bg"], status = ["regular"] }
+action = "queue"
+queue = "support-ru"
+first = { who = "manager", seconds = 25, desk = true, mobile = true }
+raise = { by = 1, every = 30, up_to = 20 }
 [[rule]]
 name = "others"
 action = "queue"
@@ -399,3 +406,24 @@ def test_nothing_is_kept_once_all_have_gone(hall: Hall) -> None:
     for caller in callers:
         hall.tell(caller.left("abandoned"), caller.cleared())
     assert hall.board.held == {}
+
+
+def test_a_kept_place_moves_with_its_owners_status_and_wait(hall: Hall) -> None:
+    """He rings at his manager's; nothing is asked of the PBX, which does not have him."""
+    hall.come(1)
+    away = Caller(2)
+    manager = Manager("anna", "Anna", "+79031110001")
+    card = hall.card(2, "regular")
+    card = replace(card, customer=replace(card.customer, manager=manager, language="bg"))
+    hall.tell(away.offered(), away.asked(), away.found(card))
+    assert [e.away for e, *_ in hall.last(ShowWaiting).waiting] == [False, True]
+    hall.tell(Tick(), after=31.0)
+    assert [len(one.moves) for one in hall.asked()] == [1]
+    hall.tell(hall.obey(), Tick(), after=1.0)
+    rows = hall.last(ShowWaiting).waiting
+    assert [(e.away, e.priority) for e, *_ in rows] == [(False, 1), (True, 1)]
+    vip = replace(card, customer=replace(card.customer, status="vip"))
+    hall.tell(CustomerChanged(vip))
+    rows = hall.last(ShowWaiting).waiting
+    assert [(e.away, e.priority) for e, *_ in rows] == [(True, 10), (False, 1)]
+    assert len(hall.asked()) == 1
