@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.desk import Alarm, AlarmEnded, AlarmKind, AlarmRaised, Command, EndAlarm, ShowAlarm
+from cordboard.commands import Command, EndAlarm, ShowAlarm
+from cordboard.desk import Alarm, AlarmKind
+from cordboard.news import AlarmEnded, AlarmRaised
 
 QUIET_AFTER: dict[AlarmKind, float] = {
     "forged-callers": 900.0,

@@ -24,30 +24,11 @@ from prometheus_client import CollectorRegistry
 
 from cordboard import memory
 from cordboard.clock import Clock
-from cordboard.config import Settings, split_address
-from cordboard.core import Core, Due, Item, QueuesDue
-from cordboard.crm_core import phones
-from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
-from cordboard.crm_core.store import Store
-from cordboard.cti import facts as cti
-from cordboard.cti.fastagi import FastAgiServer
-from cordboard.cti.forgery import printable
-from cordboard.cti.link import AmiLink
-from cordboard.desk import (
-    ActionDone,
-    AlarmEnded,
-    AlarmKind,
-    AlarmRaised,
+from cordboard.commands import (
     Announce,
-    Announcing,
-    AnyFact,
     AskCallbacks,
     Audit,
-    Audited,
     CallBack,
-    CallbacksMade,
-    Calling,
     Command,
     CountFallbacks,
     FindCustomer,
@@ -58,12 +39,9 @@ from cordboard.desk import (
     LogOut,
     Originate,
     PauseMember,
-    PolicyChanged,
     Remark,
     Reorder,
     Requeue,
-    Requeued,
-    Rules,
     Save,
     SaveWrapUp,
     SendCallback,
@@ -71,10 +49,18 @@ from cordboard.desk import (
     SendRoute,
     ShowPop,
     Tell,
-    Tick,
-    UsersChanged,
-    WrapUpSaved,
 )
+from cordboard.config import Settings, split_address
+from cordboard.core import Core, Due, Item, QueuesDue
+from cordboard.crm_core import phones
+from cordboard.crm_core.interactions import checked_wrapup
+from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
+from cordboard.crm_core.store import Store
+from cordboard.cti import facts as cti
+from cordboard.cti.fastagi import FastAgiServer
+from cordboard.cti.forgery import printable
+from cordboard.cti.link import AmiLink
+from cordboard.desk import AlarmKind, Announcing, Calling, Rules
 from cordboard.door import Door
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.events import PbxName, Uniqueid
@@ -83,6 +69,19 @@ from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
 from cordboard.lookups import Lookups
+from cordboard.news import (
+    ActionDone,
+    AlarmEnded,
+    AlarmRaised,
+    AnyFact,
+    Audited,
+    CallbacksMade,
+    PolicyChanged,
+    Requeued,
+    Tick,
+    UsersChanged,
+    WrapUpSaved,
+)
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder

@@ -5,26 +5,18 @@ AGI and AMI are two connections, and either may bring the news of a call first.
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from cordboard.commands import Command, FindCustomer, Save, SendRoute
 from cordboard.crm_core.model import Card
 from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
-from cordboard.desk import (
-    Arrival,
-    Call,
-    Command,
-    CustomerFound,
-    FindCustomer,
-    RouteAsked,
-    Rules,
-    Save,
-    SendRoute,
-)
+from cordboard.desk import Call, Rules
 from cordboard.events import Linkedid, OperatorName, PbxName
+from cordboard.news import CustomerFound, RouteAsked
 from cordboard.queue.decisions import Decision
 from cordboard.queue.floor import Floor
 from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
@@ -42,6 +34,25 @@ AGAIN_AFTER = 5.0
 """Seconds from a lookup that failed to the next try."""
 AGAIN_AT_ONCE = 20
 """Lookups that a tick begins at most, besides those of new callers."""
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What is known of a caller before, and beside, the call itself: AGI and AMI are two
+    connections, and either may bring the news of a call first."""
+
+    number: str
+    dialled: str
+    at: float
+    ask: str | None = None
+    ivr: Mapping[str, str] = field(default_factory=dict)
+    callback: bool = False
+    found: CustomerFound | None = None
+    decision: Decision | None = None
+    unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
+    """What was decided when and on which values, until the call is there that it is kept with."""
+    asked_at: float = 0.0
+    """When it was asked last who it is."""
 
 
 class Arrivals:

@@ -19,46 +19,20 @@ from cordboard.announcements import Announcements
 from cordboard.arrivals import Arrivals, new_call
 from cordboard.callbacks import Callbacks
 from cordboard.cards import Cards, pop_end
-from cordboard.cti import facts as cti
-from cordboard.desk import (
-    ActionAsked,
-    ActionDone,
-    AlarmEnded,
-    AlarmRaised,
-    AnyFact,
-    Audited,
-    BackAsked,
-    Call,
-    CallbackAsked,
-    CallbacksMade,
-    CallState,
+from cordboard.commands import (
     Command,
     CountFallbacks,
-    CustomerChanged,
-    CustomerFound,
-    CustomerStale,
     EndCall,
     ForgetCustomer,
-    MissedWhy,
     Originate,
-    PolicyChanged,
-    Pop,
-    PopEnd,
     Remark,
-    Remembered,
-    Reordered,
-    Requeued,
-    RouteAsked,
-    Rules,
     Save,
     ShowCall,
     ShowOperator,
     Tell,
-    Tick,
-    Unwritten,
-    UsersChanged,
-    WrapUpSaved,
 )
+from cordboard.cti import facts as cti
+from cordboard.desk import Call, CallState, MissedWhy, Pop, PopEnd, Rules
 from cordboard.events import (
     CallId,
     Linkedid,
@@ -69,6 +43,29 @@ from cordboard.events import (
 )
 from cordboard.links import Links
 from cordboard.missed import MissedCalls
+from cordboard.news import (
+    ActionAsked,
+    ActionDone,
+    AlarmEnded,
+    AlarmRaised,
+    AnyFact,
+    Audited,
+    BackAsked,
+    CallbackAsked,
+    CallbacksMade,
+    CustomerChanged,
+    CustomerFound,
+    CustomerStale,
+    PolicyChanged,
+    Remembered,
+    Reordered,
+    Requeued,
+    RouteAsked,
+    Tick,
+    Unwritten,
+    UsersChanged,
+    WrapUpSaved,
+)
 from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Decision, Reason

@@ -14,21 +14,19 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import CallbackRecord, FactRecord
-from cordboard.desk import (
+from cordboard.commands import (
     AskCallbacks,
-    Call,
     CallBack,
-    CallbackAsked,
     CallbackRefusal,
-    CallbacksMade,
-    Calling,
     Command,
     Hush,
     Save,
     SendCallback,
 )
+from cordboard.crm_core.model import CallbackRecord, FactRecord
+from cordboard.desk import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, derived_id
+from cordboard.news import CallbackAsked, CallbacksMade
 from cordboard.queue.decisions import Decision
 from cordboard.queue.lines import Entry, Line
 from cordboard.records import reasons

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cordboard.commands import Command, EndPop, ShowPop
 from cordboard.cti.facts import Cause
-from cordboard.desk import Call, Command, EndPop, Pop, PopEnd, ShowPop, Unwritten
+from cordboard.desk import Call, Pop, PopEnd
 from cordboard.events import CallId, OperatorName, Uniqueid
+from cordboard.news import Unwritten
 from cordboard.records import pop_id
 
 _ENDS: dict[Cause, PopEnd] = {

@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cordboard.board import Board
+from cordboard.commands import Command
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
-from cordboard.desk import AnyFact, Command, Rules
+from cordboard.desk import Rules
 from cordboard.events import PbxName
+from cordboard.news import AnyFact
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from cordboard import __version__, desk
+from cordboard import __version__
+from cordboard import commands as cmd
 from cordboard.core import Core, Item
 from cordboard.crm_core import model as crm
 from cordboard.cti import stays
@@ -164,7 +165,7 @@ class Writer:
             said["decided"] = decided
         return _line(said)
 
-    def decisions(self, commands: list[desk.Command]) -> list[dict[str, Any]]:
+    def decisions(self, commands: list[cmd.Command]) -> list[dict[str, Any]]:
         """The commands as what they decide, without what people see of it."""
         return [self.decision(command) for command in commands]
 
@@ -247,13 +248,13 @@ class Writer:
 
     # What the commands decide
 
-    def decision(self, command: desk.Command) -> dict[str, Any]:
+    def decision(self, command: cmd.Command) -> dict[str, Any]:
         """Ids, names of our own, states and figures: all that tells one decision from another."""
         clean = self._rules["clean"]
         match command:
-            case desk.Save(record):
+            case cmd.Save(record):
                 return self._saved(record)
-            case desk.ShowCall(call):
+            case cmd.ShowCall(call):
                 return {
                     "decision": "call",
                     "call": call.id,
@@ -263,14 +264,14 @@ class Writer:
                     "customer": call.card.customer_id if call.card else None,
                     "cause": call.cause,
                 }
-            case desk.ShowOperator(operator):
+            case cmd.ShowOperator(operator):
                 return {
                     "decision": "operator",
                     "operator": clean(operator.name),
                     "state": operator.state,
                     "call": operator.call,
                 }
-            case desk.ShowPop(pop, first):
+            case cmd.ShowPop(pop, first):
                 card = pop.call.card
                 return {
                     "decision": "pop" if first else "pop-again",
@@ -280,14 +281,14 @@ class Writer:
                     "customer": card.customer_id if card else None,
                     "queue": pop.call.decision.queue if pop.call.decision else None,
                 }
-            case desk.EndPop(pop_id, name, reason):
+            case cmd.EndPop(pop_id, name, reason):
                 who = clean(name)
                 return {"decision": "pop-end", "pop": pop_id, "operator": who, "reason": reason}
-            case desk.EndCall(call_id):
+            case cmd.EndCall(call_id):
                 return {"decision": "call-end", "call": call_id}
-            case desk.FindCustomer(_, linkedid):
+            case cmd.FindCustomer(_, linkedid):
                 return {"decision": "find", "linkedid": linkedid}
-            case desk.SendRoute(ask, decision):
+            case cmd.SendRoute(ask, decision):
                 return {
                     "decision": "route",
                     "ask": ask,
@@ -297,7 +298,7 @@ class Writer:
                     "language": decision.language,
                     "why": [[why.code, self._args(why.args)] for why in decision.reasons],
                 }
-            case desk.ShowQueue(queue, waiting, since, level):
+            case cmd.ShowQueue(queue, waiting, since, level):
                 counts = [level.answered, level.answered_in_time, level.abandoned]
                 counts.append(level.short_abandoned)
                 return {
@@ -307,7 +308,7 @@ class Writer:
                     "since": since,
                     "counts": counts,
                 }
-            case desk.ShowWaiting(queue, entries, estimates):
+            case cmd.ShowWaiting(queue, entries, estimates):
                 calls = [entry.call for entry, *_ in entries]
                 return {
                     "decision": "waiting",
@@ -315,7 +316,7 @@ class Writer:
                     "calls": calls,
                     "estimates": list(estimates),
                 }
-            case desk.Reorder(_, queue, moves):
+            case cmd.Reorder(_, queue, moves):
                 to = [[move.uniqueid, move.priority] for move in moves]
                 return {"decision": "reorder", "queue": queue, "moves": to}
             case _:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cordboard.commands import Command, Save, ShowLink
 from cordboard.cti.facts import LinkDown, LinkFact, LinkUp, SnapshotDone
-from cordboard.desk import Command, Link, LinkState, Part, Save, ShowLink
+from cordboard.desk import Link, LinkState, Part
 from cordboard.events import PbxName
 from cordboard.records import link_record
 

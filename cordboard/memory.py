@@ -18,8 +18,9 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk import ByHand, Gap, Remembered, Unwritten
+from cordboard.desk import Gap
 from cordboard.events import PbxName, Uniqueid
+from cordboard.news import ByHand, Remembered, Unwritten
 from cordboard.priorities import MOVED, by_hand
 from cordboard.records import HANDLED, fact_kind, handled_of
 

@@ -12,25 +12,22 @@ from dataclasses import dataclass, replace
 
 from cordboard.alarms import Alarms
 from cordboard.cards import Cards
-from cordboard.crm_core.model import StateRecord
-from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
-from cordboard.desk import (
-    ActionAsked,
-    ActionDone,
-    AlarmRaised,
+from cordboard.commands import (
     Command,
     EndNotice,
     LogIn,
     LogOut,
-    Notice,
     PauseMember,
     Remark,
-    Rules,
     ShowNotice,
     Tell,
 )
+from cordboard.crm_core.model import StateRecord
+from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
+from cordboard.desk import Notice, Rules
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 from cordboard.links import Links
+from cordboard.news import ActionAsked, ActionDone, AlarmRaised
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import (
     DECLINED,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from cordboard.commands import Command, Save, ShowQueue, ShowWaiting
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
-from cordboard.desk import Call, Command, Remembered, Save, ShowQueue, ShowWaiting
+from cordboard.desk import Call
 from cordboard.events import CallId, OperatorName, derived_id
+from cordboard.news import Remembered
 from cordboard.priorities import Priorities
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry

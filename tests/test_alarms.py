@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cordboard.alarms import QUIET_AFTER, Alarms
-from cordboard.desk import Alarm, AlarmEnded, AlarmRaised, EndAlarm, ShowAlarm
+from cordboard.commands import EndAlarm, ShowAlarm
+from cordboard.desk import Alarm
+from cordboard.news import AlarmEnded, AlarmRaised
 
 
 def test_events_are_counted_together_and_a_states_figure_is_the_last_one() -> None:

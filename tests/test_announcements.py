@@ -7,9 +7,11 @@ from dataclasses import replace
 from board_desk import Caller, Desk, call, customer, desk
 
 from cordboard.announcements import BACK_OFF, SPOKEN_FOR, Announcements, rounded
+from cordboard.commands import Announce, Hush, Remark
 from cordboard.cti.facts import Originated
-from cordboard.desk import Announce, Announcing, Hush, Remark, Tick
+from cordboard.desk import Announcing
 from cordboard.events import PbxName, Uniqueid
+from cordboard.news import Tick
 from cordboard.queue.decisions import CallbackOffer
 from cordboard.queue.lines import Entry
 

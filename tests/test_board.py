@@ -7,15 +7,7 @@ from dataclasses import replace
 import pytest
 from board_desk import ANNA, BORIS, Caller, Desk, call, customer, desk
 
-from cordboard.crm_core.model import (
-    CallRecord,
-    EntryRecord,
-    Interaction,
-)
-from cordboard.cti import facts as cti
-from cordboard.desk import (
-    ActionAsked,
-    CustomerChanged,
+from cordboard.commands import (
     EndCall,
     EndPop,
     FindCustomer,
@@ -28,9 +20,14 @@ from cordboard.desk import (
     ShowQueue,
     ShowWaiting,
     Tell,
-    Tick,
-    WrapUpSaved,
 )
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    Interaction,
+)
+from cordboard.cti import facts as cti
+from cordboard.news import ActionAsked, CustomerChanged, Tick, WrapUpSaved
 
 __all__ = ["call", "desk"]
 

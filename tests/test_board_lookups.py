@@ -10,17 +10,9 @@ from board_desk import ANNA, RULES, Caller, Desk, call, customer, desk
 
 from cordboard.arrivals import AGAIN_AFTER, AGAIN_AT_ONCE
 from cordboard.board import Board
+from cordboard.commands import FindCustomer, ForgetCustomer, SendRoute, ShowPop
 from cordboard.crm_core.model import CallRecord, Card, Manager, Report
-from cordboard.desk import (
-    CustomerChanged,
-    CustomerFound,
-    CustomerStale,
-    FindCustomer,
-    ForgetCustomer,
-    SendRoute,
-    ShowPop,
-    Tick,
-)
+from cordboard.news import CustomerChanged, CustomerFound, CustomerStale, Tick
 
 __all__ = ["call", "desk"]
 

@@ -9,20 +9,11 @@ from typing import Any
 import pytest
 from board_desk import ANNA, BORIS, PBX, QUEUE, Caller, Desk, call, customer, desk
 
+from cordboard.commands import EndMissed, SendPlace, SendRoute, ShowMissed, ShowQueue, ShowWaiting
 from cordboard.crm_core.model import EntryRecord, FactRecord
 from cordboard.cti import facts as cti
-from cordboard.desk import (
-    ActionAsked,
-    BackAsked,
-    EndMissed,
-    SendPlace,
-    SendRoute,
-    ShowMissed,
-    ShowQueue,
-    ShowWaiting,
-    Tick,
-)
 from cordboard.missed import AT_MOST, KEPT
+from cordboard.news import ActionAsked, BackAsked, Tick
 from cordboard.queue.lines import Entry, Line
 
 __all__ = ["call", "desk"]

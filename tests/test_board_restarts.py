@@ -9,6 +9,17 @@ from typing import Any
 import pytest
 from board_desk import ANNA, BORIS, PBX, PHONES, WRAPUP, Caller, Desk, call, customer, desk
 
+from cordboard.commands import (
+    CountFallbacks,
+    EndPop,
+    PauseMember,
+    Remark,
+    ShowAlarm,
+    ShowCall,
+    ShowLink,
+    ShowPop,
+    ShowQueue,
+)
 from cordboard.crm_core.model import (
     CallRecord,
     EntryRecord,
@@ -16,24 +27,8 @@ from cordboard.crm_core.model import (
     link_id,
 )
 from cordboard.cti import facts as cti
-from cordboard.desk import (
-    ActionDone,
-    CountFallbacks,
-    CustomerChanged,
-    EndPop,
-    PauseMember,
-    Remark,
-    Remembered,
-    ShowAlarm,
-    ShowCall,
-    ShowLink,
-    ShowPop,
-    ShowQueue,
-    Tick,
-    Unwritten,
-    WrapUpSaved,
-)
 from cordboard.events import CallId, OperatorName
+from cordboard.news import ActionDone, CustomerChanged, Remembered, Tick, Unwritten, WrapUpSaved
 
 __all__ = ["call", "desk"]
 

@@ -21,31 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from cordboard.commands import Command, FindCustomer, Originate, Save, SaveWrapUp, ShowMissed
 from cordboard.core import Core, Item, QueuesDue
 from cordboard.crm_core.model import Card, Customer, Interaction, Manager, Report, User
 from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
-from cordboard.desk import (
-    ActionAsked,
-    ActionDone,
-    BackAsked,
-    Command,
-    CustomerChanged,
-    CustomerFound,
-    CustomerStale,
-    FindCustomer,
-    Originate,
-    PolicyChanged,
-    RouteAsked,
-    Rules,
-    Save,
-    SaveWrapUp,
-    ShowMissed,
-    Tick,
-    UsersChanged,
-    WrapUpSaved,
-)
+from cordboard.desk import Rules
 from cordboard.events import OperatorName, PbxName, QueueName, derived_id
 from cordboard.flight import (
     FIELDS,
@@ -56,6 +38,19 @@ from cordboard.flight import (
     RecordingError,
     Writer,
     broken,
+)
+from cordboard.news import (
+    ActionAsked,
+    ActionDone,
+    BackAsked,
+    CustomerChanged,
+    CustomerFound,
+    CustomerStale,
+    PolicyChanged,
+    RouteAsked,
+    Tick,
+    UsersChanged,
+    WrapUpSaved,
 )
 from cordboard.pseudonyms import Pseudonyms
 from cordboard.queue.policy import Policy
@@ -459,8 +454,8 @@ def test_a_missing_item_is_told(lines: list[bytes]) -> None:
         "[]",
         "{}",
         '{"at":1}',
-        '{"at":"x","item":{"!":"desk.Tick"}}',
-        '{"at":1,"item":{"!":"desk.RouteAsked"}}',
+        '{"at":"x","item":{"!":"news.Tick"}}',
+        '{"at":1,"item":{"!":"news.RouteAsked"}}',
         '{"at":1,"item":{"!":"os.system"}}',
         '{"at":1,"item":{"!":99}}',
         '{"recorded_by":"0.0.1"}',

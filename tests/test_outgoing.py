@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cordboard.commands import Originate, Tell
 from cordboard.cti.facts import Originated
-from cordboard.desk import ActionAsked, ActionDone, Originate, Tell
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, Uniqueid
+from cordboard.news import ActionAsked, ActionDone
 from cordboard.outgoing import ANSWER_WITHIN, ANSWERED, Outgoing
 from cordboard.queue.operators import Operator
 

@@ -11,25 +11,20 @@ import pytest
 from board_desk import PBX, QUEUE, Caller, Desk, customer
 
 from cordboard.board import Board
+from cordboard.commands import Audit, Remark, Reorder, Requeue, ShowWaiting, Tell
 from cordboard.crm_core.model import AuditRecord, Card, FactRecord, Manager
 from cordboard.cti import facts as cti
-from cordboard.desk import (
+from cordboard.events import OperatorName, Uniqueid
+from cordboard.news import (
     ActionAsked,
-    Audit,
     Audited,
     CustomerChanged,
     Rank,
-    Remark,
     Remembered,
-    Reorder,
     Reordered,
-    Requeue,
     Requeued,
-    ShowWaiting,
-    Tell,
     Tick,
 )
-from cordboard.events import OperatorName, Uniqueid
 from cordboard.priorities import AT_ONCE, LEFT_ALONE, by_hand
 from cordboard.queue.policy import Policy
 

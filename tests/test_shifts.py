@@ -11,26 +11,21 @@ import pytest
 from board_desk import ANNA, BORIS, PBX, PHONES, QUEUE, Caller, call, customer
 
 from cordboard.board import Board
-from cordboard.crm_core.model import StateRecord, User
-from cordboard.cti import facts as cti
-from cordboard.desk import (
-    ActionAsked,
-    ActionDone,
+from cordboard.commands import (
     Audit,
-    Audited,
     EndNotice,
     LogIn,
     LogOut,
     PauseMember,
-    Remembered,
     ShowAlarm,
     ShowNotice,
     ShowOperator,
     Tell,
-    Tick,
-    UsersChanged,
 )
+from cordboard.crm_core.model import StateRecord, User
+from cordboard.cti import facts as cti
 from cordboard.events import OperatorName, QueueName
+from cordboard.news import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
 from cordboard.queue.operators import Operator
 
 __all__ = ["call"]

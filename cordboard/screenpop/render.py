@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from cordboard.crm_core.model import Card, Case, Customer, Interaction
-from cordboard.desk import (
-    Alarm,
-    Call,
+from cordboard.commands import (
     Command,
     EndAlarm,
     EndCall,
     EndMissed,
     EndNotice,
     EndPop,
-    Gap,
-    Link,
-    Missed,
-    Notice,
-    Pop,
     ShowAlarm,
     ShowCall,
     ShowLink,
@@ -31,6 +23,8 @@ from cordboard.desk import (
     ShowWaiting,
     Tell,
 )
+from cordboard.crm_core.model import Card, Case, Customer, Interaction
+from cordboard.desk import Alarm, Call, Gap, Link, Missed, Notice, Pop
 from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
