@@ -77,7 +77,7 @@ ATTRIBUTES: dict[str, Kind] = {
 }
 """Strings in objects that are no dataclasses stand there as keys mostly; `clean` where not here."""
 
-TRANSIENT = ("_out", "facts")
+TRANSIENT = ("out", "facts")
 """What a step leaves behind and the next one begins by throwing away."""
 
 _HEADERS: dict[Kind, str] = {

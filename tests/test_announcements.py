@@ -139,9 +139,9 @@ def test_a_wait_is_rounded_as_people_say_it() -> None:
 def test_a_callback_is_offered_when_its_time_has_come(desk: Desk, call: Caller) -> None:
     hears = Expecting(desk, 130)
     desk.tell(*call.arrives(customer()))
-    live = desk.board._calls[call.about[1]]
+    live = desk.board._book.calls[call.about[1]]
     assert live.decision is not None
     offer = CallbackOffer(int(FIRST) + 10)
-    desk.board._calls[live.id] = replace(live, decision=replace(live.decision, callback=offer))
+    desk.board._book.calls[live.id] = replace(live, decision=replace(live.decision, callback=offer))
     assert [said.offer for said in hears.after(FIRST)] == [None]
     assert [said.offer for said in hears.after(EVERY)] == ["+79161234567"]

@@ -185,7 +185,7 @@ def test_the_call_is_the_managers_who_talks_at_the_mobile(desk: Desk, call: Call
     trunk = ("PJSIP/trunk-00000001", call.uniqueid)
     desk.tell(*goes_to_the_manager(call), cti.Called(*call.about, *trunk, None))
     desk.tell(cti.Established(*call.about, *trunk, None))
-    assert desk.board._calls[call.about[1]].operator == ANNA
+    assert desk.board._book.calls[call.about[1]].operator == ANNA
 
 
 def test_it_is_over_when_the_two_have_talked_after_all(desk: Desk, call: Caller) -> None:
