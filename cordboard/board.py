@@ -31,7 +31,7 @@ from cordboard.commands import (
     Tell,
 )
 from cordboard.cti import facts as cti
-from cordboard.desk import Call, CallState, MissedWhy, Pop, PopEnd, Rules
+from cordboard.desk import Call, CallState, MissedWhy, PopEnd, Rules
 from cordboard.events import (
     CallId,
     Linkedid,
@@ -60,16 +60,16 @@ from cordboard.news import (
     Requeued,
     RouteAsked,
     Tick,
-    Unwritten,
     UsersChanged,
     WrapUpSaved,
 )
+from cordboard.notes import Notes
 from cordboard.outgoing import ANSWERED, Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.queue.operators import PHONE_LOST, Surprise, WorkEvent
+from cordboard.queue.operators import PHONE_LOST
 from cordboard.recollection import Recollection
 from cordboard.records import (
     call_record,
@@ -124,6 +124,7 @@ class Board:
             self._cards,
             self._links,
         )
+        self._notes = Notes(self._book, self._floor, self._cards, self._shifts)
         self._requests = Requests(
             self._book,
             self._floor,
@@ -134,7 +135,7 @@ class Board:
             self._shifts,
             self._callbacks,
             self._callers,
-            self._end_wrapups,
+            self._notes.end,
         )
         self._day = ""
 
@@ -195,9 +196,9 @@ class Board:
             case cti.Established():
                 self._established(fact)
             case cti.Held():
-                self._step(fact.by, "hold", fact.call)
+                self._book.step(fact.by, "hold", fact.call)
             case cti.Retrieved():
-                self._step(fact.by, "retrieve", fact.call)
+                self._book.step(fact.by, "retrieve", fact.call)
             case cti.Transferred():
                 self._transferred(fact)
             case cti.Merged():
@@ -266,7 +267,7 @@ class Board:
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
-                self._wrapup_saved(fact)
+                self._notes.saved(fact)
             case AlarmRaised():
                 self._book.out += self._alarms.raised(fact, now)
             case AlarmEnded():
@@ -319,7 +320,7 @@ class Board:
             # A second line, opened in the middle of a call, is about that call's customer.
             call = replace(call, card=consults.card, decision=consults.decision, why=consults.why)
         elif name is not None:
-            self._advance(name, "answer", fact.call)
+            self._book.advance(name, "answer", fact.call)
             call = replace(call, direction="out", operator=name)
         if attempt is not None:
             call = replace(call, number=attempt.number, name="")
@@ -327,7 +328,7 @@ class Board:
         self._book.change(self._arrivals.known(call), force=True)
         self._book.out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
-            self._reopen(self._book.calls[call.id], left)
+            self._notes.reopen(self._book.calls[call.id], left)
         if name is None:
             self._callers.decided(self._book.calls[call.id])
         elif attempt is not None or was_out:
@@ -379,7 +380,7 @@ class Board:
 
     def _called(self, fact: cti.Called) -> None:
         call = self._book.get(fact.call)
-        name = self._step(fact.peer, "offer", fact.call)
+        name = self._book.step(fact.peer, "offer", fact.call)
         if name is not None:
             self._shifts.rings(name, fact.call, fact.queue)
         if call is None or name is None or call.state == "ended":
@@ -390,11 +391,11 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        self._end_wrapups(name, but=call.id)
+        self._notes.end(name, but=call.id)
         self._book.out.append(self._cards.open(name, uniqueid, call, self._book.now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
-        name = self._step(fact.peer, "release", fact.call)
+        name = self._book.step(fact.peer, "release", fact.call)
         call = self._book.get(fact.call)
         if name is not None:
             self._book.out += self._shifts.rang_in_vain(name, fact.call, fact.cause, self._book.now)
@@ -410,7 +411,7 @@ class Board:
     def _taken(self, fact: cti.Taken) -> None:
         """It is the operator's call from now on, whether or not the customer is reached."""
         call = self._book.get(fact.call)
-        name = self._step(fact.peer, "answer", fact.call)
+        name = self._book.step(fact.peer, "answer", fact.call)
         if call is None or name is None:
             return
         self._shifts.answered(name)
@@ -431,7 +432,7 @@ class Board:
             return
         name = self._floor.at_phone(fact.peer)
         if name is not None and self._floor.is_busy(name) != fact.call:
-            self._advance(name, "answer", fact.call)
+            self._book.advance(name, "answer", fact.call)
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
@@ -486,20 +487,12 @@ class Board:
         self._book.out.append(ShowCall(whole, self._cards.operators(whole.id)))
 
     def _peer_cleared(self, fact: cti.PeerCleared) -> None:
-        name = self._step(fact.peer, "hang-up", fact.call)
+        name = self._book.step(fact.peer, "hang-up", fact.call)
         if name is None:
             return
         if fact.lost:
             self._phone_lost(name, fact.call)
-        self._begin_wrapup(name, fact.call, fact.peer_uniqueid)
-
-    def _begin_wrapup(self, name: OperatorName, identity: CallId, uniqueid: Uniqueid) -> None:
-        """The operator's leg is down; with a card there is a note to write, without one none."""
-        pops = [p for p in self._cards.of(identity) if p.peer_uniqueid == uniqueid]
-        for pop in pops:
-            self._cards.await_note(pop, self._book.now)
-        if not pops:
-            self._advance(name, "done", identity)
+        self._notes.begin(name, fact.call, fact.peer_uniqueid)
 
     def _phone_lost(self, name: OperatorName, identity: CallId) -> None:
         """No more calls to a phone that went away in mid-call, until its operator says that it is
@@ -530,10 +523,10 @@ class Board:
                 self._floor.touch(call.queue)
 
     def _cleared(self, fact: cti.Cleared) -> None:
-        name = self._step(fact.channel, "hang-up", fact.call)
+        name = self._book.step(fact.channel, "hang-up", fact.call)
         call = self._book.get(fact.call)
         if name is not None:
-            self._begin_wrapup(name, fact.call, call.uniqueid if call else Uniqueid(""))
+            self._notes.begin(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         self._release(call, "caller-left")
@@ -548,38 +541,13 @@ class Board:
             elif pop.wrapup_until is None:  # whoever stays after a transfer is not told to leave
                 self._cards.await_note(pop, self._book.now)
                 if self._floor.is_busy(pop.operator) == call.id:
-                    self._advance(pop.operator, "hang-up", call.id)
+                    self._book.advance(pop.operator, "hang-up", call.id)
         self._outgoing.over(call.linkedid)
         self._book.out += self._callbacks.over(call, self._book.now)
         self._arrivals.over(call.pbx, call.linkedid)
         self._book.unlink(call)
         self._waits.over(call)
         self._book.forget_if_over(call.id)
-
-    # Wrap-up
-
-    def _wrapup_saved(self, fact: WrapUpSaved) -> None:
-        self._book.out.append(Tell(fact.id, fact.actor, None))
-        if self._floor.operator(fact.actor):
-            self._advance(fact.actor, "done", fact.call)
-        for pop in self._cards.of(fact.call):
-            if pop.operator == fact.actor and pop.wrapup_until is not None:
-                self._book.out.append(self._cards.end(pop, "done", saved=True))
-        self._book.forget_if_over(fact.call)
-
-    def _end_wrapups(self, name: OperatorName, but: CallId | None = None) -> None:
-        """The operator goes on: the next call rings, or there is nothing more to write. What was
-        typed stays in the browser and may still be saved."""
-        for pop in self._cards.awaited:
-            if pop.operator == name and pop.call.id != but:
-                self._end_wrapup(pop)
-
-    def _end_wrapup(self, pop: Pop) -> None:
-        operator = self._floor.operator(pop.operator)
-        if operator is not None and operator.work == "wrap-up":
-            self._advance(pop.operator, "done", pop.call.id)
-        self._book.out.append(self._cards.end(pop, "done"))
-        self._book.forget_if_over(pop.call.id)
 
     def _tick(self) -> None:
         self._book.out += self._alarms.tick(self._book.now)
@@ -590,9 +558,7 @@ class Board:
         self._book.out += self._announcements.tick(
             waiting, self._estimate, self._offer, self._book.now
         )
-        for pop in self._cards.awaited:
-            if pop.wrapup_until is not None and pop.wrapup_until <= self._book.now:
-                self._end_wrapup(pop)
+        self._notes.tick()
         self._book.out += self._shifts.tick(self._book.now)
         self._arrivals.tick(self._book.now, live=self._book.linked)
         self._callers.reorder()
@@ -616,20 +582,6 @@ class Board:
         due = offer is not None and self._book.now - entry.entered >= offer.after
         return call.number if due and self._callbacks.may(call, self._book.now) else None
 
-    def _step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
-        """A step of work of the operator whose phone `channel` is, if it is one's."""
-        name = self._floor.at_phone(channel)
-        if name is not None:
-            self._advance(name, event, call)
-        return name
-
-    def _advance(self, name: OperatorName, event: WorkEvent, call: CallId) -> None:
-        try:
-            self._floor.step(name, event, call, self._book.now)
-        except Surprise as surprise:
-            known = self._book.get(call)
-            self._book.out.append(Remark(str(surprise), known.pbx if known else None))
-
     # The memory, and the snapshot that it is held against
 
     def _remember(self, fact: Remembered) -> None:
@@ -644,20 +596,8 @@ class Board:
                 identity = CallId(left.call.id)
                 if identity not in self._book.calls:
                     self._book.change(recalled(left.call, left.card), force=True)
-                self._reopen(self._book.calls[identity], left)
+                self._notes.reopen(self._book.calls[identity], left)
                 self._book.forget_if_over(identity)
-
-    def _reopen(self, call: Call, left: Unwritten) -> None:
-        """The card of a wrap-up that a restart cut into, for as long as the wrap-up has left."""
-        name = self._floor.at_phone(left.peer)
-        if name is None or name in left.written:
-            return
-        until = self._shifts.resumes_wrapup(name, self._cards.until(left.ended))
-        if until is None or until <= self._book.now:
-            return
-        for step in ("answer", "hang-up"):
-            self._floor.step(name, step, call.id, left.ended)
-        self._book.out.append(self._cards.reopen(name, call, left, until))
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:
         """What the store held open and the PBX does not have any more ended unseen; so did a talk

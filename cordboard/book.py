@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cordboard.cards import Cards
-from cordboard.commands import Command, EndCall, Save, ShowCall
+from cordboard.commands import Command, EndCall, Remark, Save, ShowCall
 from cordboard.desk import Call, CallState
-from cordboard.events import CallId, Linkedid, PbxName
+from cordboard.events import CallId, Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
+from cordboard.queue.operators import Surprise, WorkEvent
 from cordboard.records import call_record
 
 
@@ -91,6 +92,22 @@ class Book:
             del self._calls[identity]
             operators = (call.operator,) if call.operator else ()
             self.out.append(EndCall(identity, operators))
+
+    # Who is at work on them
+
+    def step(self, channel: str, event: WorkEvent, call: CallId) -> OperatorName | None:
+        """A step of work of the operator whose phone `channel` is, if it is one's."""
+        name = self._floor.at_phone(channel)
+        if name is not None:
+            self.advance(name, event, call)
+        return name
+
+    def advance(self, name: OperatorName, event: WorkEvent, call: CallId) -> None:
+        try:
+            self._floor.step(name, event, call, self.now)
+        except Surprise as surprise:
+            known = self.get(call)
+            self.out.append(Remark(str(surprise), known.pbx if known else None))
 
 
 def _on_card(call: Call) -> tuple[object, ...]:
