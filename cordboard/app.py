@@ -367,7 +367,7 @@ class App:
 
     def _house(self) -> House:
         crm = self.settings.crm
-        return House(crm.statuses, crm.languages, crm.segments, self._board.queues or None)
+        return House(crm.statuses, crm.languages, crm.segments, self._board.queues(self._models))
 
     def _policy_changed(self, policy: Policy) -> None:
         self._keep_policy()

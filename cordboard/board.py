@@ -9,7 +9,7 @@ join them, such as "call ended and operator was talking: wrap-up".
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Collection, Sized
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,6 +36,7 @@ from cordboard.events import (
     CallId,
     Linkedid,
     OperatorName,
+    PbxName,
     QueueName,
     Uniqueid,
 )
@@ -144,10 +145,9 @@ class Board:
         """The settings as they are now: the policy may be another than at the start."""
         return self._rules
 
-    @property
-    def queues(self) -> frozenset[QueueName]:
-        """All that any PBX has told of."""
-        return self._floor.queues
+    def queues(self, pbxs: Collection[PbxName]) -> frozenset[QueueName] | None:
+        """All queues of these PBXs; None as long as one of them has not told its own."""
+        return self._floor.queues if self._links.telling("queues").issuperset(pbxs) else None
 
     @property
     def live_calls(self) -> int:

@@ -28,6 +28,14 @@ class Links:
         """The PBXs that are there."""
         return [pbx for pbx, link in self._links.items() if link.state == "up"]
 
+    def telling(self, part: Part) -> set[PbxName]:
+        """The PBXs that are there and tell of this part of theirs."""
+        return {
+            p
+            for p, link in self._links.items()
+            if link.state == "up" and part not in link.unavailable
+        }
+
     def keep(self, fact: LinkFact, now: float) -> list[Command]:
         """For the store; nothing where the link was so before."""
         before = self._links.get(fact.pbx)

@@ -417,6 +417,8 @@ STATE = """import('/static/wallboard.js').then(({stream: {state}}) => ({
     calls: [...state.calls.values()],
     pops: [...state.pops.values()].map(({seq, ...pop}) => pop),
     alarms: [...state.alarms.values()],
+    missed: [...state.missed.values()],
+    notices: [...state.notices.values()],
 }))"""
 
 
