@@ -8,14 +8,14 @@ import contextlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pbx_fixtures import Heard
-from server_fixtures import Server
+from server_fixtures import Server, served
 
 from cordboard.config import load
 from cordboard.crm_core.store import Store
@@ -27,6 +27,14 @@ pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(400)]
 
 RUSSIAN, ENGLISH, BULGARIAN = "7916123", "4416329", "3592123"
 QUEUES = {RUSSIAN: "support-ru", ENGLISH: "support-en", BULGARIAN: "support-bg"}
+
+
+@pytest.fixture
+async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> AsyncIterator[Server]:
+    """One whose operators write no notes: a few of them take all calls of the shift."""
+    running = Server(tmp_path, sandbox, wrapup=0)
+    async with served(running, pbx):
+        yield running
 
 
 @contextlib.contextmanager
