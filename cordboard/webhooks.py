@@ -229,6 +229,8 @@ class Webhook:
         chosen = {call: self._lines[call][0] for *_, call in due}
         left_out = [item.position for item in chosen.values() if item.happening is None]
         read = {one.position: one for one in await self._outbox.happenings_at(left_out)}
+        if self._gone is not None:  # said while the store was asked
+            return
         for call, item in chosen.items():
             item.happening = item.happening or read.get(item.position)
             if item.happening is None:  # the fact was erased meanwhile

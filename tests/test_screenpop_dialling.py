@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -46,6 +47,9 @@ async def test_a_customers_number_is_called_by_a_click_when_the_phone_is_free(
         numbers = page.get_by_test_id("dial")
         await expect(numbers).to_have_count(2)
         await numbers.filter(has_text=re.compile("111")).click()
+        async with asyncio.timeout(5):
+            while not desk.asked:
+                await asyncio.sleep(0.01)
         await expect(page.get_by_test_id("dial-error")).to_have_count(0)
         (asked,) = desk.asked
         assert (asked.target, asked.args) == ("anna", {"number": "+79031112233"})
