@@ -23,8 +23,6 @@ SPOKEN_FOR = 30.0
 BACK_OFF = 60.0
 """Seconds without announcements after one that the PBX would not make."""
 
-ANSWERED = 4
-
 Estimate = Callable[[Entry, int], float | None]
 """How long the caller at this place has still to wait, in seconds; None where nobody knows."""
 
@@ -131,7 +129,7 @@ class Announcements:
     def originated(self, fact: Originated, now: float) -> list[Command]:
         """The PBX's answer, where it is to one of ours."""
         spoken = self._spoken.get(Linkedid(fact.uniqueid))
-        if spoken is None or fact.reason == ANSWERED:
+        if spoken is None or fact.answered:
             return []
         del self._spoken[Linkedid(fact.uniqueid)]
         self._silent_until = now + BACK_OFF

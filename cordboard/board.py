@@ -65,7 +65,7 @@ from cordboard.news import (
     WrapUpSaved,
 )
 from cordboard.notes import Notes
-from cordboard.outgoing import ANSWERED, Outgoing
+from cordboard.outgoing import Outgoing
 from cordboard.places import Places, not_reached, personal, returned
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
@@ -251,10 +251,7 @@ class Board:
             case cti.Originated():
                 self._book.out += self._outgoing.originated(fact)
                 self._book.out += self._announcements.originated(fact, now)
-                if (
-                    fact.reason != ANSWERED
-                    and self._book.at(fact.pbx, Linkedid(fact.uniqueid)) is None
-                ):
+                if not fact.answered and self._book.at(fact.pbx, Linkedid(fact.uniqueid)) is None:
                     self._book.out += self._callbacks.not_made(Linkedid(fact.uniqueid), now)
             case ActionAsked() | Audited():
                 self._requests.made(fact)

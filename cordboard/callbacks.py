@@ -27,6 +27,7 @@ from cordboard.crm_core.model import CallbackRecord, FactRecord
 from cordboard.desk import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, derived_id
 from cordboard.news import CallbackAsked, CallbacksMade
+from cordboard.queue.calendars import clock, within
 from cordboard.queue.decisions import Decision
 from cordboard.queue.lines import Entry, Line
 from cordboard.records import reasons
@@ -123,11 +124,8 @@ class Callbacks:
         return None if self._is_time(decision.callback.hours, now) else "hours"
 
     def _is_time(self, hours: str | None, now: float) -> bool:
-        if hours is None:
-            return True
-        local = datetime.fromtimestamp(now, self._zone).strftime("%H:%M")
-        begin, _, end = hours.partition("-")
-        return begin <= local < end if begin <= end else local >= begin or local < end
+        local = datetime.fromtimestamp(now, self._zone)
+        return hours is None or within(hours, clock(local))
 
     # Made
 

@@ -215,7 +215,8 @@ class Exchange:
             "CB_MAX_PENALTY": command.most,
         }
         given = [f"{name}={value}" for name, value in said.items() if value not in (None, "")]
-        name = re.sub(r'["<>\\]', "", command.name)
+        # A caller's own words: what cannot be printed, or means something to Asterisk, goes.
+        name = "".join(c for c in command.name if c.isprintable() and c not in '"<>\\')
         fields: dict[str, str | int] = {
             "Channel": "Local/wait@cordboard-callback/n",
             "ChannelId": command.channel_id,

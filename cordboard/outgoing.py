@@ -17,7 +17,6 @@ from cordboard.queue.operators import Operator
 ANSWER_WITHIN = 60.0
 """Seconds. The phone rings for 30; without a word after this the attempt is told as failed."""
 
-ANSWERED = 4
 _NOT_TAKEN = "your phone did not take the call: it is busy, declined it, or is not there"
 _REASONS = {1: "your phone did not answer", 3: "your phone did not answer"}
 """Asterisk's reasons in OriginateResponse. A PJSIP phone that is busy or declines is 0, like every
@@ -74,7 +73,7 @@ class Outgoing:
         attempt = self._attempts.get(Linkedid(fact.uniqueid))
         if attempt is None:
             return []
-        if fact.reason == ANSWERED:
+        if fact.answered:
             return self._tell(attempt, None)
         return self._fail(attempt, _REASONS.get(fact.reason, _NOT_TAKEN))
 

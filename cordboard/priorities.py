@@ -485,7 +485,7 @@ class Priorities:
         verified: bool,
     ) -> list[Command]:
         """Whoever asked is told. Where the caller has left, that is about to be seen: then too."""
-        turn, entry = self._turns.get(asked.uniqueid), None
+        turn = self._turns.get(asked.uniqueid)
         entry = self._floor.line(fact.queue).find(asked.uniqueid)
         if turn is None or entry is None or asked.hand is None:
             return []

@@ -6,7 +6,7 @@ from cordboard.commands import Originate, Tell
 from cordboard.cti.facts import Originated
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, Uniqueid
 from cordboard.news import ActionAsked, ActionDone
-from cordboard.outgoing import ANSWER_WITHIN, ANSWERED, Outgoing
+from cordboard.outgoing import ANSWER_WITHIN, Outgoing
 from cordboard.queue.operators import Operator
 
 ANNA = Operator(OperatorName("anna"), "Anna", "PJSIP/1001")
@@ -32,8 +32,8 @@ def told(outgoing: Outgoing, linkedid: Linkedid, reason: int) -> list[str | None
 def test_the_answer_of_the_phone_is_told_once_however_often_it_comes() -> None:
     outgoing = Outgoing()
     linkedid = placed(outgoing)
-    assert told(outgoing, linkedid, ANSWERED) == [None]
-    assert told(outgoing, linkedid, ANSWERED) == []
+    assert told(outgoing, linkedid, 4) == [None]
+    assert told(outgoing, linkedid, 4) == []
     attempt = outgoing.of(linkedid)
     assert attempt is not None
     assert outgoing.answered(attempt) == []
@@ -46,7 +46,7 @@ def test_an_attempt_without_any_word_is_told_as_failed_after_its_time() -> None:
     (command,) = outgoing.tick(ANSWER_WITHIN + 0.1)
     assert isinstance(command, Tell)
     assert command.error
-    assert told(outgoing, linkedid, ANSWERED) == []
+    assert told(outgoing, linkedid, 4) == []
 
 
 def test_a_second_attempt_waits_for_the_first_to_be_told() -> None:
@@ -78,4 +78,4 @@ def test_what_the_pbx_would_not_begin_leaves_the_operator_free() -> None:
 
 
 def test_a_call_of_somebody_else_is_no_attempt() -> None:
-    assert Outgoing().originated(Originated(PBX, Uniqueid("1790000000.1"), ANSWERED)) == []
+    assert Outgoing().originated(Originated(PBX, Uniqueid("1790000000.1"), 4)) == []

@@ -283,6 +283,10 @@ class Originated:
     uniqueid: Uniqueid
     reason: int
 
+    @property
+    def answered(self) -> bool:
+        return self.reason == 4
+
 
 @dataclass(frozen=True, slots=True)
 class MemberSeen:
