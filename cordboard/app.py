@@ -12,8 +12,7 @@ import math
 import signal
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -25,25 +24,11 @@ from prometheus_client import CollectorRegistry
 from cordboard import memory
 from cordboard.clock import Clock
 from cordboard.commands import (
-    Announce,
-    AskCallbacks,
-    Audit,
-    CallBack,
     Command,
-    CountFallbacks,
     FindCustomer,
     ForgetCustomer,
-    HangUp,
-    Hush,
-    LogIn,
-    LogOut,
-    Originate,
-    PauseMember,
     Remark,
-    Reorder,
-    Requeue,
     Save,
-    SaveWrapUp,
     SendCallback,
     SendPlace,
     SendRoute,
@@ -53,8 +38,7 @@ from cordboard.commands import (
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
 from cordboard.crm_core import phones
-from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import PolicyRecord, Record, User, WrapUp
+from cordboard.crm_core.model import PolicyRecord, User
 from cordboard.crm_core.store import Store
 from cordboard.cti import facts as cti
 from cordboard.cti.fastagi import FastAgiServer
@@ -62,25 +46,21 @@ from cordboard.cti.forgery import printable
 from cordboard.cti.link import AmiLink
 from cordboard.desk import AlarmKind, Announcing, Calling, Rules
 from cordboard.door import Door
-from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.events import PbxName, Uniqueid
+from cordboard.errands import Errand, Errands
+from cordboard.errors import PeerError, UserError
+from cordboard.events import PbxName
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
-from cordboard.ledger import WRITE_WITHIN, Ledger, Trouble
+from cordboard.ledger import Ledger, Trouble
 from cordboard.lookups import Lookups
 from cordboard.news import (
-    ActionDone,
     AlarmEnded,
     AlarmRaised,
     AnyFact,
-    Audited,
-    CallbacksMade,
     PolicyChanged,
-    Requeued,
     Tick,
     UsersChanged,
-    WrapUpSaved,
 )
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -165,8 +145,6 @@ class App:
             for pbx in settings.pbx
         }
         contexts = {PbxName(pbx.name): pbx.dial_context for pbx in settings.pbx}
-        self._exchange = Exchange(self.links, contexts)
-        self._roster = Roster(self.links)
         self._counters = Counters(self.registry)
         self._lookups = Lookups(
             settings,
@@ -174,6 +152,16 @@ class App:
             self._calls_today,
             self.registry,
             lambda count, names: self._tell_state("lookup-failing", count, names),
+        )
+        self._errands = Errands(
+            Exchange(self.links, contexts),
+            Roster(self.links),
+            self._lookups,
+            self.store,
+            self._ledger,
+            self._clock,
+            self._result,
+            self._fell_back,
         )
         self._webhooks = Webhooks(
             settings.webhook,
@@ -468,30 +456,12 @@ class App:
         kept: list[Command] = []
         for command in commands:
             match command:
-                case SendRoute() | SendPlace():
+                case SendRoute() | SendPlace() | SendCallback():
                     self._door.answer(command)
-                case FindCustomer():
-                    self._spawn(self._find_customer(command))
                 case ForgetCustomer():
                     self._lookups.forget(command.number, command.customer)
-                case SaveWrapUp():
-                    self._spawn(self._save_wrapup(command))
-                case Audit():
-                    self._spawn(self._audit(command))
-                case CountFallbacks():
-                    self._spawn(self._count_fallbacks(command.pbx))
-                case Reorder():
-                    self._spawn(self._reorder(command))
-                case Requeue():
-                    self._spawn(self._requeue(command))
-                case HangUp() | Originate() | LogIn() | LogOut() | PauseMember():
-                    self._spawn(self._ask_exchange(command))
-                case SendCallback():
-                    self._door.answer(command)
-                case AskCallbacks():
-                    self._spawn(self._ask_callbacks(command.pbx))
-                case Announce() | CallBack() | Hush():
-                    self._spawn(self._speak(command))
+                case _ if isinstance(command, Errand):
+                    self._spawn(self._errands.run(command))
                 case Remark():
                     self._counters.surprises.inc()
                     log.info("surprise", what=command.what)
@@ -525,6 +495,11 @@ class App:
             log.critical("broken", exc_info=error)
             signal.raise_signal(signal.SIGTERM)
 
+    def _fell_back(self, pbx: PbxName, count: int) -> None:
+        self._counters.fallbacks.inc(count)
+        self.alarm("fallback-routed", count)
+        log.warning("fallback.callers", pbx=pbx, count=count)
+
     def _pop_missed(self, operator: str) -> None:
         log.warning("pop.missed", operator=operator)
         self.alarm("pops-missed", detail=self._names.get(operator, operator))
@@ -536,122 +511,9 @@ class App:
         blocked = self.settings.callback.blocked
         return e164 if e164 and phones.may_be_called(e164, blocked) else None
 
-    async def _find_customer(self, command: FindCustomer) -> None:
-        self._result(await self._lookups.found(command))
-
     async def _calls_today(self, command: FindCustomer, number: str) -> int | None:
         """With this one; None where no rule asks."""
         if command.since is None:
             return None
         this = (command.pbx, command.linkedid)
         return 1 + await self.store.calls_from(number, command.since, but=this)
-
-    async def _save_wrapup(self, command: SaveWrapUp) -> None:
-        try:
-            written = checked_wrapup(
-                command.call,
-                command.actor,
-                command.customer,
-                command.note,
-                command.result,
-                self._clock(),
-                first=command.first,
-            )
-            await self._write_wrapup(written)
-        except CordboardError as error:
-            self._result(ActionDone(command.id, command.actor, str(error)))
-        else:
-            self._result(WrapUpSaved(command.id, command.actor, command.call))
-
-    async def _write_wrapup(self, written: WrapUp) -> None:
-        """What an operator wrote is not asked for twice. Raises `FieldsError`, and `PeerError`
-        where there is no room for it."""
-        # From the spool nobody can be told any more that another device was first.
-        await self._write(self.store.write_wrapup, written, replace(written, first=False))
-
-    async def _write(
-        self, write: Callable[[T], Coroutine[Any, Any, object]], what: T, spooled: Record
-    ) -> None:
-        """Into the database, else into the spool. Raises `PeerError` where there is no room."""
-        reason = "the database lacks what came before"
-        if not self._ledger.behind:
-            try:
-                async with asyncio.timeout(WRITE_WITHIN):
-                    await write(what)
-                return
-            except (PeerError, TimeoutError) as error:
-                reason = str(error) or "no answer"
-        await self._ledger.keep(spooled, reason)
-
-    async def _audit(self, command: Audit) -> None:
-        error = None
-        try:
-            await self._write(self.store.write, [command.record], command.record)
-        except PeerError as failure:
-            error = str(failure)
-        self._result(Audited(command.asked, error))
-
-    async def _ask_callbacks(self, pbx: PbxName) -> None:
-        try:
-            made = await self._exchange.callbacks_made(pbx)
-        except PeerError as error:
-            log.warning("callbacks.unknown", pbx=pbx, reason=str(error))  # until the next snapshot
-            return
-        self._result(CallbacksMade(pbx, made))
-
-    async def _speak(self, command: Announce | CallBack | Hush) -> None:
-        try:
-            match command:
-                case Announce():
-                    await self._exchange.announce(command)
-                case CallBack():
-                    await self._exchange.call_back(command)
-                case Hush():
-                    await self._exchange.hush(command)
-        except PeerError as error:
-            log.warning("voice.failed", pbx=command.pbx, reason=str(error))
-            self._result(cti.Originated(command.pbx, Uniqueid(command.channel_id), 0))
-
-    async def _ask_exchange(
-        self, command: HangUp | Originate | LogIn | LogOut | PauseMember
-    ) -> None:
-        error = None
-        try:
-            match command:
-                case HangUp():
-                    await self._exchange.hang_up(command)
-                case Originate():
-                    await self._exchange.originate(command)
-                    return  # what became of it comes as an event
-                case LogIn():
-                    await self._roster.log_in(command)
-                case LogOut():
-                    await self._roster.log_out(command)
-                case PauseMember():
-                    await self._roster.pause(command)
-        except CordboardError as failure:
-            error = str(failure)
-        self._result(ActionDone(command.id, command.actor, error))
-
-    async def _reorder(self, command: Reorder) -> None:
-        self._result(await self._exchange.reorder(command))
-
-    async def _requeue(self, command: Requeue) -> None:
-        error = None
-        try:
-            await self._exchange.requeue(command)
-        except PeerError as failure:
-            error = str(failure)
-        about = (command.pbx, command.uniqueid, command.queue, command.to)
-        self._result(Requeued(*about, error))
-
-    async def _count_fallbacks(self, pbx: PbxName) -> None:
-        try:
-            new = await self._exchange.new_fallbacks(pbx)
-        except PeerError as error:
-            log.warning("fallbacks.uncounted", pbx=pbx, reason=str(error))
-            return
-        if new:
-            self._counters.fallbacks.inc(new)
-            self.alarm("fallback-routed", new)
-            log.warning("fallback.callers", pbx=pbx, count=new)
