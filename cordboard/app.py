@@ -353,8 +353,8 @@ class App:
                 self.alarm_over(kind)
 
     def _house(self) -> House:
-        crm = self.settings.crm
-        return House(crm.statuses, crm.languages, crm.segments, self._board.queues(self._models))
+        crm, queues = self.settings.crm, self._board.queues(self._models)
+        return House(crm.statuses, crm.languages, crm.segments, queues, self._names or None)
 
     def _policy_changed(self, policy: Policy) -> None:
         self._keep_policy()
