@@ -22,6 +22,7 @@ from cordboard.queue.decisions import Personal, Standing
 from cordboard.queue.lint import House, faults
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Approach, Caller, Seat, Situation, decide, explain, weigh
+from cordboard.queue.sieve import COMMON
 
 SHIPPED = (Path(__file__).parent.parent / "config/routing.toml").read_text(encoding="utf-8")
 STATUSES, LANGUAGES = ["new", "regular", "vip", "debtor", "blocked"], ["ru", "bg", "en"]
@@ -516,6 +517,29 @@ def test_a_decision_is_made_again_from_what_it_looked_at(whens: list[Any], call:
         [decision.rule] if decision.rule else []
     )
     assert all(trial.failed and trial.failed.key in kept for trial in trials if trial.failed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WHENS, min_size=1, max_size=8), st.sampled_from(EVERYBODY))
+def test_many_rules_decide_like_one_after_the_other(whens: list[Any], call: Situation) -> None:
+    """The first that holds of a hundred is the first of those that hold by themselves."""
+    rules = [
+        {"name": str(number), "when": whens[number % len(whens)], "action": "queue"}
+        for number in range(len(whens) * COMMON)
+    ]
+    single = [
+        Policy.model_validate({"default_queue": "q", "rule": [rule]})
+        for rule in rules[: len(whens)]  # those after them say the same
+    ]
+    first = next((found for one in single if (found := decide(one, call).rule)), None)
+    made = Policy.model_validate({"default_queue": "q", "rule": rules})
+    decision, inputs = weigh(made, call)
+    assert decision.rule == first
+    assert decide(made, call) == decision  # from what was kept of the first time
+    again, trials = explain(made, json.loads(json.dumps(inputs)))
+    assert again == decision
+    assert all(trial.failed and trial.failed.key in inputs for trial in trials if trial.failed)
+    assert [trial.failed is None for trial in trials[:-1]] == [False] * (len(trials) - 1)
 
 
 def test_an_explanation_says_which_condition_failed_and_on_what_kind_of_value() -> None:

@@ -30,7 +30,7 @@ from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Approach, Caller, Situation, weigh
 from cordboard.records import decided_record
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RULES = """
 default_queue = "support"

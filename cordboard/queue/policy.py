@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,8 +29,18 @@ from pydantic import (
 from pydantic_core import to_json
 
 from cordboard.queue.calendars import Calendar, Hours, Weekday
-from cordboard.queue.conditions import AnyOf, Between, Condition, During, Is, OneOf, test_of
+from cordboard.queue.conditions import (
+    AnyOf,
+    Between,
+    Check,
+    Condition,
+    During,
+    Is,
+    OneOf,
+    check_of,
+)
 from cordboard.queue.decisions import Action, CallbackOffer, Growth, Overflow, Penalties, Texts
+from cordboard.queue.sieve import Sieve
 from cordboard.queue.sources import Lines
 from cordboard.wording import sentence
 
@@ -315,14 +325,6 @@ def _check_target(kind: str, to: str) -> None:
         raise ValueError(f"{to!r} is not {words}")
 
 
-class Check(NamedTuple):
-    """One condition as it is tried."""
-
-    key: str
-    holds: Any
-    condition: Condition
-
-
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A rule made ready to be tried, and what it leads to apart from the caller."""
@@ -384,11 +386,17 @@ class Policy(_Part):
         """The rules in order, made ready once."""
         return tuple(map(_ready, self.rule))
 
+    @functools.cached_property
+    def sieve(self) -> Sieve:
+        """Which of `ready` are worth trying for a caller."""
+        return Sieve([each.checks for each in self.ready])
+
     def prepare(self) -> Policy:
         """Does now what would else be done when a caller waits for it: thousands of rules take
         their time."""
         assert self.fingerprint
         assert self.keys is not None
+        assert self.sieve
         return self
 
     @functools.cached_property
@@ -398,7 +406,7 @@ class Policy(_Part):
 
 
 def _ready(rule: Rule) -> Ready:
-    checks = tuple(Check(each.key, test_of(each), each) for each in rule.when.conditions())
+    checks = tuple(map(check_of, rule.when.conditions()))
     growth, skills, offer = rule.growth, rule.penalties, rule.callback
     return Ready(
         rule,

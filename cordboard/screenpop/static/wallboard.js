@@ -1,8 +1,9 @@
-/** The supervisor's wallboard: queues, who waits in them and why, and what the operators do. */
+/** The supervisor's wallboard: queues, who waits in them and why, what the operators do, and whom they owe a call. */
 import { Operators } from "./crew.js";
 import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
 import { MoveButton, MoveForm } from "./moving.js";
+import { PersonalCalls } from "./personal.js";
 import { Stream } from "./stream.js";
 import {
   Alarms,
@@ -38,6 +39,7 @@ function Wallboard() {
     <div class="board-grid">
       <${WaitingCallers} />
       <${Operators} stream=${stream} />
+      <${PersonalCalls} stream=${stream} />
     </div>
   `;
 }
