@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from board_desk import RULES
 
-from cordboard.arrivals import Arrivals
-from cordboard.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
-from cordboard.commands import AskCallbacks, CallBack, Command, Hush, Save, SendCallback
 from cordboard.crm_core.model import CallbackRecord
-from cordboard.desk import Call, Calling
+from cordboard.desk.arrivals import Arrivals
+from cordboard.desk.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
+from cordboard.desk.commands import AskCallbacks, CallBack, Command, Hush, Save, SendCallback
+from cordboard.desk.facts import CallbackAsked, CallbacksMade, CustomerFound
+from cordboard.desk.model import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
-from cordboard.news import CallbackAsked, CallbacksMade, CustomerFound
 from cordboard.queue.decisions import CallbackOffer, Decision, Penalties
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry, Line
