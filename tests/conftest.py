@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
-from pbx_fixtures import ami, ami_raw, pbx, sandbox
+from pbx_fixtures import ami, ami_raw, brisk, pbx, sandbox
 from postgres_fixtures import postgres_server
 from server_fixtures import proxied_server, proxy, server
 from store_fixtures import sqlite_template
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ami",
     "ami_raw",
+    "brisk",
     "pbx",
     "postgres_server",
     "proxied_server",
