@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from priority_fixtures import ruled
 from server_fixtures import Server
 
 from cordboard.queue.forecast import PRIOR_CALLS
@@ -72,6 +73,34 @@ async def test_who_waits_is_told_by_place_and_what_calls_take_also_after_a_resta
             assert learnt < PRIOR - 10
         for caller in (busy, waits):
             await caller.hang_up()
+
+
+NEAR = """
+default_queue = "support-ru"
+[[rule]]
+name = "near"
+action = "queue"
+queue = "support-ru"
+penalties = { most = 0 }
+"""
+
+
+async def test_operators_whom_the_rule_does_not_let_a_caller_have_do_not_shorten_his_wait(
+    server: Server,
+) -> None:
+    """1004 is ready all the time, with a penalty of 1 in this queue, and is not rung."""
+    await ruled(server, NEAR)
+    phones = [ANNA, PhoneSpec("1004", (Manner(ring=0.2),))]
+    async with server.stream("maria") as board, Phones(server.status, phones):
+        first = dial(server.status, NUMBERS[0], "1", stay=20)
+        talking = await board.call("talking")
+        assert talking["operator"] == "anna"
+        second = dial(server.status, NUMBERS[1], "2", stay=5)
+        await board.until(lambda m: estimates(m, 1) == [PRIOR])
+        third = dial(server.status, NUMBERS[2], "3", stay=5)
+        await board.until(lambda m: estimates(m, 2) == [PRIOR, 2 * PRIOR])
+        for caller in (third, second, first):
+            await caller.drop()
 
 
 async def handled(server: Server, call: str) -> dict[str, Any] | None:

@@ -175,8 +175,11 @@ async def test_back_from_the_managers_mobile_at_the_old_place(
                 assert missed["customer"]["name"] == "Важный"
             body = {"action": "seen", "args": {"id": missed["id"]}, "reason": ""}
             await queue.server.api("POST", "/operators/anna/actions", body, by="anna")
-            await console.until(lambda m: m["type"] == "missed-end")
-            assert (await queue.server.snapshot("anna"))["missed"] == []
+            for eyes in (console, board):
+                told = await eyes.until(lambda m: m["type"] == "missed")
+                assert (told["missed"]["id"], told["missed"]["state"]) == (missed["id"], "seen")
+            (kept,) = (await queue.server.snapshot("maria"))["missed"]
+            assert kept["state"] == "seen"
 
 
 async def test_cordboard_killed_meanwhile_the_queue_takes_him_when_the_attempt_is_over(

@@ -32,7 +32,7 @@ from cordboard.config import ConfigError, Settings, load
 from cordboard.crm_core.model import Card, Customer, User
 from cordboard.errors import PeerError, UserError
 from cordboard.events import Linkedid, PbxName
-from cordboard.lookups import Lookups
+from cordboard.lookups import Lookups, Own
 from cordboard.news import CustomerFound
 from cordboard.outbound import Resolver
 
@@ -61,23 +61,17 @@ class Desk:
                 {"lookup": list(tables), "desk": {"lookup_deadline_ms": deadline}}
             ),
             self._find,
-            self._count,
             self.registry,
             lambda count, names: self.resting.append((count, names)),
         )
         self.lookups.employ([SVETA])
 
-    async def _find(self, number: str) -> Card | None:
+    async def _find(self, command: FindCustomer, number: str) -> Own:
         if isinstance(self.store_says, Exception):
             raise self.store_says
         if self.store_says:
             await asyncio.sleep(self.store_says)
-        return self.card
-
-    async def _count(self, command: FindCustomer, number: str) -> int | None:
-        if isinstance(self.store_says, Exception):
-            raise self.store_says
-        return None if command.since is None else 3
+        return self.card, None if command.since is None else 3
 
     async def found(self, number: str = NUMBER, again: bool = False) -> CustomerFound:
         command = FindCustomer(PbxName("pbx"), Linkedid("1.1"), number, again=again)

@@ -97,6 +97,11 @@ async def test_a_phone_is_chosen_at_the_log_in_and_remembered(at_desk: AtDesk) -
         await page.keyboard.press("Enter")
         assert (await asked(desk, page, 2))[1:] == [("login", {"phone": "PJSIP/1008"})]
         await expect(page.get_by_test_id("login-form")).to_have_count(0)
+        await expect(page.get_by_test_id("dial-form")).to_have_count(0)
+        desk.me("ready", 0, phone="PJSIP/1008")
+        await expect(page.get_by_test_id("dial-form")).to_be_visible()
+        desk.me("offline", 0, phone=None, queues=[])
+        await expect(page.get_by_test_id("dial-form")).to_have_count(0)
         await page.reload()
         await expect(page.get_by_test_id("own-state")).to_be_visible()
         await page.keyboard.press("F9")

@@ -165,6 +165,21 @@ def line(*names: str, priority: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+async def test_a_supervisor_reaches_everybody_of_a_long_queue(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=30, longest=70, answered=0, in_time=0, abandoned=0, short=0)
+        desk.waiting("sales", line(*(f"caller {number}" for number in range(30))))
+        last = page.get_by_test_id(f"move-{identity('caller 29')}")
+        more = page.get_by_test_id("waiting-more-sales")
+        await expect(more).to_have_text("and 18 more")
+        await expect(last).to_have_count(0)
+        await more.press("Enter")
+        await last.press("Enter")
+        await expect(page.get_by_test_id("move-form")).to_contain_text("place 30")
+        await more.press("Enter")
+        await expect(last).to_have_count(0)
+
+
 @pytest.mark.parametrize("language", WHY)
 async def test_why_somebody_stands_where_he_stands_is_said(at_desk: AtDesk, language: str) -> None:
     async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
