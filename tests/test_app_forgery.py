@@ -152,8 +152,9 @@ async def test_nothing_false_comes_of_forged_events_and_the_forgers_are_served(
         assert (await live.hang_up()).hung_up == "us"
         await ended(board, among)
         await note_done(server)
-    async with server.stream("maria") as fresh:
-        snapshot = fresh.messages[0]
+    async with asyncio.timeout(30):  # who waited is taken off the wallboard a moment later
+        while (snapshot := await server.snapshot("maria"))["waiting"]:
+            await asyncio.sleep(0.1)
     async with stored(server) as store:
         calls = await store.recent_calls()
         assert story(await store.call_facts(among)) == story(await store.call_facts(alone))
@@ -171,7 +172,6 @@ async def test_nothing_false_comes_of_forged_events_and_the_forgers_are_served(
         (among, "anna"),
     }
     assert all(call["state"] == "ended" for call in snapshot["calls"])
-    assert not any(line["entries"] for line in snapshot["waiting"])
     (alarm,) = snapshot["alarms"]
     assert (alarm["kind"], alarm["count"]) == ("forged-callers", len(tries))
     assert await server.metric("cordboard_forged_callers_total") == len(tries)
