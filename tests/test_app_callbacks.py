@@ -80,8 +80,14 @@ class Desk:
         await caller.line.press("1")
         left = await self.ami.until_event("UserEvent", Status="KEY", CallerIDNum=number(index))
         assert left["Queue"] == QUEUE
-        await asyncio.sleep(0.5)
+        await self.hears("vm-num-i-have")
         await caller.line.press("1")
+
+    async def hears(self, prompt: str) -> None:
+        """A caller is being asked this: a digit before that is nobody's answer."""
+        async with asyncio.timeout(60):
+            while prompt not in await asyncio.to_thread(self.pbx.cli, "core show channels concise"):
+                await asyncio.sleep(0.05)
 
     async def promised(self, index: int) -> dict[str, str]:
         """What waits in his stead."""
@@ -193,12 +199,13 @@ async def test_who_is_promised_a_callback_already_or_calls_again_is_not_called_t
         other = await desk.waits(1)
         await other.line.press("1")
         await ami.until_event("UserEvent", Status="KEY", CallerIDNum=number(1))
-        await asyncio.sleep(0.5)
-        await other.line.press("2")
-        await asyncio.sleep(0.5)
-        await other.line.press(f"{number(0)}#")
-        await asyncio.sleep(1.5)
-        await other.line.press("1")
+        for prompt, keys in (
+            ("vm-num-i-have", "2"),
+            ("vm-enter-num-to-call", f"{number(0)}#"),
+            ("vm-num-i-have", "1"),
+        ):
+            await desk.hears(prompt)
+            await other.line.press(keys)
         for _ in range(600):
             if await desk.line() == [number(0), number(1)]:
                 break

@@ -172,7 +172,7 @@ async def test_nothing_false_comes_of_forged_events_and_the_forgers_are_served(
         (among, "anna"),
     }
     assert all(call["state"] == "ended" for call in snapshot["calls"])
-    (alarm,) = snapshot["alarms"]
+    (alarm,) = [alarm for alarm in snapshot["alarms"] if alarm["kind"] != "behind"]
     assert (alarm["kind"], alarm["count"]) == ("forged-callers", len(tries))
     assert await server.metric("cordboard_forged_callers_total") == len(tries)
     assert await server.metric("cordboard_ami_quarantined") > 0
