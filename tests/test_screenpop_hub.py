@@ -303,14 +303,19 @@ async def test_a_pop_for_a_closed_browser_is_painted_from_the_snapshot(desk: Des
 # Those who misbehave
 
 
-async def stuck(desk: Desk, name: str) -> socket.socket:
-    """A client that shakes hands and then never reads: a plain socket with a small buffer."""
+async def narrow(desk: Desk) -> socket.socket:
+    """A socket whose buffer does not grow with what comes."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, ("127.0.0.1", desk.port))
-    await loop.sock_sendall(
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", desk.port))
+    return sock
+
+
+async def stuck(desk: Desk, name: str) -> socket.socket:
+    """A client that shakes hands and then never reads."""
+    sock = await narrow(desk)
+    await asyncio.get_running_loop().sock_sendall(
         sock,
         (
             f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{desk.port}\r\n"
@@ -358,13 +363,15 @@ async def test_one_client_of_two_hundred_that_stops_reading_falls_alone_and_come
         readers = [await stack.enter_async_context(desk.stream("sveta")) for _ in range(200)]
         for reader in readers:
             await reader.next()
-        async with desk.stream("sveta", max_queue=1) as slow:
+        async with desk.stream("sveta", max_queue=1, sock=await narrow(desk)) as slow:
             session = (await slow.next())["session"]
+            wire = desk.hub._clients[session].transport.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
             sent = 0
             while desk.metric("cordboard_clients_cut_off_total") == 0:
                 assert sent < 1000, "the client that does not read was never cut off"
                 sent += 1
-                desk.hub.publish(say.pop(1, "anna", 1, at="x" * 60_000))
+                desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
                 received = await asyncio.gather(*(reader.next() for reader in readers))
                 assert {message["seq"] for message in received} == {sent}
             assert desk.metric("cordboard_clients") == 200
