@@ -276,9 +276,9 @@ class Priorities:
         self._turns[entry.uniqueid] = turn
         stood = self._standing(entry)
         self._departures[call.id] = Departure(entry.uniqueid, to, stood, turn.news)
-        priority = call.decision.priority
+        due = call.decision
         place = (call.pbx, call.channel, entry.uniqueid, entry.queue)
-        return [Requeue(*place, to, priority, rings)]
+        return [Requeue(*place, to, due.priority, rings, due.penalties)]
 
     def requeued(self, fact: Requeued, now: float) -> list[Command]:
         """Only what failed is worth a word: who is on his way shows by joining there."""

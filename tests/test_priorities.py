@@ -179,7 +179,7 @@ def test_a_change_that_the_policy_does_not_mind_asks_for_nothing(hall: Hall) -> 
     assert hall.asked() == []
 
 
-def test_who_belongs_into_another_queue_is_withdrawn_and_redirected_while_phones_ring(
+def test_who_belongs_into_another_queue_is_taken_there_also_while_phones_ring(
     hall: Hall,
 ) -> None:
     quiet, ringing = hall.come(1), hall.come(2)
