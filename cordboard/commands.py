@@ -232,8 +232,7 @@ class Reorder:
 @dataclass(frozen=True, slots=True)
 class Requeue:
     """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
-    `rings`: phones ring for him, which he would have to wait for. `skills`: who may serve him
-    there."""
+    `skills`: who may serve him there."""
 
     pbx: PbxName
     channel: str
@@ -241,7 +240,6 @@ class Requeue:
     queue: QueueName
     to: QueueName
     priority: int
-    rings: bool
     skills: Penalties | None = None
 
 

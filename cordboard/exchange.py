@@ -99,9 +99,11 @@ class Exchange:
         return Reordered(*about, before, after, tuple(refused.items()))
 
     async def requeue(self, command: Requeue) -> None:
-        """Returns when he is on his way. He is withdrawn, which does nothing to one who is answered
-        first, but waits for phones that ring. Then a digit takes him out, as if he had pressed it:
-        Queue() itself reads it, or the talk that was quicker, to which it means nothing."""
+        """Returns when he is on his way. A digit takes him out of the queue, as if he had pressed
+        it: Queue() itself reads it, also while phones ring, or the talk that was quicker, to which
+        it means nothing. Where the queue knows no such digit he is withdrawn, which does nothing
+        to one who is answered first either, but may take a second and waits for phones that
+        ring."""
         link, channel = self._links[command.pbx], command.channel
         listed = await link.items("QueueStatus", {"Queue": command.to})
         if not any(item["Event"] == "QueueParams" for item in listed):
@@ -118,15 +120,11 @@ class Exchange:
         ]
         withdrawn: dict[str, str | int] = {"Queue": command.queue, "Caller": channel}
         asked.append(("QueueWithdrawCaller", withdrawn | {"WithdrawInfo": command.to}))
+        asked.append(("PlayDTMF", {"Channel": channel, "Digit": MOVES, "Receive": "true"}))
         replies = await asyncio.gather(*(link.act(name, fields) for name, fields in asked))
-        for reply in replies:
-            if reply["Response"] != "Success":
+        for (name, _), reply in zip(asked, replies, strict=True):
+            if reply["Response"] != "Success" and name != "PlayDTMF":  # without it he goes later
                 raise PeerError(reply["Message"])
-        if command.rings:
-            pressed: dict[str, str | int] = {"Channel": channel, "Digit": MOVES, "Receive": "true"}
-            reply = await link.act("PlayDTMF", pressed)
-            if reply["Response"] != "Success":  # he goes when the phones have rung
-                log.info("requeue.later", pbx=command.pbx, message=reply["Message"])
 
     async def new_fallbacks(self, pbx: PbxName) -> int:
         """How many callers took the dialplan's default way since this was asked last. The dialplan

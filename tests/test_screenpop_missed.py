@@ -6,12 +6,12 @@ import re
 
 import pytest
 from fake_desk import missed_calls, office, reason
-from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
+from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 
-__all__ = ["at_desk", "sqlite_template", "sqlite_url"]
+__all__ = ["at_desk", "sqlite_url"]
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_missed_calls_stand_on_the_console_until_they_are_seen(at_desk: AtDesk) -> None:
