@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from prometheus_client import Histogram
 
 from cordboard.clock import Clock
-from cordboard.commands import SendCallback, SendPlace, SendRoute
 from cordboard.cti.fastagi import AgiSession
+from cordboard.desk.commands import SendCallback, SendPlace, SendRoute
+from cordboard.desk.facts import BackAsked, CallbackAsked, RouteAsked
 from cordboard.dialplan import bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import Linkedid, PbxName, QueueName, derived_id
-from cordboard.news import BackAsked, CallbackAsked, RouteAsked
 from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0

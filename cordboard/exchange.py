@@ -11,15 +11,24 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from cordboard.callbacks import CALLBACK_CHANNEL
-from cordboard.commands import Announce, CallBack, HangUp, Hush, Move, Originate, Reorder, Requeue
 from cordboard.cti.ami import Message
 from cordboard.cti.link import AmiLink
 from cordboard.cti.members import number
+from cordboard.desk.callbacks import CALLBACK_CHANNEL
+from cordboard.desk.commands import (
+    Announce,
+    CallBack,
+    HangUp,
+    Hush,
+    Move,
+    Originate,
+    Reorder,
+    Requeue,
+)
+from cordboard.desk.facts import Rank, Reordered
 from cordboard.dialplan import MOVE, MOVES, POSITION, PRIORITY, QUEUE, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
-from cordboard.news import Rank, Reordered
 from cordboard.queue.decisions import Penalties
 
 log = structlog.get_logger(__name__)

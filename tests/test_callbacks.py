@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cordboard.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
-from cordboard.commands import AskCallbacks, CallBack, Command, Hush, Save, SendCallback
 from cordboard.crm_core.model import CallbackRecord
-from cordboard.desk import Call, Calling
+from cordboard.desk.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
+from cordboard.desk.commands import AskCallbacks, CallBack, Command, Hush, Save, SendCallback
+from cordboard.desk.facts import CallbackAsked, CallbacksMade
+from cordboard.desk.model import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
-from cordboard.news import CallbackAsked, CallbacksMade
 from cordboard.queue.decisions import CallbackOffer, Decision, Penalties
 from cordboard.queue.lines import Entry, Line
 

@@ -10,12 +10,11 @@ import board_desk
 import pytest
 from board_desk import PBX, QUEUE, Caller, Desk, customer
 
-from cordboard.board import Board
-from cordboard.commands import Audit, Remark, Reorder, Requeue, ShowWaiting, Tell
 from cordboard.crm_core.model import AuditRecord, Card, FactRecord, Manager
 from cordboard.cti import facts as cti
-from cordboard.events import OperatorName, Uniqueid
-from cordboard.news import (
+from cordboard.desk.board import Board
+from cordboard.desk.commands import Audit, Remark, Reorder, Requeue, ShowWaiting, Tell
+from cordboard.desk.facts import (
     ActionAsked,
     Audited,
     CustomerChanged,
@@ -25,7 +24,8 @@ from cordboard.news import (
     Requeued,
     Tick,
 )
-from cordboard.priorities import AT_ONCE, LEFT_ALONE, by_hand
+from cordboard.desk.priorities import AT_ONCE, LEFT_ALONE, by_hand
+from cordboard.events import OperatorName, Uniqueid
 from cordboard.queue.policy import Policy
 
 MARIA = OperatorName("maria")

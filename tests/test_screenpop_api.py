@@ -14,8 +14,8 @@ from screenpop_server import USERS, Desk
 
 from cordboard.crm_core.model import CallRecord, Draft
 from cordboard.crm_core.store import Store
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
-from cordboard.news import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.screenpop import schemas
 from cordboard.screenpop.api import PERMITTED, PREFIX, ROUTES, Route
 from cordboard.screenpop.openapi import describe

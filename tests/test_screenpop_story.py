@@ -23,11 +23,11 @@ from cordboard.crm_core.model import (
     Record,
 )
 from cordboard.crm_core.store import Store
+from cordboard.desk.records import decided_record
 from cordboard.events import CallId, QueueName
 from cordboard.queue.decisions import Standing
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Approach, Caller, Situation, weigh
-from cordboard.records import decided_record
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -23,9 +23,9 @@ from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Draft, Role
 from cordboard.crm_core.rules import user_key
 from cordboard.crm_core.store import Store
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.news import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.screenpop import render, schemas, shapes, story
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub

@@ -9,9 +9,9 @@ from cordboard.crm_core.model import (
     AuditRecord,
     Record,
 )
-from cordboard.desk import Alarm, AlarmKind, Call, Link, Missed, Notice, Pop, PopEnd
+from cordboard.desk.facts import ActionAsked
+from cordboard.desk.model import Alarm, AlarmKind, Call, Link, Missed, Notice, Pop, PopEnd
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.news import ActionAsked
 from cordboard.queue.decisions import Decision, Penalties, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator, Post

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from cordboard.commands import Command, FindCustomer, Save, SendRoute
 from cordboard.crm_core.model import Card
 from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
-from cordboard.desk import Call, Rules
+from cordboard.desk.commands import Command, FindCustomer, Save, SendRoute
+from cordboard.desk.facts import CustomerFound, RouteAsked
+from cordboard.desk.model import Call, Rules
+from cordboard.desk.records import decided_record, reasons_json
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.news import CustomerFound, RouteAsked
 from cordboard.queue.decisions import Decision
 from cordboard.queue.floor import Floor
 from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
-from cordboard.records import decided_record, reasons_json
 
 ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
 """The states of an operator whom no caller of their own is brought, also not at the mobile."""

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.actions import audited, command_for
-from cordboard.arrivals import Arrivals
-from cordboard.book import Book
-from cordboard.commands import ForgetCustomer, Save
-from cordboard.desk import Call
-from cordboard.events import Linkedid, PbxName
-from cordboard.links import Links
-from cordboard.missed import MissedCalls
-from cordboard.news import (
+from cordboard.desk.actions import audited, command_for
+from cordboard.desk.arrivals import Arrivals
+from cordboard.desk.book import Book
+from cordboard.desk.commands import ForgetCustomer, Save
+from cordboard.desk.facts import (
     ActionAsked,
     Audited,
     CustomerChanged,
@@ -24,11 +20,15 @@ from cordboard.news import (
     CustomerStale,
     RouteAsked,
 )
-from cordboard.places import Places
+from cordboard.desk.links import Links
+from cordboard.desk.missed import MissedCalls
+from cordboard.desk.model import Call
+from cordboard.desk.places import Places
+from cordboard.desk.records import contact
+from cordboard.desk.waits import Waits
+from cordboard.events import Linkedid, PbxName
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
-from cordboard.records import contact
-from cordboard.waits import Waits
 
 
 class Callers:

@@ -14,11 +14,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cordboard.commands import Command, Move, Remark, Reorder, Requeue, Save, Tell
 from cordboard.crm_core.model import FactRecord
-from cordboard.desk import Call
+from cordboard.desk.commands import Command, Move, Remark, Reorder, Requeue, Save, Tell
+from cordboard.desk.facts import ActionAsked, ByHand, Rank, Reordered, Requeued
+from cordboard.desk.model import Call
 from cordboard.events import CallId, PbxName, QueueName, Uniqueid
-from cordboard.news import ActionAsked, ByHand, Rank, Reordered, Requeued
 from cordboard.queue.claims import Claim, Place, aim, steps
 from cordboard.queue.decisions import Decision, Growth, Reason
 from cordboard.queue.floor import Floor
