@@ -122,7 +122,6 @@ class Board:
             self._waits,
             self._places,
             self._missed,
-            self._cards,
             self._links,
         )
         self._notes = Notes(self._book, self._floor, self._cards, self._shifts)
