@@ -56,7 +56,6 @@ from cordboard.desk.facts import (
 from cordboard.desk.links import Links
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
-from cordboard.desk.notes import Notes
 from cordboard.desk.outgoing import Outgoing
 from cordboard.desk.places import Places, not_reached, personal, returned
 from cordboard.desk.recollection import Recollection
@@ -70,6 +69,7 @@ from cordboard.desk.records import (
 from cordboard.desk.requests import Requests
 from cordboard.desk.shifts import Shifts
 from cordboard.desk.waits import Waits
+from cordboard.desk.wrapups import WrapUps
 from cordboard.events import (
     CallId,
     Linkedid,
@@ -125,7 +125,7 @@ class Board:
             self._cards,
             self._links,
         )
-        self._notes = Notes(self._book, self._floor, self._cards, self._shifts)
+        self._wrapups = WrapUps(self._book, self._floor, self._cards, self._shifts)
         self._requests = Requests(
             self._book,
             self._floor,
@@ -136,7 +136,7 @@ class Board:
             self._shifts,
             self._callbacks,
             self._callers,
-            self._notes.end,
+            self._wrapups.end,
         )
         self._day = ""
 
@@ -264,7 +264,7 @@ class Board:
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
-                self._notes.saved(fact)
+                self._wrapups.saved(fact)
             case AlarmRaised():
                 self._book.out += self._alarms.raised(fact, now)
             case AlarmEnded():
@@ -325,7 +325,7 @@ class Board:
         self._book.change(self._arrivals.known(call), force=True)
         self._book.out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
-            self._notes.reopen(self._book.calls[call.id], left)
+            self._wrapups.reopen(self._book.calls[call.id], left)
         if name is None:
             self._callers.decided(self._book.calls[call.id])
         elif attempt is not None or was_out:
@@ -388,7 +388,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        self._notes.end(name, but=call.id)
+        self._wrapups.end(name, but=call.id)
         self._book.out.append(self._cards.open(name, uniqueid, call, self._book.now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
@@ -489,7 +489,7 @@ class Board:
             return
         if fact.lost:
             self._phone_lost(name, fact.call)
-        self._notes.begin(name, fact.call, fact.peer_uniqueid)
+        self._wrapups.begin(name, fact.call, fact.peer_uniqueid)
 
     def _phone_lost(self, name: OperatorName, identity: CallId) -> None:
         """No more calls to a phone that went away in mid-call, until its operator says that it is
@@ -523,7 +523,7 @@ class Board:
         name = self._book.step(fact.channel, "hang-up", fact.call)
         call = self._book.get(fact.call)
         if name is not None:
-            self._notes.begin(name, fact.call, call.uniqueid if call else Uniqueid(""))
+            self._wrapups.begin(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         self._release(call, "caller-left")
@@ -555,7 +555,7 @@ class Board:
         self._book.out += self._announcements.tick(
             waiting, self._estimate, self._offer, self._book.now
         )
-        self._notes.tick()
+        self._wrapups.tick()
         self._book.out += self._shifts.tick(self._book.now)
         self._arrivals.tick(self._book.now, live=self._book.linked)
         self._callers.reorder()
@@ -593,7 +593,7 @@ class Board:
                 identity = CallId(left.call.id)
                 if identity not in self._book.calls:
                     self._book.change(recalled(left.call, left.card), force=True)
-                self._notes.reopen(self._book.calls[identity], left)
+                self._wrapups.reopen(self._book.calls[identity], left)
                 self._book.forget_if_over(identity)
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:

@@ -1,4 +1,4 @@
-"""What each operator did, state by state, as the rows that reports judge the day by. Pure."""
+"""The log of the operators' states, as the rows that reports judge the day by. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cordboard.events import OperatorName, PbxName, derived_id
 from cordboard.queue.operators import Operator
 
 
-class Turns:
+class StateLog:
     """The open row of each operator. Nothing is kept before `begin`: what the phones do is not
     known until a PBX has told."""
 
