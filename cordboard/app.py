@@ -61,7 +61,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger, Trouble
-from cordboard.lookups import Lookups
+from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
@@ -148,8 +148,7 @@ class App:
         self._counters = Counters(self.registry)
         self._lookups = Lookups(
             settings,
-            self.store.card_by_number,
-            self._calls_today,
+            self._find,
             self.registry,
             lambda count, names: self._tell_state("lookup-failing", count, names),
         )
@@ -354,8 +353,8 @@ class App:
                 self.alarm_over(kind)
 
     def _house(self) -> House:
-        crm = self.settings.crm
-        return House(crm.statuses, crm.languages, crm.segments, self._board.queues(self._models))
+        crm, queues = self.settings.crm, self._board.queues(self._models)
+        return House(crm.statuses, crm.languages, crm.segments, queues, self._names or None)
 
     def _policy_changed(self, policy: Policy) -> None:
         self._keep_policy()
@@ -511,9 +510,8 @@ class App:
         blocked = self.settings.callback.blocked
         return e164 if e164 and phones.may_be_called(e164, blocked) else None
 
-    async def _calls_today(self, command: FindCustomer, number: str) -> int | None:
-        """With this one; None where no rule asks."""
-        if command.since is None:
-            return None
+    async def _find(self, command: FindCustomer, number: str) -> Own:
+        """The calls of today with this one, where a rule asks."""
         this = (command.pbx, command.linkedid)
-        return 1 + await self.store.calls_from(number, command.since, but=this)
+        card, calls = await self.store.caller(number, command.since, but=this)
+        return card, None if command.since is None else 1 + calls

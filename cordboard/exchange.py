@@ -45,6 +45,8 @@ FOUND_WITHIN = 30.0
 QUEUE_CONTEXT = "cordboard-queue"
 """Where the shipped dialplan takes a caller to `CB_QUEUE` with `CB_PRIO`."""
 GONE = "does not wait there any more"
+NUDGE = "D"
+"""A key that no telephone has."""
 
 
 class Exchange:
@@ -138,9 +140,12 @@ class Exchange:
                 "WithdrawInfo": command.to,
             }
             asked.append(("QueueWithdrawCaller", withdrawn))
+            # He is looked at once a second, or when he presses a key.
+            asked.append(("PlayDTMF", {"Channel": channel, "Digit": NUDGE, "Receive": "true"}))
         # All at once: the less time there is for somebody to answer him in between.
-        for reply in await asyncio.gather(*(link.act(name, fields) for name, fields in asked)):
-            if reply["Response"] != "Success":
+        replies = await asyncio.gather(*(link.act(name, fields) for name, fields in asked))
+        for (name, _), reply in zip(asked, replies, strict=True):
+            if reply["Response"] != "Success" and name != "PlayDTMF":  # he goes without it, too
                 raise PeerError(reply["Message"])
 
     async def new_fallbacks(self, pbx: PbxName) -> int:

@@ -5,7 +5,6 @@ deadline. Whatever is there by then decides.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -43,10 +42,11 @@ BODY_AT_MOST = 64 * 1024
 LOG_EVERY = 600.0
 """Seconds between two log lines of one kind of fault of one lookup."""
 
-Finding = Callable[[str], Awaitable[Card | None]]
+Own = tuple[Card | None, int | None]
+"""What our store says: the card, and how often this number has called today with this call, None
+where that was not asked."""
+Finding = Callable[[FindCustomer, str], Awaitable[Own]]
 """Our own store's lookup, by E.164. Raises `PeerError`."""
-Counting = Callable[[FindCustomer, str], Awaitable[int | None]]
-"""How often this number has called, where that was asked. Raises `PeerError`."""
 
 
 class _Figures:
@@ -233,12 +233,8 @@ class Lookup:
         return asyncio.get_running_loop().time()
 
 
-async def _nobody(number: str) -> Card | None:
-    return None
-
-
-async def _never(command: FindCustomer, number: str) -> int | None:
-    return None
+async def _nobody(command: FindCustomer, number: str) -> Own:
+    return None, None
 
 
 class Lookups:
@@ -249,12 +245,11 @@ class Lookups:
         self,
         settings: config.Settings,
         find: Finding = _nobody,
-        count: Counting = _never,
         registry: CollectorRegistry | None = None,
         resting: Callable[[int, str], None] = lambda count, names: None,
     ) -> None:
         """Raises `UserError`."""
-        self._find, self._count, self._resting = find, count, resting
+        self._find, self._resting = find, resting
         self._region = settings.phone.region
         self._within = settings.desk.lookup_deadline_ms / 1000
         figures = _Figures(registry or CollectorRegistry())
@@ -280,26 +275,22 @@ class Lookups:
         number = phones.normalise(command.number, self._region)
         if number is None:
             return CustomerFound(command.pbx, command.linkedid, None, None, None)
-        own: asyncio.Task[Card | None] = asyncio.create_task(_run(self._find(number)))
-        calls: asyncio.Task[int | None] = asyncio.create_task(_run(self._count(command, number)))
+        own: asyncio.Task[Own] = asyncio.create_task(_run(self._find(command, number)))
         asked: dict[str, asyncio.Task[Report | None]] = {
             each.name: asyncio.create_task(self._outside(each, number, own, command.again))
             for each in self._lookups
         }
-        everything: list[asyncio.Task[Any]] = [own, calls, *asked.values()]
+        everything: list[asyncio.Task[Any]] = [own, *asked.values()]
         await asyncio.wait(everything, timeout=self._within)
         for task in everything:
             task.cancel()  # nothing, where it is done
-        card, failed = None, False
+        card, today, failed = None, None, False
         try:
-            card = _result(own)
+            card, today = _result(own)
         except PeerError as error:
             failed = True
             if not command.again:
                 log.warning("lookup.failed", lookup="store", reason=str(error))
-        today = None
-        with contextlib.suppress(PeerError):
-            today = _result(calls)
         reports, failures = [], []
         for name, task in asked.items():
             try:
@@ -341,12 +332,12 @@ class Lookups:
             await each.close()
 
     async def _outside(
-        self, lookup: Lookup, number: str, own: asyncio.Task[Card | None], again: bool
+        self, lookup: Lookup, number: str, own: asyncio.Task[Own], again: bool
     ) -> Report | None:
         customer = None
         if lookup.needs_customer:
             try:
-                card = await asyncio.shield(own)
+                card, _ = await asyncio.shield(own)
             except PeerError as error:
                 raise NoAnswerError("store", str(error)) from None
             customer = card.customer_id if card else None

@@ -67,7 +67,7 @@ class Heard(AmiTap):
     def events(self, *names: str) -> list[dict[str, str]]:
         return [frame for frame in self.frames() if frame.get("Event") in names]
 
-    async def until_frame(self, seconds: float = 5, **fields: str) -> dict[str, str]:
+    async def until_frame(self, seconds: float = 30, **fields: str) -> dict[str, str]:
         """Wait for a reply, or any other message, with these values."""
         for _ in range(round(seconds / 0.02)):
             for frame in self.frames():
@@ -76,7 +76,7 @@ class Heard(AmiTap):
             await asyncio.sleep(0.02)
         raise AssertionError(f"nothing with {fields} in {seconds} s")
 
-    async def until_event(self, name: str, seconds: float = 10, **fields: str) -> dict[str, str]:
+    async def until_event(self, name: str, seconds: float = 45, **fields: str) -> dict[str, str]:
         """Wait for an event with these values; fails the test after `seconds`."""
         for _ in range(round(seconds / 0.02)):
             for frame in self.events(name):

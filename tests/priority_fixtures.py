@@ -55,7 +55,7 @@ class Hall:
         return [(item["CallerIDNum"], int(item["Priority"])) for item in items]
 
     async def until(
-        self, condition: Callable[[Standing], bool], within: float = 5.0, queue: str = QUEUE
+        self, condition: Callable[[Standing], bool], within: float = 30.0, queue: str = QUEUE
     ) -> float:
         """When Asterisk's own order is as it should be, the seconds that it took."""
         began = time.monotonic()
@@ -69,7 +69,7 @@ class Hall:
         """They call, one after the other, and wait."""
         for number in numbers:
             self.calls[number] = dial(self.server.status, number, "", stay=150, **how)
-            await self.until(lambda seen, n=number: n in dict(seen), 10, queue)
+            await self.until(lambda seen, n=number: n in dict(seen), 60, queue)
 
     async def ids(self) -> dict[str, str]:
         """The callers' numbers, and the ids of their calls."""
@@ -110,7 +110,7 @@ class Hall:
         """The number of the next caller who is answered."""
         told = len(self.ami.events("AgentConnect"))
         self.open()
-        for _ in range(1000):
+        for _ in range(2000):
             if len(found := self.ami.events("AgentConnect")) > told:
                 return found[-1]["CallerIDNum"]
             await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec, dial
 
 __all__ = ["browser"]
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.pbx, pytest.mark.faults]
 
 NUMBER = "79161234567"
 RINGS = PhoneSpec("1001", (Manner(ring=2.0),))
@@ -27,7 +27,7 @@ AWAY = ("net::ERR_", "WebSocket connection to")
 
 async def ready(desk: Seat) -> None:
     own = desk["own-state"].locator(".pill")
-    await expect(own).to_have_attribute("data-state", "ready", timeout=20_000)
+    await expect(own).to_have_attribute("data-state", "ready")
 
 
 async def count_cards(desk: Seat) -> None:

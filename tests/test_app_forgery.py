@@ -22,7 +22,7 @@ from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec, dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx, pytest.mark.faults]
 
 NUMBER = "79161234567"
 ANNA = PhoneSpec("1001", (Manner(ring=0.5),))

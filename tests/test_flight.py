@@ -26,7 +26,14 @@ from cordboard.crm_core.model import Card, Customer, Interaction, Manager, Repor
 from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
-from cordboard.desk.commands import Command, FindCustomer, Originate, Save, SaveWrapUp, ShowMissed
+from cordboard.desk.commands import (
+    Command,
+    FindCustomer,
+    Originate,
+    Save,
+    SaveWrapUp,
+    ShowMissed,
+)
 from cordboard.desk.facts import (
     ActionAsked,
     ActionDone,

@@ -29,7 +29,7 @@ from cordboard.queue.decisions import Standing
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Approach, Caller, Situation, weigh
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RULES = """
 default_queue = "support"
@@ -78,8 +78,8 @@ def story() -> list[Record]:
         policy, Situation(caller, Approach("100", today=2), local, standing.get)
     )
 
-    def fact(after: float, kind: str, **data: Any) -> FactRecord:
-        return FactRecord(CALL, AT + after, kind, json.dumps(data))
+    def fact(after: float, name: str, **data: Any) -> FactRecord:
+        return FactRecord(CALL, AT + after, name, json.dumps(data))
 
     peer = "PJSIP/1001-0000000a"
     record = CallRecord(
@@ -92,10 +92,13 @@ def story() -> list[Record]:
         fact(0, "offered", number="+79161234567"),
         decided_record(CallId(CALL), AT + 0.2, decision, inputs),
         fact(0.3, "queued", queue="support-bg", position=2),
+        fact(4, "detoured", kind="manager", status="UNCONFIRMED", where="mobile"),
+        fact(5, "detoured", kind="overflow", status="queue", where=""),
         fact(6, "called", peer=peer),
         fact(6.1, "delivered", peer=peer),
         fact(9, "established", peer=peer),
         fact(60, "cleared", cause="completed"),
+        fact(60, "handled", operator="anna", queue="support-bg", seconds=54.0),
     ]
 
 
@@ -107,9 +110,9 @@ async def fill(url: str) -> None:
 
 
 SPOKEN = {
-    "en": ("Waits in support-bg at place 2", "Tags", "come to the same", "Day of the week"),
-    "ru": ("Ждёт в support-bg на месте 2", "Метки", "дают то же самое", "День недели"),
-    "bg": ("Чака в support-bg на място 2", "Етикети", "дават същото", "Ден от седмицата"),
+    "en": ("Waits in support-bg at place 2", "Tags", "come to the same", "not confirmed"),
+    "ru": ("Ждёт в support-bg на месте 2", "Метки", "дают то же самое", "не подтвердили"),
+    "bg": ("Чака в support-bg на място 2", "Етикети", "дават същото", "без потвърждение"),
 }
 
 
@@ -120,11 +123,15 @@ async def test_the_page_tells_what_befell_a_call_and_why(
     await fill(sqlite_url)
     async with at_desk(language=language, role="supervisor") as (desk, page):
         await page.goto(f"{desk.url}/calls/{CALL}")
-        waits, tags, same, _ = SPOKEN[language]
+        waits, tags, same, unconfirmed = SPOKEN[language]
         events = page.get_by_test_id("timeline").get_by_role("listitem")
-        await expect(events).to_have_count(6)
+        await expect(events).to_have_count(8)
         await expect(events.nth(2)).to_contain_text(waits)
-        await expect(events.nth(3)).to_contain_text("Anna Sergeeva")
+        await expect(events.nth(3)).to_contain_text(unconfirmed)
+        await expect(events.nth(5)).to_contain_text("Anna Sergeeva")
+        # What a person reads is no code of Asterisk's, nor a figure of ours.
+        for code in ("UNCONFIRMED", "overflow", "handled"):
+            await expect(page.get_by_test_id("timeline")).not_to_contain_text(code)
         await expect(page.get_by_test_id("inputs")).to_contain_text(tags)
         await expect(page.get_by_test_id("inputs")).to_contain_text("press")
         tried = page.get_by_test_id("tried").get_by_role("listitem")

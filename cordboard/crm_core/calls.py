@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Insert,
+    Select,
     Table,
     bindparam,
     case,
@@ -25,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from cordboard.crm_core.database import Database, as_id, records
+from cordboard.crm_core.database import Asked, Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
     AuditRecord,
@@ -56,6 +57,8 @@ from cordboard.errors import PeerError
 from cordboard.events import derived_id
 
 RECENT_AT_MOST = 500
+COUNTED_AT_MOST = 1000
+"""Calls from one number: somebody's machine that calls all day must not cost him time, too."""
 IDS_AT_ONCE = 500
 """SQLite takes no statement with any number of parameters."""
 
@@ -105,6 +108,30 @@ _AUDIT = select(*(audit.c[name] for name in _NAMES[AuditRecord]))
 _CALLBACK = select(*(callback.c[name] for name in _NAMES[CallbackRecord]))
 _FACT = select(*(call_fact.c[name] for name in _NAMES[FactRecord]))
 _STATE = select(*(operator_state.c[name] for name in _NAMES[StateRecord]))
+
+
+def _calls_from() -> Select[Any]:
+    counted = (
+        select(literal_column("1"))
+        .where(
+            call.c.number == bindparam("number"),
+            call.c.started_at >= bindparam("since"),
+            call.c.direction == "in",
+            (call.c.pbx != bindparam("pbx")) | (call.c.linkedid != bindparam("linkedid")),
+        )
+        .limit(COUNTED_AT_MOST)
+        .subquery()
+    )
+    return select(func.count()).select_from(counted)
+
+
+_CALLS_FROM = _calls_from()
+
+
+def calls_from(number: str, since: float, *, but: tuple[str, str]) -> Asked:
+    """How many calls came from this number at `since` or later, `but` the one of that PBX and
+    Linkedid, which may stand there already or not yet; no more than a thousand are counted."""
+    return _CALLS_FROM, {"number": number, "since": since, "pbx": but[0], "linkedid": but[1]}
 
 
 class RecordsError(PeerError):
@@ -167,17 +194,6 @@ class Calls:
         first."""
         chosen = _CALL.where(call.c.linkedid == linkedid).order_by(call.c.started_at.desc())
         return records(CallRecord, await self._database.rows(chosen.limit(RECENT_AT_MOST)))
-
-    async def calls_from(self, number: str, since: float, *, but: tuple[str, str]) -> int:
-        """How many calls came from this number at `since` or later, `but` the one of that PBX and
-        Linkedid, which may stand here already or not yet."""
-        chosen = select(func.count()).where(
-            call.c.number == number,
-            call.c.started_at >= since,
-            call.c.direction == "in",
-            (call.c.pbx != but[0]) | (call.c.linkedid != but[1]),
-        )
-        return int((await self._database.rows(chosen))[0][0])
 
     async def policy(self, fingerprint: str) -> str | None:
         """The rule file with this fingerprint."""

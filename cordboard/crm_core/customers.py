@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from cordboard.crm_core.database import Database, as_id, new_id
+from cordboard.crm_core.database import Asked, Database, Rows, as_id, new_id
 from cordboard.crm_core.model import Card, Created, Customer, Draft, Interaction, Manager
 from cordboard.crm_core.phones import normalise
 from cordboard.crm_core.rules import CustomerRules, FieldsError, kind_of, search_key
@@ -143,16 +143,12 @@ class Customers:
         the newest); `others` says how many more there are.
         """
         number = normalise(raw, self._rules.region)
-        if number is None:
-            return None
-        rows = await self._database.rows(_CARD_BY_NUMBER, {"number": number})
-        return _card(rows) if rows else None
+        return card_of(await self._database.rows(*card_asked(number))) if number else None
 
     async def card(self, customer_id: str) -> Card | None:
         """None for an id that is nobody's."""
         key = as_id(customer_id)
-        rows = await self._database.rows(_CARD_BY_ID, {"id": key}) if key else ()
-        return _card(rows) if rows else None
+        return card_of(await self._database.rows(_CARD_BY_ID, {"id": key})) if key else None
 
     async def customer(self, customer_id: str) -> Customer | None:
         """None for an id that is nobody's."""
@@ -258,6 +254,20 @@ class Customers:
         return [_customer(each) for each in grouped.values()]
 
 
+def card_asked(number: str) -> Asked:
+    """The rows of the card of whoever calls from `number`, in E.164; see `card_by_number`."""
+    return _CARD_BY_NUMBER, {"number": number}
+
+
+def card_of(rows: Rows) -> Card | None:
+    """None where there are no rows."""
+    if not rows:
+        return None
+    history = dict.fromkeys(tuple(row)[-_INTERACTION_WIDTH:] for row in rows)
+    contacts = (Interaction(*each) for each in history if each[0] is not None)
+    return Card(_customer(rows), tuple(contacts), others=rows[0].sharing - 1)
+
+
 def insert_customers(
     connection: Connection,
     drafts: Iterable[tuple[str, Draft]],
@@ -342,9 +352,3 @@ def _customer(rows: Sequence[Row[Any]]) -> Customer:
         do_not_disturb=first.do_not_disturb,
         attributes=first.attributes or {},
     )
-
-
-def _card(rows: Sequence[Row[Any]]) -> Card:
-    history = dict.fromkeys(tuple(row)[-_INTERACTION_WIDTH:] for row in rows)
-    contacts = (Interaction(*each) for each in history if each[0] is not None)
-    return Card(_customer(rows), tuple(contacts), others=rows[0].sharing - 1)

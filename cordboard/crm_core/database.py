@@ -28,6 +28,10 @@ from cordboard.events import derived_id
 T = TypeVar("T")
 R = TypeVar("R")
 
+Asked = tuple[Executable, Mapping[str, Any] | None]
+"""A reading statement and its parameters."""
+Rows = Sequence[Row[Any]]
+
 READERS = 4
 BUSY_MS = 5_000
 """How long a SQLite writer waits for another process's transaction."""
@@ -137,10 +141,14 @@ class Database:
 
     async def rows(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[Row[Any]]:
+    ) -> Rows:
         """All rows of one reading statement. Raises `PeerError`."""
+        return (await self.read([(statement, parameters)]))[0]
+
+    async def read(self, asked: Sequence[Asked]) -> list[Rows]:
+        """The rows of each of several statements, in one hop. Raises `PeerError`."""
         with peer_errors():
-            return await self._opened.rows(statement, parameters)
+            return await self._opened.read(asked)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, done in one transaction that is committed after it. `work` runs in
@@ -160,9 +168,7 @@ class Database:
 
 
 class _Engine(Protocol):
-    async def rows(
-        self, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> Sequence[Row[Any]]: ...
+    async def read(self, asked: Sequence[Asked]) -> list[Rows]: ...
 
     async def write(self, work: Callable[[Connection], T]) -> T: ...
 
@@ -180,11 +186,8 @@ class _Sqlite:
         self._readers = ThreadPoolExecutor(READERS, "cordboard-reader")
         self._writer = ThreadPoolExecutor(1, "cordboard-writer")
 
-    async def rows(
-        self, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> Sequence[Row[Any]]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._rows, statement, parameters)
+    async def read(self, asked: Sequence[Asked]) -> list[Rows]:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, asked)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
@@ -199,11 +202,9 @@ class _Sqlite:
         self._reading.dispose()
         self._writing.dispose()
 
-    def _rows(
-        self, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> Sequence[Row[Any]]:
+    def _read(self, asked: Sequence[Asked]) -> list[Rows]:
         with self._reading.connect() as connection:
-            return connection.execute(statement, parameters).fetchall()
+            return [connection.execute(*each).fetchall() for each in asked]
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         with self._writing.begin() as connection:
@@ -238,17 +239,15 @@ class _Postgres:
         self._reader: AsyncEngine = create_async_engine(url, **options, **_READING)
         self._writer: AsyncEngine = create_async_engine(url, **options)
 
-    async def rows(
-        self, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> Sequence[Row[Any]]:
+    async def read(self, asked: Sequence[Asked]) -> list[Rows]:
         try:
-            return await self._rows(statement, parameters)
+            return await self._read(asked)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         # A restarted server leaves dead connections in the pool, found out by the first use, which
         # clears them all: the caller who meets it must not go unknown for that.
-        return await self._rows(statement, parameters)
+        return await self._read(asked)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         async with self._writer.begin() as connection:
@@ -258,11 +257,9 @@ class _Postgres:
         await self._reader.dispose()
         await self._writer.dispose()
 
-    async def _rows(
-        self, statement: Executable, parameters: Mapping[str, Any] | None
-    ) -> Sequence[Row[Any]]:
+    async def _read(self, asked: Sequence[Asked]) -> list[Rows]:
         async with self._reader.connect() as connection:
-            return (await connection.execute(statement, parameters)).fetchall()
+            return [(await connection.execute(*each)).fetchall() for each in asked]
 
 
 _READING: dict[str, Any] = {

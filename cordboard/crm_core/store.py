@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 
 from argon2 import PasswordHasher
 
-from cordboard.crm_core.calls import Calls
-from cordboard.crm_core.customers import Customers
+from cordboard.crm_core.calls import Calls, calls_from
+from cordboard.crm_core.customers import Customers, card_asked, card_of
 from cordboard.crm_core.database import Database
 from cordboard.crm_core.interactions import Interactions
 from cordboard.crm_core.migrations import check
+from cordboard.crm_core.model import Card
 from cordboard.crm_core.outbox import Outbox
 from cordboard.crm_core.rules import CustomerRules
 from cordboard.crm_core.users import PASSWORD_HASHER, SESSION_SECONDS, Users
@@ -63,6 +64,19 @@ class Store(Customers, Calls, Interactions, Users, Outbox):
         except BaseException:
             await self.database.close()
             raise
+
+    async def caller(
+        self, number: str, since: float | None = None, *, but: tuple[str, str] = ("", "")
+    ) -> tuple[Card | None, int]:
+        """The card of whoever calls from `number`, in E.164, as `card_by_number` gives it, and how
+        often he has called since then, as `calls_from` counts; 0 where that is not asked. A call
+        waits for it, so it is one hop to the database."""
+        if since is None:
+            (rows,) = await self.database.read([card_asked(number)])
+            return card_of(rows), 0
+        asked = card_asked(number), calls_from(number, since, but=but)
+        rows, ((count,),) = await self.database.read(asked)
+        return card_of(rows), int(count)
 
     async def close(self) -> None:
         await self.database.close()

@@ -448,7 +448,7 @@ class Board:
         if name is None and call.direction == "out":
             name = call.operator
         if name and not consulted:
-            self._book.out += self._missed.talked(call, name)
+            self._book.out += self._missed.talked(call, name, self._book.now)
             self._book.out.append(Save(contact(call, name)))
             self._book.out += self._waits.answer(call, name)
 

@@ -313,7 +313,7 @@ class ShowMissed:
 
 @dataclass(frozen=True, slots=True)
 class EndMissed:
-    """Seen, made good, or too old."""
+    """Too old, or one of too many."""
 
     id: str
     operator: OperatorName

@@ -46,6 +46,7 @@ class Places:
             decision.priority,
             now,
             joined=decision.priority,
+            skills=decision.penalties,
         )
         line = self._floor.line(decision.queue)
         line.keep(entry)

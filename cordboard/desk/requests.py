@@ -54,7 +54,9 @@ class Requests:
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked(kind="operator", action="seen"):
-                self._book.out += self._missed.see(OperatorName(fact.target), str(fact.args["id"]))
+                self._book.out += self._missed.see(
+                    OperatorName(fact.target), str(fact.args["id"]), self._book.now
+                )
                 self._book.out.append(Tell(fact.id, fact.actor, None))
             case ActionAsked(kind="operator") if is_audited(fact):
                 standing = self._shifts.standing(OperatorName(fact.target))

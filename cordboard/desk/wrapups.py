@@ -1,4 +1,4 @@
-"""The wrap-up after a talk: as long as it lasts the note is awaited; it is saved or given up. Pure."""
+"""The wrap-up after a talk: while it lasts the note is awaited, then it is given up. Pure."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cordboard.queue.calendars import within
 
@@ -168,14 +169,23 @@ class During:
 Condition = Is | OneOf | AnyOf | Between | During
 
 
-def test_of(condition: Condition) -> Callable[[Value], bool]:
+class Check(NamedTuple):
+    """One condition as it is tried."""
+
+    key: str
+    holds: Callable[[Value], bool]
+    condition: Condition
+
+
+def check_of(condition: Condition) -> Check:
     """`condition.holds`, without a step of Python where there is a way: thousands of them may be
     tried for a call."""
+    holds: Callable[[Value], bool] = condition.holds
     if isinstance(condition, Is):
-        return functools.partial(operator.is_, condition.wanted)
-    if isinstance(condition, OneOf) and all(type(each) is str for each in condition.allowed):
-        return condition.allowed.__contains__
-    return condition.holds
+        holds = functools.partial(operator.is_, condition.wanted)
+    elif isinstance(condition, OneOf) and all(type(each) is str for each in condition.allowed):
+        holds = condition.allowed.__contains__
+    return Check(condition.key, holds, condition)
 
 
 @functools.cache

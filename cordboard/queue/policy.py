@@ -12,23 +12,37 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
+    Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import to_json
 
 from cordboard.queue.calendars import Calendar, Hours, Weekday
-from cordboard.queue.conditions import AnyOf, Between, Condition, During, Is, OneOf, test_of
+from cordboard.queue.conditions import (
+    AnyOf,
+    Between,
+    Check,
+    Condition,
+    During,
+    Is,
+    OneOf,
+    check_of,
+)
 from cordboard.queue.decisions import Action, CallbackOffer, Growth, Overflow, Penalties, Texts
+from cordboard.queue.sieve import Sieve
 from cordboard.queue.sources import Lines
+from cordboard.wording import sentence
 
 LANGUAGE = "{language}"
 """In a queue's name: the caller's language."""
@@ -70,6 +84,13 @@ class Span(_Part):
     at_least: float | None = None
     below: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_table(cls, value: Any) -> Any:
+        if not _is_table(value):
+            raise ValueError("write { at_least = 1 }, { below = 5 }, or both in one")
+        return value
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.at_least is None and self.below is None:
@@ -81,7 +102,37 @@ class Span(_Part):
         return Between(key, least, math.inf if self.below is None else self.below, whole)
 
 
-Attribute = StrictBool | Span | Annotated[list[StrictBool | int | float | Word], Field()]
+def _kind(value: Any) -> str | None:
+    """Which of the ways to write a condition is meant, so that its faults alone are told."""
+    if isinstance(value, bool):
+        return "flag"
+    return "words" if isinstance(value, list) else "span" if _is_table(value) else None
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict | Span)
+
+
+_Flag = Annotated[StrictBool, Tag("flag")]
+Attribute = Annotated[
+    _Flag
+    | Annotated[Span, Tag("span")]
+    | Annotated[list[StrictBool | int | float | Word], Tag("words")],
+    Discriminator(
+        _kind,
+        custom_error_type="attribute",
+        custom_error_message='write true or false, a list such as ["a", "b"], or a span such as'
+        " { at_least = 1 }",
+    ),
+]
+LastOperator = Annotated[
+    _Flag | Annotated[Words, Tag("words")],
+    Discriminator(
+        _kind,
+        custom_error_type="last_operator",
+        custom_error_message='write true or false, or a list of logins such as ["anna"]',
+    ),
+]
 
 
 class QueueWhen(_Part):
@@ -114,7 +165,7 @@ class When(_Part):
     language: Words | None = None
     known: StrictBool | None = None
     manager: StrictBool | None = None
-    last_operator: StrictBool | Words | None = None
+    last_operator: LastOperator | None = None
     do_not_disturb: StrictBool | None = None
     balance: Span | None = None
     days_since_contact: Span | None = None
@@ -252,6 +303,8 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.action == "message" and {"queue", "priority"} & self.model_fields_set:
+            raise ValueError("queue and priority are for who waits: a message ends the call")
         if self.action == "queue":
             if self.to is not None:
                 raise ValueError("to is for other actions; the queue is named by queue")
@@ -270,14 +323,6 @@ def _check_target(kind: str, to: str) -> None:
     pattern, words = _TARGETS[kind]
     if not pattern.fullmatch(to):
         raise ValueError(f"{to!r} is not {words}")
-
-
-class Check(NamedTuple):
-    """One condition as it is tried."""
-
-    key: str
-    holds: Any
-    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +345,13 @@ class Policy(_Part):
     calendar: dict[str, Calendar] = {}
     rule: list[Rule] = []
 
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError("write [[rule]], with two brackets, before each rule")
+        return value
+
     @classmethod
     def parse(cls, text: str) -> Policy:
         """Reads TOML. Raises `ValueError` with every fault on a line of its own, each beginning
@@ -308,15 +360,16 @@ class Policy(_Part):
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
-            raise ValueError(f"{line[1] if line else 1}: {error}") from None
+            raise ValueError(f"{line[1] if line else 1}: {error}; the file must be TOML") from None
+        except RecursionError:
+            raise ValueError("1: lists or tables are nested too deeply") from None
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             lines = Lines(text)
-            faults = dict.fromkeys(
-                f"{lines.of(*fault['loc'])}: {_sentence(fault)}" for fault in error.errors()
-            )
-            raise ValueError("\n".join(faults)) from None
+            faults = {(lines.of(*fault["loc"]), sentence(fault)) for fault in error.errors()}
+            told = (f"{line}: {fault}" for line, fault in sorted(faults))
+            raise ValueError("\n".join(told)) from None
 
     @functools.cached_property
     def meaning(self) -> dict[str, Any]:
@@ -333,11 +386,17 @@ class Policy(_Part):
         """The rules in order, made ready once."""
         return tuple(map(_ready, self.rule))
 
+    @functools.cached_property
+    def sieve(self) -> Sieve:
+        """Which of `ready` are worth trying for a caller."""
+        return Sieve([each.checks for each in self.ready])
+
     def prepare(self) -> Policy:
         """Does now what would else be done when a caller waits for it: thousands of rules take
         their time."""
         assert self.fingerprint
         assert self.keys is not None
+        assert self.sieve
         return self
 
     @functools.cached_property
@@ -347,7 +406,7 @@ class Policy(_Part):
 
 
 def _ready(rule: Rule) -> Ready:
-    checks = tuple(Check(each.key, test_of(each), each) for each in rule.when.conditions())
+    checks = tuple(map(check_of, rule.when.conditions()))
     growth, skills, offer = rule.growth, rule.penalties, rule.callback
     return Ready(
         rule,
@@ -356,12 +415,3 @@ def _ready(rule: Rule) -> Ready:
         Penalties(skills.least, skills.most, skills.at_least) if skills else None,
         CallbackOffer(offer.after, offer.hours) if offer else None,
     )
-
-
-def _sentence(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: no such key; take it out or mend its spelling"
-    if fault["type"] == "missing":
-        return f"{where}: this key is needed; add it"
-    return f"{where}: {str(fault['msg']).removeprefix('Value error, ')}"

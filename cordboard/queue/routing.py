@@ -114,12 +114,12 @@ def explain(policy: Policy, inputs: Inputs) -> tuple[Decision, list[Trial]]:
 
 
 def _outcome(policy: Policy, values: dict[str, Value]) -> Decision:
-    for ready in policy.ready:
-        for key, holds, _ in ready.checks:
+    for number, checks in policy.sieve.left(values):
+        for key, holds, _ in checks:
             if not holds(values[key]):
                 break
         else:
-            return _decision(policy, ready, values)
+            return _decision(policy, policy.ready[number], values)
     language = str(values["language"])
     return Decision(
         "queue",

@@ -137,7 +137,7 @@ class Sipp:
 
     async def listening(self, port: int) -> None:
         """Wait until it holds its port."""
-        for _ in range(500):
+        for _ in range(3000):
             if not free(port, socket.SOCK_DGRAM):
                 return
             if self._process is None or self._process.returncode is not None:
@@ -275,7 +275,7 @@ class Phones(_Group):
         try:
             await sipp.start(
                 scenarios.register(expires=expires),
-                *("-m", str(len(lines)), "-r", "50", "-timeout", "5", "-timeout_error"),
+                *("-m", str(len(lines)), "-r", "50", "-timeout", "30", "-timeout_error"),
                 data="SEQUENTIAL\n" + "\n".join(lines) + "\n",
             )
             if await sipp.wait() != 0:

@@ -320,6 +320,8 @@ def missed(shown: Missed, names: Names) -> Message:
         "customer": _brief(call.card),
         "why": shown.why,
         "at": moment(shown.at),
+        "state": shown.state,
+        "since": moment(shown.since),
     }
 
 

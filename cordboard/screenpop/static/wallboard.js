@@ -1,8 +1,9 @@
-/** The supervisor's wallboard: queues, who waits in them and why, and what the operators do. */
+/** The supervisor's wallboard: queues, who waits in them and why, what the operators do, and whom they owe a call. */
 import { Operators } from "./crew.js";
 import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
 import { MoveButton, MoveForm } from "./moving.js";
+import { PersonalCalls } from "./personal.js";
 import { Stream } from "./stream.js";
 import {
   Alarms,
@@ -38,6 +39,7 @@ function Wallboard() {
     <div class="board-grid">
       <${WaitingCallers} />
       <${Operators} stream=${stream} />
+      <${PersonalCalls} stream=${stream} />
     </div>
   `;
 }
@@ -155,17 +157,18 @@ function WaitingCallers() {
 }
 
 class WaitingQueue extends Component {
-  /** @type {{moving: {call: string, name: string} | null}} */
-  state = { moving: null };
+  /** @type {{moving: {call: string, name: string} | null, all: boolean}} */
+  state = { moving: null, all: false };
 
   shouldComponentUpdate(
     /** @type {{queue: Queue, entries: Waiting[]}} */ next,
-    /** @type {{moving: {call: string, name: string} | null}} */ state,
+    /** @type {{moving: {call: string, name: string} | null, all: boolean}} */ state,
   ) {
     const { queue, entries } = /** @type {any} */ (this.props);
     return (
       next.entries !== entries ||
       state.moving !== this.state.moving ||
+      state.all !== this.state.all ||
       next.queue.service_level.threshold !== queue.service_level.threshold
     );
   }
@@ -185,9 +188,10 @@ class WaitingQueue extends Component {
 
   render() {
     const { queue, entries } = /** @type {{queue: Queue, entries: Waiting[]}} */ (this.props);
-    const { moving } = this.state;
+    const { moving, all } = this.state;
     const threshold = queue.service_level.threshold * 1000;
-    const hidden = entries.length - WAITING_SHOWN;
+    const shown = all ? entries : entries.slice(0, WAITING_SHOWN);
+    const hidden = entries.length - shown.length;
     return html`<div class="waiting-queue" data-testid=${`waiting-queue-${queue.name}`}>
       <h3>${queue.name}</h3>
       ${moving &&
@@ -200,7 +204,7 @@ class WaitingQueue extends Component {
         onClose=${() => this.close()}
       />`}
       <ol>
-        ${entries.slice(0, WAITING_SHOWN).map(
+        ${shown.map(
           (entry) => html`<li key=${entry.call} class="waiting" data-away=${Boolean(entry.away)} data-testid=${`waiting-${entry.call}`}>
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
@@ -223,7 +227,16 @@ class WaitingQueue extends Component {
           </li>`,
         )}
       </ol>
-      ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
+      ${entries.length > WAITING_SHOWN &&
+      html`<button
+        type="button"
+        class="quiet waiting-more"
+        aria-expanded=${all}
+        data-testid=${`waiting-more-${queue.name}`}
+        onClick=${() => this.setState({ all: !all })}
+      >
+        ${all ? _("Show the first {n} alone", { n: WAITING_SHOWN }) : ngettext("and {n} more", "and {n} more", hidden)}
+      </button>`}
     </div>`;
   }
 }
