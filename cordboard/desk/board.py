@@ -58,6 +58,7 @@ from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
 from cordboard.desk.outgoing import Outgoing
 from cordboard.desk.places import Places, not_reached, personal, returned
+from cordboard.desk.priorities import Priorities
 from cordboard.desk.recollection import Recollection
 from cordboard.desk.records import (
     call_record,
@@ -102,41 +103,32 @@ class Board:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
-        self._arrivals = Arrivals(rules, self._floor)
-        self._places = Places(self._floor)
-        self._missed = MissedCalls()
-        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
-        self._past = Recollection()
-        self._waits = Waits(self._floor, self._past)
         self._links = Links()
         self._alarms = Alarms()
-        self._outgoing = Outgoing()
-        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
+        self._past = Recollection()
+        self._missed = MissedCalls()
+        self._places = Places(self._floor)
+        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
         self._announcements = Announcements(rules.announcing)
         self._callbacks = Callbacks(rules.calling, rules.zone)
+        self._arrivals = Arrivals(rules, self._floor)
+        self._outgoing = Outgoing(self._floor, self._links, self._arrivals)
+        self._priorities = Priorities(self._floor, self._links)
+        self._waits = Waits(self._floor, self._past, self._priorities)
+        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._book = Book(self._floor, self._cards)
         self._callers = Callers(
-            self._book,
-            self._floor,
-            self._arrivals,
-            self._waits,
-            self._places,
-            self._missed,
-            self._cards,
-            self._links,
+            self._book, self._arrivals, self._waits, self._priorities, self._places, self._missed
         )
         self._wrapups = WrapUps(self._book, self._floor, self._cards, self._shifts)
         self._requests = Requests(
             self._book,
-            self._floor,
-            self._links,
-            self._arrivals,
+            self._callers,
+            self._callbacks,
             self._outgoing,
             self._missed,
             self._shifts,
-            self._callbacks,
-            self._callers,
-            self._wrapups.end,
+            self._wrapups,
         )
         self._day = ""
 
@@ -162,7 +154,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
-            "turns": self._waits.priorities,
+            "turns": self._priorities,
             "places": self._places,
             "announced": self._announcements,
             "asking": self._callbacks,
@@ -218,7 +210,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
-                self._waits.priorities.linked(fact.pbx)
+                self._priorities.linked(fact.pbx)
                 self._shifts.linked(fact)
                 self._book.out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
@@ -256,10 +248,9 @@ class Board:
             case ActionAsked() | Audited():
                 self._requests.made(fact)
             case Reordered():
-                up = self._links.up()
-                self._book.out += self._waits.priorities.reordered(fact, self._book.calls, up, now)
+                self._book.out += self._priorities.reordered(fact, self._book.calls, now)
             case Requeued():
-                self._book.out += self._waits.priorities.requeued(fact, now)
+                self._book.out += self._priorities.requeued(fact, now)
                 self._callers.reorder()
             case ActionDone():
                 self._action_done(fact)
