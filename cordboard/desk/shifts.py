@@ -104,7 +104,7 @@ class Shifts:
         self._declined: dict[OperatorName, _Declined] = {}
         self._rung: dict[OperatorName, CallId] = {}
         self._hold: dict[OperatorName, float] = {}
-        self._late: dict[OperatorName, float] = {}
+        self._overdue: dict[OperatorName, float] = {}
         self._notices: dict[OperatorName, Notice] = {}
         self._boots: dict[PbxName, str] = {}
         self._before: dict[PbxName, tuple[Operator, ...]] = {}
@@ -264,8 +264,8 @@ class Shifts:
             due = operator.duty.due
             if operator.state != "paused" or due is None or due > now:
                 continue
-            if self._late.get(operator.name) != operator.since:
-                self._late[operator.name] = operator.since
+            if self._overdue.get(operator.name) != operator.since:
+                self._overdue[operator.name] = operator.since
                 told = AlarmRaised("pause-over", detail=operator.display_name)
                 out += self._alarms.raised(told, now)
         return out
