@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cordboard.cti import facts as cti
+from cordboard.desk import detours
 from cordboard.desk.alarms import Alarms
 from cordboard.desk.announcements import Announcements
 from cordboard.desk.arrivals import Arrivals, new_call
@@ -57,7 +58,7 @@ from cordboard.desk.links import Links
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
 from cordboard.desk.outgoing import Outgoing
-from cordboard.desk.places import Places, not_reached, personal, returned
+from cordboard.desk.places import Places, returned
 from cordboard.desk.priorities import Priorities
 from cordboard.desk.recollection import Recollection
 from cordboard.desk.records import (
@@ -83,18 +84,6 @@ from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import PHONE_LOST
-
-_FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
-"""AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
-the lease is over is HANGUP; every other one was never reached."""
-
-_DETOURS: dict[cti.Detour, str] = {
-    "transfer": "transfer-not-taken",
-    "number": "number-not-reached",
-    "voicemail": "voicemail-failed",
-    "script": "script-failed",
-    "overflow": "overflow",
-}
 
 
 class Board:
@@ -287,7 +276,7 @@ class Board:
     ) -> Entry | None:
         """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
         the queue that the caller has joined."""
-        kept, first = self._places.release(call, into), personal(call)
+        kept, first = self._places.release(call, into), call.personal
         if kept is not None and first is not None and why is not None:
             self._book.out += self._missed.missed(call, first, why, self._book.now)
         return kept
@@ -342,18 +331,11 @@ class Board:
         call = self._book.get(fact.call)
         if call is None:
             return
-        match fact.kind:
-            case "fallback":
-                how = _FALLBACKS.get(fact.status, "unreachable")
-                self._book.befall(call, Reason("fallback", {"how": how}))
-                self._book.out.append(CountFallbacks(call.pbx))
-            case "manager":
-                self._book.befall(call, not_reached(call, fact))
-            case "callback":
-                self._callbacks.failed(call.linkedid, fact.status)
-                self._book.befall(call, Reason("callback-not-taken", {"status": fact.status}))
-            case _:
-                self._book.befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
+        self._book.befall(call, detours.reason(fact, call))
+        if fact.kind == "fallback":
+            self._book.out.append(CountFallbacks(call.pbx))
+        elif fact.kind == "callback":
+            self._callbacks.failed(call.linkedid, fact.status)
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._book.get(fact.call)
@@ -424,7 +406,7 @@ class Board:
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
-            first = personal(call)
+            first = call.personal
             if self._release(call, None) is not None and first is not None:
                 name = name or OperatorName(first.name)  # at the mobile, which is no phone of ours
             self._past.talks(call.id)

@@ -299,7 +299,7 @@ def _places(entries: Iterable[Entry]) -> list[int]:
 
 def _away(call: Call, names: Names) -> Message:
     """At whose phone the caller is, whose place is kept."""
-    first = call.decision.personal if call.decision else None
+    first = call.personal
     name = first.name if first else None
     return {
         "who": first.who if first else None,
