@@ -98,8 +98,8 @@ class Board:
         self._missed = MissedCalls()
         self._places = Places(self._floor)
         self._cards = Cards(rules.wrapup, rules.wrapup_limit)
-        self._announcements = Announcements(rules.announcing)
         self._callbacks = Callbacks(rules.calling, rules.zone)
+        self._announcements = Announcements(rules.announcing, self._floor, self._callbacks)
         self._arrivals = Arrivals(rules, self._floor)
         self._outgoing = Outgoing(self._floor, self._links, self._arrivals)
         self._priorities = Priorities(self._floor, self._links)
@@ -525,9 +525,7 @@ class Board:
         self._book.out += self._callbacks.tick(self._links.up(), self._floor.line, self._book.now)
         self._book.out += self._missed.tick(self._book.now)
         waiting = self._waits.places(self._book.calls)
-        self._book.out += self._announcements.tick(
-            waiting, self._estimate, self._offer, self._book.now
-        )
+        self._book.out += self._announcements.tick(waiting, self._book.now)
         self._wrapups.tick()
         self._book.out += self._shifts.tick(self._book.now)
         self._arrivals.tick(self._book.now, live=self._book.linked)
@@ -538,19 +536,6 @@ class Board:
             if self._day:
                 self._floor.new_day()
             self._day = day
-
-    # Operators and queues
-
-    def _estimate(self, entry: Entry, place: int) -> float | None:
-        """How long this caller has still to wait, in seconds, by our own forecast."""
-        entries = self._floor.line(entry.queue).entries
-        return self._floor.waits(entry.queue)[entries.index(entry)]
-
-    def _offer(self, entry: Entry, call: Call) -> str | None:
-        """The number at which this caller may be called back, if that is to be offered now."""
-        offer = call.decision.callback if call.decision else None
-        due = offer is not None and self._book.now - entry.entered >= offer.after
-        return call.number if due and self._callbacks.may(call, self._book.now) else None
 
     # The memory, and the snapshot that it is held against
 
