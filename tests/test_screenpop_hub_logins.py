@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from screenpop_server import *  # noqa: F403
 from screenpop_server import Desk
