@@ -28,7 +28,7 @@ __all__ = ["browser", "pictures"]
 pytestmark = [pytest.mark.pbx, pytest.mark.browser]
 
 NUMBER = "79161234567"
-SLOW = Manner(ring=2.5)
+SLOW = Manner(ring=5)
 ANNA = PhoneSpec("1001", (SLOW,))
 BORIS = PhoneSpec("1002", (SLOW,))
 EVIL = "<img src=x onerror=alert(1)>"
@@ -73,6 +73,7 @@ async def ready(desk: Seat) -> None:
 # -- a call of a known customer
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_card_comes_before_the_answer_follows_the_call_and_the_note_is_on_the_next(
     server: Server, browser: Browser
 ) -> None:
@@ -148,6 +149,7 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
 # -- an unknown number
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_an_unknown_number_is_saved_with_two_fields_and_known_at_the_next_call(
     server: Server, browser: Browser
 ) -> None:
