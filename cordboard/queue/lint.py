@@ -101,7 +101,8 @@ def _of_rule(
             at("when", _word(other)),
             f"{named} can never hold: {one.key} and {other.key} contradict each other",
         )
-    languages = [each for each in when.language or house.languages if each in house.languages]
+    spoken = [each for each in when.language or () if each in house.languages]
+    languages = spoken or house.languages
     for queue, line in (
         (rule.queue, at("queue")),
         (when.queue and when.queue.name, at("when", "queue")),
