@@ -18,6 +18,7 @@ from cordboard.lookups import Lookups
 from cordboard.outbound import reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
+from cordboard.queue.policy import Policy
 from cordboard.queue.sources import Lines
 from cordboard.webhooks import keys_of
 
@@ -67,7 +68,7 @@ async def find_faults(config: Path | None) -> list[str]:
     faults += unread
     faults += _spool(settings.spool.path)
     queues: set[str] | None = None
-    targets = _targets(settings.routing.path)
+    targets = _targets(settings)
     for pbx in settings.pbx:
         found, known = await _pbx(pbx, targets)
         faults += found
@@ -178,14 +179,27 @@ def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
-def _targets(path: Path) -> dict[str, str]:
-    """What rules lead to beside queues: the dialplan's function that tells whether it is there,
-    and the fault if it does not. Nothing where the rule file cannot be read."""
+def _targets(settings: Settings) -> dict[str, str]:
+    """What the dialplan must have for us and for what rules lead to: its function that tells
+    whether it is there, and the fault if it does not. A rule file that cannot be read is none."""
+    path = settings.routing.path
     try:
         policy, text = rulebook.read(path)
     except UserError:
-        return {}
-    lines, found = Lines(text), dict[str, str]()
+        policy, text = Policy(default_queue="none"), ""
+    needed = ["cordboard-call,s", "cordboard-back,s"]
+    if settings.announce.every:
+        needed.append("cordboard-announce,say")
+    if any(rule.callback for rule in policy.rule):
+        needed += ["cordboard-waiting,1", "cordboard-callback,wait"]
+    found = {
+        f"DIALPLAN_EXISTS({place},1)": (
+            f"the dialplan has no {place.replace(',', ', extension ')}: compare extensions.conf"
+            " with the one in config/asterisk/22, which is of this release, and reload it"
+        )
+        for place in needed
+    }
+    lines = Lines(text)
     for index, rule in enumerate(policy.rule):
         key, box = ("to", rule.to) if rule.action == "voicemail" else ("overflow", None)
         if rule.overflow:
@@ -253,15 +267,16 @@ async def _pbx(pbx: Pbx, targets: Mapping[str, str]) -> tuple[list[str], set[str
     except (PeerError, OSError, TimeoutError) as error:
         reason = str(error) or "no answer"
         return [f"{where}: {reason}; is Asterisk running, and enabled=yes in manager.conf?"], queues
+    faults: list[str] = []
     try:
-        faults = [f"{where}: {fault}" for fault in await _account(connection)]
+        faults += [f"{where}: {fault}" for fault in await _account(connection)]
         await connection.list("QueueStatus")
         faults += [f"{where}: {fault}" for fault in members]
         for function, fault in targets.items():
             if (await connection.act("Getvar", {"Variable": function}))["Value"] != "1":
                 faults.append(f"{fault}, on {pbx.name}")
     except PeerError as error:
-        faults = [f"{where}: {error}"]
+        faults.append(f"{where}: {error}")
     finally:
         connection.drop("checked")
     return faults, queues

@@ -196,6 +196,24 @@ to = "{2}"
 
 
 @needs_pbx
+def test_a_dialplan_of_an_older_release_is_told(place: Place, pbx: SandboxPbx) -> None:
+    """Announcements and callbacks would fail one by one, when somebody waits for them."""
+    offer = '[[rule]]\nname = "any"\naction = "queue"\ncallback = { after = 60 }\n'
+    place.rules.write_text(f'default_queue = "support"\n{offer}')
+    assert place.check().code == 0
+    for context in ("cordboard-announce", "cordboard-callback"):
+        pbx.cli(f"dialplan remove context {context}")
+    try:
+        said = place.check()
+    finally:
+        pbx.cli("dialplan reload")
+    assert [line.partition(":")[0] for line in said.lines] == [
+        "the dialplan has no cordboard-announce, extension say",
+        "the dialplan has no cordboard-callback, extension wait",
+    ]
+
+
+@needs_pbx
 def test_an_account_of_another_name_is_told_as_a_wrong_password_is(place: Place) -> None:
     place.write(place.pbx(user="nobody"))
     line = place.check().only()
