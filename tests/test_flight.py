@@ -17,7 +17,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -400,6 +400,7 @@ def replayed(lines: list[bytes]) -> list[list[dict[str, Any]]]:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(TRACES), min_size=1, max_size=3))
+@example(136713971, ["referred_blind_by_the_caller"])  # the manager's phone was a pseudonym
 def test_what_was_decided_of_people_is_decided_of_pseudonyms_from_any_segment_on(
     seed: int, traces: list[str]
 ) -> None:

@@ -104,10 +104,8 @@ class Callers:
             self._book.out += self._arrivals.decided(call)
         self._priorities.decided(entry, decision, self._book.now, changed)
         if decision.queue != entry.queue and entry.uniqueid == call.uniqueid and not entry.away:
-            rings, to = self._book.is_offered(call), decision.queue
-            self._book.out += self._priorities.requeue(
-                entry, self._book.calls[call.id], to, rings, changed
-            )
+            moved = self._book.calls[call.id]
+            self._book.out += self._priorities.requeue(entry, moved, decision.queue, changed)
         self.reorder()
 
     def customer_changed(self, fact: CustomerChanged) -> None:

@@ -188,9 +188,7 @@ class Priorities:
         pace.at_once(now)
         return []
 
-    def requeue(
-        self, entry: Entry, call: Call, to: QueueName, rings: bool, *news: Reason
-    ) -> list[Command]:
+    def requeue(self, entry: Entry, call: Call, to: QueueName, *news: Reason) -> list[Command]:
         """He belongs into another queue."""
         turn = self._turns.get(entry.uniqueid)
         if turn is None or turn.to is not None or call.decision is None:
@@ -199,9 +197,9 @@ class Priorities:
         self._turns[entry.uniqueid] = turn
         stood = self.standing(entry)
         self._departures[call.id] = Departure(entry.uniqueid, to, stood, turn.news)
-        priority = call.decision.priority
+        due = call.decision
         place = (call.pbx, call.channel, entry.uniqueid, entry.queue)
-        return [Requeue(*place, to, priority, rings)]
+        return [Requeue(*place, to, due.priority, due.penalties)]
 
     def requeued(self, fact: Requeued, now: float) -> list[Command]:
         """Only what failed is worth a word: who is on his way shows by joining there."""
