@@ -33,8 +33,7 @@ NEEDED = {
     "QueuePause": "write=agent",
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
-    "PlayDTMF": "write=call",
-    "Redirect": "write=call",
+    "PlayDTMF": "write=call; is app_senddtmf loaded?",
     "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""

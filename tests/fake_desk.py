@@ -25,7 +25,7 @@ from cordboard.config import Settings
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.model import Role
 from cordboard.crm_core.store import Store
-from cordboard.news import ActionAsked, CustomerChanged
+from cordboard.desk.facts import ActionAsked, CustomerChanged
 from cordboard.screenpop import render, translations
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import COOKIE

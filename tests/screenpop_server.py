@@ -22,8 +22,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from cordboard.config import Crm, Http, Pbx, Settings
 from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
-from cordboard.news import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import csrf_of
 from cordboard.screenpop.web import make_app

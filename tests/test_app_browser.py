@@ -516,5 +516,13 @@ async def test_a_strangers_card_and_a_busy_wallboard(
         await expect(board.page.get_by_text("Alice Example")).to_be_visible()
         waits = board["queue-support-ru"].get_by_test_id("queue-longest")
         await pictures.take(board.page, "wallboard-en", waits, "0:05")
+        # A caller's name leads to the call's page, in a tab of its own.
+        async with board.page.expect_popup() as opened:
+            await ru.first.get_by_role("link").click()
+        story = await opened.value
+        await expect(story.get_by_test_id("story-who")).to_contain_text("Лебедева Ирина Павловна")
+        same = story.get_by_test_id("same")
+        await expect(same).to_have_attribute("data-same", "true")
+        await pictures.take(story, "call-en", same, re.compile("come to the same"))
         for caller in callers:
             await caller.hang_up()

@@ -162,7 +162,7 @@ async def _tampered(ring: Path) -> None:
     assert f"stdin:{at + 1}: " in wrong
     assert '"operator": "boris"' in wrong
     assert '"operator": "anna"' in wrong
-    quiet = next(n for n, line in enumerate(lines) if b'"news.Tick"' in line)
+    quiet = next(n for n, line in enumerate(lines) if b'"desk.facts.Tick"' in line)
     moved = lines[quiet].replace(b'"at":1', b'"at":2', 1)
     code, _, wrong = await replay("-", data=b"".join([*lines[:quiet], moved, *lines[quiet + 1 :]]))
     assert code == 1

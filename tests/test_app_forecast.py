@@ -10,8 +10,8 @@ import pytest
 from priority_fixtures import ruled
 from server_fixtures import Server
 
+from cordboard.desk.records import HANDLED
 from cordboard.queue.forecast import PRIOR_CALLS
-from cordboard.records import HANDLED
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, dial
 

@@ -122,6 +122,51 @@ async def test_a_caller_whose_status_becomes_vip_is_moved_within_a_second(
         assert min(took, back) < 1.0
 
 
+async def test_who_becomes_a_debtor_while_a_phone_rings_for_him_is_taken_out_at_once(
+    server: Server, pbx: SandboxPbx, ami: Heard
+) -> None:
+    """By a digit that Queue() reads. The penalties of his new rule hold there."""
+    customer = await server.customer(REGULAR[0], status="regular", language="ru")
+    narrowed = 'queue = "support-bg"\npenalties = { least = 1 }'
+    await ruled(server, rules().replace('queue = "support-bg"', narrowed))
+    nearer = PhoneSpec("1004", (Manner(ring=0.1),))  # with a penalty of 0 in support-bg
+    async with hall(server, pbx, ami, (Manner(ring=9.0),)) as one, Phones(server.status, [nearer]):
+        pbx.cli("queue pause member PJSIP/1004 queue support-ru")
+        await one.call(REGULAR[0])
+        one.open()
+        await one.board.call("ringing")
+        await server.api("PATCH", f"/customers/{customer['id']}", {"status": "debtor"})
+        took = await one.until(lambda seen: len(seen) == 1, 1.5, "support-bg")
+        assert await one.standing() == []
+        await asyncio.sleep(3)
+        assert await one.standing("support-bg") == [(REGULAR[0], 0)]
+        pbx.cli("queue unpause member PJSIP/1004")
+        (fact,) = await one.moved(REGULAR[0])
+        assert (fact["to"]["queue"], fact["verified"]) == ("support-bg", True)
+        assert not one.calls[REGULAR[0]].result.done()
+        print(f"in the other queue within {took * 1000:.0f} ms of the API's answer")
+
+
+async def test_without_a_context_for_digits_he_goes_when_the_phone_has_rung(
+    server: Server, pbx: SandboxPbx, ami: Heard
+) -> None:
+    customer = await server.customer(REGULAR[0], status="regular", language="ru")
+    await ruled(server, rules())
+    pbx.cli("dialplan remove extension D@cordboard-waiting")
+    phone = PhoneSpec("1004", (Manner(answers="no-answer"),))
+    silent = (Manner(answers="no-answer"),)
+    async with hall(server, pbx, ami, silent) as one, Phones(server.status, [phone]):
+        pbx.cli("queue pause member PJSIP/1004")
+        await one.call(REGULAR[0])
+        one.open()
+        await one.board.call("ringing")
+        await server.api("PATCH", f"/customers/{customer['id']}", {"status": "debtor"})
+        await one.until(lambda seen: len(seen) == 1, 25, "support-bg")
+        assert not one.calls[REGULAR[0]].result.done()
+        pbx.cli("queue unpause member PJSIP/1004")
+    pbx.cli("dialplan reload")
+
+
 async def test_who_becomes_a_debtor_while_waiting_goes_to_collections(
     server: Server, pbx: SandboxPbx, ami: Heard
 ) -> None:
@@ -136,7 +181,8 @@ async def test_who_becomes_a_debtor_while_waiting_goes_to_collections(
         await one.call(REGULAR[0], REGULAR[2])
         await one.call(REGULAR[1], queue="support-bg")
         await server.api("PATCH", f"/customers/{late['id']}", {"status": "debtor"})
-        await one.until(lambda seen: len(seen) == 2, queue="support-bg")
+        took = await one.until(lambda seen: len(seen) == 2, queue="support-bg")
+        print(f"in the other queue within {took * 1000:.0f} ms of the API's answer")
         assert await one.standing("support-bg") == [(REGULAR[1], 0), (REGULAR[0], 0)]
         row = await one.row(REGULAR[0], 2, "support-bg")
         assert "status-changed" in [reason["code"] for reason in row["why"]]

@@ -20,7 +20,7 @@ from server_fixtures import Message, Server, Stream, state_of
 
 from cordboard.config import load
 from cordboard.crm_core.store import Store
-from cordboard.records import HANDLED
+from cordboard.desk.records import HANDLED
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, call, dial

@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 from board_desk import ANNA, BORIS, PBX, QUEUE, Caller, Desk, call, customer, desk
 
-from cordboard.commands import EndMissed, SendPlace, SendRoute, ShowMissed, ShowQueue, ShowWaiting
 from cordboard.crm_core.model import EntryRecord, FactRecord
 from cordboard.cti import facts as cti
-from cordboard.missed import AT_MOST, KEPT
-from cordboard.news import ActionAsked, BackAsked, Tick
+from cordboard.desk.commands import (
+    EndMissed,
+    SendPlace,
+    SendRoute,
+    ShowMissed,
+    ShowQueue,
+    ShowWaiting,
+)
+from cordboard.desk.facts import ActionAsked, BackAsked, Tick
+from cordboard.desk.missed import AT_MOST, KEPT
 from cordboard.queue.lines import Entry, Line
 
 __all__ = ["call", "desk"]

@@ -27,13 +27,13 @@ from outside_system import (
 )
 from prometheus_client import CollectorRegistry
 
-from cordboard.commands import FindCustomer
 from cordboard.config import ConfigError, Settings, load
 from cordboard.crm_core.model import Card, Customer, User
+from cordboard.desk.commands import FindCustomer
+from cordboard.desk.facts import CustomerFound
 from cordboard.errors import PeerError, UserError
 from cordboard.events import Linkedid, PbxName
 from cordboard.lookups import Lookups, Own
-from cordboard.news import CustomerFound
 from cordboard.outbound import Resolver
 
 NUMBER = "+79161234567"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import screenpop_messages as say
 from screenpop_server import *  # noqa: F403
-from screenpop_server import Desk, Place, Socket, open_desk
+from screenpop_server import Desk, Place, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -356,46 +355,30 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
         assert {(await reader.next())["seq"] for reader in readers} == {sent + 1}
 
 
-async def delays(desk: Desk, readers: list[Socket], messages: int) -> list[float]:
-    """Seconds from the publication of each message to each reader's having it."""
-    taken: list[float] = []
-
-    async def read(reader: Socket, began: float) -> None:
-        await reader.next()
-        taken.append(time.monotonic() - began)
-
-    for _ in range(messages):
-        began = time.monotonic()
-        desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
-        await asyncio.gather(*(read(reader, began) for reader in readers))
-    return sorted(taken)
-
-
 async def test_one_client_of_two_hundred_that_stops_reading_falls_alone_and_comes_back_whole(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 100)
+    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 20)
     async with open_desk(place, Limits(sockets_per_user=300)) as desk, AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(desk.stream("sveta")) for _ in range(200)]
         for reader in readers:
             await reader.next()
-        alone = await delays(desk, readers, 20)
         async with desk.stream("sveta", max_queue=1, sock=await narrow(desk)) as slow:
             session = (await slow.next())["session"]
             wire = desk.hub._clients[session].transport.get_extra_info("socket")
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
-            beside: list[float] = []
+            sent = 0
             while desk.metric("cordboard_clients_cut_off_total") == 0:
-                assert len(beside) < 100_000, "the client that does not read was never cut off"
-                beside += await delays(desk, readers, 10)
+                assert sent < 1000, "the client that does not read was never cut off"
+                sent += 1
+                desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
+                received = await asyncio.gather(*(reader.next() for reader in readers))
+                assert {message["seq"] for message in received} == {sent}
             assert desk.metric("cordboard_clients") == 200
             last = 0
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     last = (await slow.next())["seq"]
-        # Milliseconds apart. A machine that has much else to do counts for both, but not alike.
-        p99 = [sorted(each)[int(len(each) * 0.99)] for each in (alone, beside)]
-        assert p99[1] < 2 * p99[0] + 1.0
         async with desk.stream("sveta", f"?session={session}&after={last}") as back:
             fresh = await back.next()
             assert fresh["type"] == "snapshot", "more was missed than is kept"

@@ -10,8 +10,10 @@ import board_desk
 import pytest
 from board_desk import ANNA, BORIS, PBX, PHONES, QUEUE, Caller, call, customer
 
-from cordboard.board import Board
-from cordboard.commands import (
+from cordboard.crm_core.model import StateRecord, User
+from cordboard.cti import facts as cti
+from cordboard.desk.board import Board
+from cordboard.desk.commands import (
     Audit,
     EndNotice,
     LogIn,
@@ -22,10 +24,8 @@ from cordboard.commands import (
     ShowOperator,
     Tell,
 )
-from cordboard.crm_core.model import StateRecord, User
-from cordboard.cti import facts as cti
+from cordboard.desk.facts import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
 from cordboard.events import OperatorName, QueueName
-from cordboard.news import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
 from cordboard.queue.operators import Operator
 
 __all__ = ["call"]

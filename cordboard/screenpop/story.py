@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cordboard.crm_core.model import FactRecord, User
+from cordboard.desk.records import HANDLED
 from cordboard.queue.decisions import Decision
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Trial, explain
-from cordboard.records import HANDLED
 from cordboard.screenpop.views import Message, moment
 
 DECIDED = "decided"

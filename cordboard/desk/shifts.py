@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cordboard.alarms import Alarms
-from cordboard.cards import Cards
-from cordboard.commands import (
+from cordboard.crm_core.model import StateRecord
+from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
+from cordboard.desk.alarms import Alarms
+from cordboard.desk.cards import Cards
+from cordboard.desk.commands import (
     Command,
     EndNotice,
     LogIn,
@@ -22,12 +24,11 @@ from cordboard.commands import (
     ShowNotice,
     Tell,
 )
-from cordboard.crm_core.model import StateRecord
-from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
-from cordboard.desk import Notice, Rules
+from cordboard.desk.facts import ActionAsked, ActionDone, AlarmRaised
+from cordboard.desk.links import Links
+from cordboard.desk.model import Notice, Rules
+from cordboard.desk.turns import Turns
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
-from cordboard.links import Links
-from cordboard.news import ActionAsked, ActionDone, AlarmRaised
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import (
     DECLINED,
@@ -38,7 +39,6 @@ from cordboard.queue.operators import (
     Operator,
     OwnPause,
 )
-from cordboard.turns import Turns
 
 DECLINED_FOR = 10.0
 """Seconds in which whoever declined a call is not rung, unless it is over or rang elsewhere before

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from cordboard.commands import Command, Save, ShowQueue, ShowWaiting
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
-from cordboard.desk import Call
+from cordboard.desk.commands import Command, Save, ShowQueue, ShowWaiting
+from cordboard.desk.facts import Remembered
+from cordboard.desk.model import Call
+from cordboard.desk.priorities import Priorities
+from cordboard.desk.recollection import Recollection
+from cordboard.desk.records import entry_record
 from cordboard.events import CallId, OperatorName, QueueName, derived_id
-from cordboard.news import Remembered
-from cordboard.priorities import Priorities
 from cordboard.queue.decisions import Penalties
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.recollection import Recollection
-from cordboard.records import entry_record
 
 
 class Waits:

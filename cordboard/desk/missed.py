@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.commands import Command, EndMissed, ShowMissed
-from cordboard.desk import Call, Missed, MissedState, MissedWhy
+from cordboard.desk.commands import Command, EndMissed, ShowMissed
+from cordboard.desk.model import Call, Missed, MissedState, MissedWhy
 from cordboard.events import OperatorName, derived_id
 from cordboard.queue.decisions import Personal
 
