@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 
 from bench.common import Bound, Options, Report, Table, median, ratio, resident_mib
 from bench.stream import Recording, Stages, calls, chunks, stream
-from cordboard.board import Board
-from cordboard.commands import Command, FindCustomer
 from cordboard.config import share
 from cordboard.crm_core.model import Card, Customer, Interaction, User
 from cordboard.cti.ami import Decoder
 from cordboard.cti.calls import CallModel
-from cordboard.desk import Rules
+from cordboard.desk.board import Board
+from cordboard.desk.commands import Command, FindCustomer
+from cordboard.desk.facts import CustomerFound, Tick, UsersChanged
+from cordboard.desk.model import Rules
 from cordboard.events import PbxName
-from cordboard.news import CustomerFound, Tick, UsersChanged
 from cordboard.queue.policy import Policy
 from cordboard.screenpop import render
 from cordboard.screenpop.views import Picture

@@ -14,7 +14,10 @@ from urllib.parse import quote, urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _METADATA = frozenset(
-    map(ipaddress.ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200"))
+    map(
+        ipaddress.ip_address,
+        ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
 )
 _PLACEHOLDER = re.compile(r"{([^{}]*)}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
@@ -34,9 +37,10 @@ def refusal(address: str, *, private: bool) -> str | None:
     found = literal(address)
     if found is None:
         return f"{address} is no address"
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    closed = found.is_loopback or not found.is_global
+    site_local = isinstance(found, ipaddress.IPv6Address) and found.is_site_local
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found.sixtofour or found
+    closed = site_local or found.is_loopback or not found.is_global
     if found in _METADATA or found.is_link_local or found.is_multicast or found.is_unspecified:
         return f"{address} is link-local, multicast, or where a cloud keeps its machines' secrets"
     if not found.is_loopback and found.is_reserved:

@@ -23,7 +23,16 @@ from prometheus_client import CollectorRegistry
 
 from cordboard import memory
 from cordboard.clock import Clock
-from cordboard.commands import (
+from cordboard.config import Settings, split_address
+from cordboard.core import Core, Due, Item, QueuesDue
+from cordboard.crm_core import phones
+from cordboard.crm_core.model import PolicyRecord, User
+from cordboard.crm_core.store import Store
+from cordboard.cti import facts as cti
+from cordboard.cti.fastagi import FastAgiServer
+from cordboard.cti.forgery import printable
+from cordboard.cti.link import AmiLink
+from cordboard.desk.commands import (
     Command,
     FindCustomer,
     ForgetCustomer,
@@ -35,16 +44,15 @@ from cordboard.commands import (
     ShowPop,
     Tell,
 )
-from cordboard.config import Settings, split_address
-from cordboard.core import Core, Due, Item, QueuesDue
-from cordboard.crm_core import phones
-from cordboard.crm_core.model import PolicyRecord, User
-from cordboard.crm_core.store import Store
-from cordboard.cti import facts as cti
-from cordboard.cti.fastagi import FastAgiServer
-from cordboard.cti.forgery import printable
-from cordboard.cti.link import AmiLink
-from cordboard.desk import AlarmKind, Announcing, Calling, Rules
+from cordboard.desk.facts import (
+    AlarmEnded,
+    AlarmRaised,
+    AnyFact,
+    PolicyChanged,
+    Tick,
+    UsersChanged,
+)
+from cordboard.desk.model import AlarmKind, Announcing, Calling, Rules
 from cordboard.door import Door
 from cordboard.errands import Errand, Errands
 from cordboard.errors import PeerError, UserError
@@ -54,14 +62,6 @@ from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ledger import Ledger, Trouble
 from cordboard.lookups import Lookups, Own
-from cordboard.news import (
-    AlarmEnded,
-    AlarmRaised,
-    AnyFact,
-    PolicyChanged,
-    Tick,
-    UsersChanged,
-)
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder
@@ -353,8 +353,8 @@ class App:
                 self.alarm_over(kind)
 
     def _house(self) -> House:
-        crm = self.settings.crm
-        return House(crm.statuses, crm.languages, crm.segments, self._board.queues(self._models))
+        crm, queues = self.settings.crm, self._board.queues(self._models)
+        return House(crm.statuses, crm.languages, crm.segments, queues, self._names or None)
 
     def _policy_changed(self, policy: Policy) -> None:
         self._keep_policy()

@@ -33,8 +33,7 @@ NEEDED = {
     "QueuePause": "write=agent",
     "QueueChangePriorityCaller": "no class, but Asterisk 18.20, 20.5 or later",
     "QueueWithdrawCaller": "no class, but Asterisk 18.11, 19.3 or later",
-    "PlayDTMF": "write=call",
-    "Redirect": "write=call",
+    "PlayDTMF": "write=call; is app_senddtmf loaded?",
     "Originate": "write=originate",
 }
 """The actions that cordboard sends, and what the AMI account needs for them."""
@@ -64,7 +63,8 @@ async def find_faults(config: Path | None) -> list[str]:
     except UserError as error:
         return str(error).splitlines()
     faults = _files(settings)
-    faults += await _database(settings)
+    unread, logins = await _database(settings)
+    faults += unread
     faults += _spool(settings.spool.path)
     queues: set[str] | None = None
     targets = _targets(settings.routing.path)
@@ -72,7 +72,7 @@ async def find_faults(config: Path | None) -> list[str]:
         found, known = await _pbx(pbx, targets)
         faults += found
         queues = known if queues is None else queues & known if known else queues
-    faults += _rules(settings, queues)
+    faults += _rules(settings, queues, logins)
     faults += await _outside(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
@@ -167,14 +167,14 @@ def _recorder(settings: Settings) -> list[str]:
     ]
 
 
-def _rules(settings: Settings, queues: set[str] | None) -> list[str]:
+def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None) -> list[str]:
     path = settings.routing.path
     try:
         policy, text = rulebook.read(path)
     except UserError as error:
         return str(error).splitlines()
     crm = settings.crm
-    house = House(crm.statuses, crm.languages, crm.segments, queues or None)
+    house = House(crm.statuses, crm.languages, crm.segments, queues or None, logins)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
@@ -203,16 +203,19 @@ def _targets(path: Path) -> dict[str, str]:
     return found
 
 
-async def _database(settings: Settings) -> list[str]:
+async def _database(settings: Settings) -> tuple[list[str], set[str] | None]:
+    """Its faults, and the logins of all users that it has ever had."""
     try:
         store = Store(settings.database.url, settings.phone.region)
         await store.open()
-        await store.close()
+        try:
+            return [], {user.name for user in await store.users()}
+        finally:
+            await store.close()
     except UserError as error:
-        return str(error).splitlines()
+        return str(error).splitlines(), None
     except CordboardError as error:
-        return [f"[database] url: {error}"]
-    return []
+        return [f"[database] url: {error}"], None
 
 
 def _spool(path: Path) -> list[str]:

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ from pydantic_settings import (
 from cordboard.addresses import placeholders, url_fault
 from cordboard.envelope import EVENTS
 from cordboard.errors import UserError
+from cordboard.wording import advice, sentence
 
 DEFAULT_PATH = Path("cordboard.toml")
 
@@ -474,7 +476,7 @@ def load(path: Path | None) -> Settings:
     except UnicodeDecodeError as error:
         fault = f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8"
         raise ConfigError([fault]) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: {error}; the file must be TOML"]) from error
     data.setdefault("database", {})
     if isinstance(data["database"], dict):
@@ -495,7 +497,7 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
     except SettingsError as error:
         raise ConfigError([f"in the environment: {error}; write it as JSON"]) from error
     except ValidationError as error:
-        faults = [_fault(path, text, f["loc"], f["type"], f["msg"]) for f in error.errors()]
+        faults = [_fault(path, text, fault) for fault in error.errors()]
         raise ConfigError(faults) from None
 
 
@@ -528,15 +530,12 @@ def _place_spool(data: dict[str, Any], folder: Path) -> None:
         spool.setdefault("path", str(default))
 
 
-def _fault(path: Path, text: str, loc: tuple[int | str, ...], kind: str, message: str) -> str:
-    where = ".".join(str(part) for part in loc)
-    if os.environ.get("CORDBOARD_" + "__".join(str(p) for p in loc).upper()) is not None:
-        return f"CORDBOARD_{'__'.join(str(p) for p in loc).upper()} in the environment: {message}"
-    advice = {
-        "extra_forbidden": "no such key; take it out or mend its spelling",
-        "missing": "this key is needed; add it",
-    }.get(kind, message.removeprefix("Value error, "))
-    return f"{path}:{_line(text, loc)}: {where}: {advice}"
+def _fault(path: Path, text: str, fault: Mapping[str, Any]) -> str:
+    loc = fault["loc"]
+    variable = f"CORDBOARD_{'__'.join(map(str, loc)).upper()}"
+    if os.environ.get(variable) is not None:
+        return f"{variable} in the environment: {advice(fault).removesuffix(', without quotes')}"
+    return f"{path}:{_line(text, loc)}: {sentence(fault)}"
 
 
 def _line(text: str, loc: tuple[int | str, ...]) -> int:

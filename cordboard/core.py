@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cordboard.board import Board
-from cordboard.commands import Command
 from cordboard.cti import facts as cti
 from cordboard.cti.calls import CallModel
-from cordboard.desk import Rules
+from cordboard.desk.board import Board
+from cordboard.desk.commands import Command
+from cordboard.desk.facts import AnyFact
+from cordboard.desk.model import Rules
 from cordboard.events import PbxName
-from cordboard.news import AnyFact
 
 
 @dataclass(frozen=True, slots=True)

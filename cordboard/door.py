@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from prometheus_client import Histogram
 
 from cordboard.clock import Clock
-from cordboard.commands import SendCallback, SendPlace, SendRoute
 from cordboard.cti.fastagi import AgiSession
+from cordboard.desk.commands import SendCallback, SendPlace, SendRoute
+from cordboard.desk.facts import BackAsked, CallbackAsked, RouteAsked
+from cordboard.dialplan import bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import Linkedid, PbxName, QueueName, derived_id
-from cordboard.news import BackAsked, CallbackAsked, RouteAsked
 from cordboard.queue.decisions import Decision
 
 ROUTE_WITHIN = 1.0
@@ -154,13 +155,8 @@ def _variables(decision: Decision) -> Variables:
         found["CB_FIRST_RING"] = first.seconds
         found |= {"CB_FIRST_DESK": first.desk} if first.desk else {}
         found |= {"CB_FIRST_MOBILE": first.mobile} if first.mobile else {}
-    if skills := decision.penalties:
-        bounds = {
-            "CB_MIN_PENALTY": skills.least,
-            "CB_MAX_PENALTY": skills.most,
-            "CB_RAISE_PENALTY": skills.at_least,
-        }
-        found |= {name: bound for name, bound in bounds.items() if bound is not None}
+    bounds = bounds_of(decision.penalties)
+    found |= {name: bound for name, bound in bounds.items() if bound is not None}
     if then := decision.overflow:
         found["CB_WAIT"] = then.after
         found["CB_THEN"] = f"{then.kind}:{then.to}"

@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 import structlog
 
 from cordboard.clock import Clock
-from cordboard.commands import (
+from cordboard.crm_core.interactions import checked_wrapup
+from cordboard.crm_core.model import Record, WrapUp
+from cordboard.crm_core.store import Store
+from cordboard.cti import facts as cti
+from cordboard.desk.commands import (
     Announce,
     AskCallbacks,
     Audit,
@@ -29,16 +33,7 @@ from cordboard.commands import (
     Requeue,
     SaveWrapUp,
 )
-from cordboard.crm_core.interactions import checked_wrapup
-from cordboard.crm_core.model import Record, WrapUp
-from cordboard.crm_core.store import Store
-from cordboard.cti import facts as cti
-from cordboard.errors import CordboardError, PeerError
-from cordboard.events import PbxName, Uniqueid
-from cordboard.exchange import Exchange
-from cordboard.ledger import WRITE_WITHIN, Ledger
-from cordboard.lookups import Lookups
-from cordboard.news import (
+from cordboard.desk.facts import (
     ActionDone,
     AnyFact,
     Audited,
@@ -46,6 +41,11 @@ from cordboard.news import (
     Requeued,
     WrapUpSaved,
 )
+from cordboard.errors import CordboardError, PeerError
+from cordboard.events import PbxName, Uniqueid
+from cordboard.exchange import Exchange
+from cordboard.ledger import WRITE_WITHIN, Ledger
+from cordboard.lookups import Lookups
 from cordboard.roster import Roster
 
 log = structlog.get_logger(__name__)

@@ -11,14 +11,25 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from cordboard.callbacks import CALLBACK_CHANNEL
-from cordboard.commands import Announce, CallBack, HangUp, Hush, Move, Originate, Reorder, Requeue
 from cordboard.cti.ami import Message
 from cordboard.cti.link import AmiLink
 from cordboard.cti.members import number
+from cordboard.desk.callbacks import CALLBACK_CHANNEL
+from cordboard.desk.commands import (
+    Announce,
+    CallBack,
+    HangUp,
+    Hush,
+    Move,
+    Originate,
+    Reorder,
+    Requeue,
+)
+from cordboard.desk.facts import Rank, Reordered
+from cordboard.dialplan import MOVE, MOVES, POSITION, PRIORITY, QUEUE, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
-from cordboard.news import Rank, Reordered
+from cordboard.queue.decisions import Penalties
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +44,7 @@ CALLED = "CB_CALLED"
 FOUND_WITHIN = 30.0
 """Seconds for the link to come back and tell whether the call that was asked for is there."""
 
-QUEUE_CONTEXT = "cordboard-queue"
-"""Where the shipped dialplan takes a caller to `CB_QUEUE` with `CB_PRIO`."""
 GONE = "does not wait there any more"
-NUDGE = "D"
-"""A key that no telephone has."""
 
 
 class Exchange:
@@ -101,42 +108,31 @@ class Exchange:
         return Reordered(*about, before, after, tuple(refused.items()))
 
     async def requeue(self, command: Requeue) -> None:
-        """Returns when he is on his way. Who only waits is withdrawn, which does nothing to one who
-        has just been answered; that waits for phones that ring, so then he is redirected."""
+        """Returns when he is on his way. A digit takes him out of the queue, as if he had pressed
+        it: Queue() itself reads it, also while phones ring, or the talk that was quicker, to which
+        it means nothing. Where the queue knows no such digit he is withdrawn, which does nothing
+        to one who is answered first either, but may take a second and waits for phones that
+        ring."""
         link, channel = self._links[command.pbx], command.channel
         listed = await link.items("QueueStatus", {"Queue": command.to})
         if not any(item["Event"] == "QueueParams" for item in listed):
             raise PeerError(f"the PBX has no queue {command.to}")
-        if command.rings:  # a channel whose extension is missing is answered and dropped
-            exists = f"DIALPLAN_EXISTS({QUEUE_CONTEXT},s,1)"
-            if (await link.act("Getvar", {"Variable": exists}))["Value"] != "1":
-                raise PeerError(f"the dialplan has no {QUEUE_CONTEXT}")
         entries = await _entries(link, command.queue)
         here = next((e for e in entries if e["Uniqueid"] == command.uniqueid), None)
         if here is None or here["Channel"] != channel:
             raise PeerError(GONE)
+        # CB_QUEUE is yet the queue that he leaves, and the dialplan tells which.
+        known: dict[str, str | int | None] = {PRIORITY: command.priority, MOVE: command.to}
         asked: list[tuple[str, dict[str, str | int]]] = [
-            ("Setvar", {"Channel": channel, "Variable": "CB_PRIO", "Value": command.priority})
+            ("Setvar", {"Channel": channel, "Variable": name, "Value": _said(value)})
+            for name, value in {**known, **bounds_of(command.skills)}.items()
         ]
-        if command.rings:
-            there: dict[str, str | int] = {"Context": QUEUE_CONTEXT, "Exten": "s", "Priority": 1}
-            asked += [
-                ("Setvar", {"Channel": channel, "Variable": "CB_QUEUE", "Value": command.to}),
-                ("Redirect", {"Channel": channel, **there}),
-            ]
-        else:  # CB_QUEUE is yet the queue that he leaves, and the dialplan tells which
-            withdrawn: dict[str, str | int] = {
-                "Queue": command.queue,
-                "Caller": channel,
-                "WithdrawInfo": command.to,
-            }
-            asked.append(("QueueWithdrawCaller", withdrawn))
-            # He is looked at once a second, or when he presses a key.
-            asked.append(("PlayDTMF", {"Channel": channel, "Digit": NUDGE, "Receive": "true"}))
-        # All at once: the less time there is for somebody to answer him in between.
+        withdrawn: dict[str, str | int] = {"Queue": command.queue, "Caller": channel}
+        asked.append(("QueueWithdrawCaller", withdrawn | {"WithdrawInfo": command.to}))
+        asked.append(("PlayDTMF", {"Channel": channel, "Digit": MOVES, "Receive": "true"}))
         replies = await asyncio.gather(*(link.act(name, fields) for name, fields in asked))
         for (name, _), reply in zip(asked, replies, strict=True):
-            if reply["Response"] != "Success" and name != "PlayDTMF":  # he goes without it, too
+            if reply["Response"] != "Success" and name != "PlayDTMF":  # without it he goes later
                 raise PeerError(reply["Message"])
 
     async def new_fallbacks(self, pbx: PbxName) -> int:
@@ -212,12 +208,11 @@ class Exchange:
         said: dict[str, str | int | None] = {
             "CB_LANG": command.language,
             "CB_ID": callback_of(command.channel_id),
-            "CB_QUEUE": command.queue,
-            "CB_PRIO": command.priority,
-            "CB_POSITION": command.position,
+            QUEUE: command.queue,
+            PRIORITY: command.priority,
+            POSITION: command.position,
             "CB_SHOWN": re.sub(r"[^0-9+]", "", command.shown),
-            "CB_MIN_PENALTY": command.least,
-            "CB_MAX_PENALTY": command.most,
+            **bounds_of(Penalties(command.least, command.most)),
         }
         given = [f"{name}={value}" for name, value in said.items() if value not in (None, "")]
         # A caller's own words: what cannot be printed, or means something to Asterisk, goes.
@@ -276,6 +271,10 @@ def _ranks(entries: Iterable[Message]) -> tuple[Rank, ...]:
         Rank(Uniqueid(e["Uniqueid"]), number(e["Position"], 0), number(e["Priority"], 0))
         for e in entries
     )
+
+
+def _said(value: str | int | None) -> str | int:
+    return "" if value is None else value
 
 
 def _obstacle(move: Move, rank: Rank | None) -> str | None:

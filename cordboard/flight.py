@@ -24,7 +24,6 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from cordboard import __version__
-from cordboard import commands as cmd
 from cordboard.core import Core, Item
 from cordboard.crm_core import model as crm
 from cordboard.cti import stays
@@ -32,6 +31,7 @@ from cordboard.cti.ami import Message
 from cordboard.cti.facts import PbxMessage
 from cordboard.cti.parties import caller_name
 from cordboard.cti.people import DIAL_FAILURES
+from cordboard.desk import commands as cmd
 from cordboard.errors import UserError
 from cordboard.events import OperatorName, PbxName
 from cordboard.pseudonyms import Pseudonyms, Rule, kept
@@ -52,7 +52,7 @@ class _Plan(NamedTuple):
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
-        country customer_id target phone interface state_interface message written""",
+        country customer_id target phone desk interface state_interface message written""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
         hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from cordboard.board import Board
 from cordboard.cti.fastagi import FastAgiServer
 from cordboard.cti.link import AmiLink
+from cordboard.desk.board import Board
 from cordboard.ledger import Ledger
 from cordboard.recorder import Recorder
 from cordboard.spool import Spool

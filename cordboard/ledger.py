@@ -20,9 +20,9 @@ from typing import Literal, Protocol
 
 import structlog
 
-from cordboard.commands import Command, Save, ShowPop, Tell
 from cordboard.crm_core.calls import RecordsError
 from cordboard.crm_core.model import Record
+from cordboard.desk.commands import Command, Save, ShowPop, Tell
 from cordboard.errors import PeerError
 from cordboard.spool import Spool
 

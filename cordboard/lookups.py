@@ -17,7 +17,6 @@ from yarl import URL
 
 from cordboard import config
 from cordboard.addresses import filled
-from cordboard.commands import FindCustomer
 from cordboard.crm_core import phones
 from cordboard.crm_core.model import Card, Manager, Report, User
 from cordboard.crm_core.outside import (
@@ -30,8 +29,9 @@ from cordboard.crm_core.outside import (
     question,
     read_answer,
 )
+from cordboard.desk.commands import FindCustomer
+from cordboard.desk.facts import CustomerFound
 from cordboard.errors import PeerError
-from cordboard.news import CustomerFound
 from cordboard.outbound import client, secret_headers
 
 log = structlog.get_logger(__name__)

@@ -18,11 +18,11 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk import Gap
+from cordboard.desk.facts import ByHand, Remembered, Unwritten
+from cordboard.desk.model import Gap
+from cordboard.desk.priorities import MOVED, by_hand
+from cordboard.desk.records import HANDLED, fact_kind, handled_of
 from cordboard.events import PbxName, Uniqueid
-from cordboard.news import ByHand, Remembered, Unwritten
-from cordboard.priorities import MOVED, by_hand
-from cordboard.records import HANDLED, fact_kind, handled_of
 
 HANDLED_KEPT = 4 * 3600.0
 """Seconds back from the start. How long calls took before that tells less of the next ones."""

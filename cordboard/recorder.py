@@ -20,10 +20,10 @@ from pathlib import Path
 
 import structlog
 
-from cordboard.commands import Command
 from cordboard.config import Recorder as Settings
 from cordboard.core import Core, Item
 from cordboard.cti.facts import PbxMessage
+from cordboard.desk.commands import Command
 from cordboard.flight import HEAD, SUM, USER_EVENTS, Writer, broken
 from cordboard.pseudonyms import Pseudonyms
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from cordboard.commands import LogIn, LogOut, PauseMember
 from cordboard.cti.link import AmiLink
+from cordboard.desk.commands import LogIn, LogOut, PauseMember
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 

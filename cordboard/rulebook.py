@@ -23,6 +23,9 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the file. It is read when two of them saw the same: an editor may
 write it in parts."""
 
+BYTES_AT_MOST = 4_000_000
+"""Of a rule file: ten thousands of rules. To examine more takes longer than a caller waits."""
+
 Stamp = tuple[int, int, int]
 """What tells one state of the file from another without reading it."""
 
@@ -31,6 +34,8 @@ def read(path: Path) -> tuple[Policy, str]:
     """The policy and its text. Raises `UserError` with every fault of the file, each with its
     line."""
     try:
+        if (size := path.stat().st_size) > BYTES_AT_MOST:
+            raise UserError(f"{path}: has {size} bytes, a rule file {BYTES_AT_MOST} at most")
         text = path.read_text(encoding="utf-8")
         return Policy.parse(text).prepare(), text
     except OSError as error:

@@ -184,6 +184,7 @@ def _said(found: Figures) -> list[str]:
         said.append(", ".join(f"{name} {count}" for name, count in others.items()))
     for what, accuracy in (
         ("estimated wait", found.estimate),
+        ("estimated wait of those whom penalties leave some operators", found.narrowed),
         ("Asterisk's holdtime instead", found.holdtime),
     ):
         if accuracy is not None:
@@ -246,6 +247,7 @@ def _as_json(names: list[str], found: list[Figures], service: Service, seed: int
                 "least_important": {"priority": each.least_priority, **_tally(each.least)},
                 "occupancy": _round(each.occupancy),
                 "estimated_wait": _rounded(each.estimate),
+                "estimated_wait_narrowed": _rounded(each.narrowed),
                 "asterisk_holdtime": _rounded(each.holdtime),
                 "hours": [
                     {**_rounded(hour), "begins": _clock(hour.begins), "load": _round(hour.load)}

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cordboard.board import Board
-from cordboard.commands import Command, Save, ShowOperator
 from cordboard.crm_core.model import (
     Card,
     Customer,
@@ -17,9 +15,11 @@ from cordboard.crm_core.model import (
     User,
 )
 from cordboard.cti import facts as cti
-from cordboard.desk import Rules
+from cordboard.desk.board import Board
+from cordboard.desk.commands import Command, Save, ShowOperator
+from cordboard.desk.facts import AnyFact, CustomerFound, RouteAsked, UsersChanged
+from cordboard.desk.model import Rules
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.news import AnyFact, CustomerFound, RouteAsked, UsersChanged
 from cordboard.queue.policy import Policy
 
 POLICY = Policy.parse((Path(__file__).parent.parent / "config/routing.toml").read_text())

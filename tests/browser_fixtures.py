@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
-__all__ = ["CHROMIUM_FLAGS", "Seat", "browser", "chromium", "pictures"]
+__all__ = ["Seat", "browser", "launched", "pictures"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
@@ -23,6 +24,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=30_000)  # of a machine that is busy
+
 PICTURE_AT_MOST = 200 * 1024
 """Bytes: the pictures of the README are in the repository."""
 
@@ -35,13 +38,19 @@ def chromium() -> str:
     pytest.fail("no Chromium on this machine; type: sudo apt-get install chromium", pytrace=False)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@contextlib.asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
     path = chromium()
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield launched
-        await launched.close()
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as opened:
+        yield opened
 
 
 class Seat:
@@ -78,7 +87,7 @@ class Seat:
     async def is_live(self) -> None:
         await expect(self["link-state"]).to_have_attribute("data-link", "live")
 
-    async def call_is(self, state: str, within: float = 20) -> None:
+    async def call_is(self, state: str, within: float = 60) -> None:
         """Waits until the card's call is in this state."""
         shown = expect(self["call-state"])
         await shown.to_have_attribute("data-value", state, timeout=within * 1000)
@@ -103,7 +112,7 @@ async def seat(
         timezone_id="Europe/Sofia",
         color_scheme="light",
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     taken = Seat(await context.new_page(), base)
     try:
         yield taken
@@ -118,11 +127,13 @@ class Pictures:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    async def take(self, page: Page, name: str, timer: Locator, shows: str) -> None:
+    async def take(
+        self, page: Page, name: str, timer: Locator, shows: str | re.Pattern[str]
+    ) -> None:
         """The page as it is when `timer` shows this time: a picture of a call that goes on."""
         if self.folder is None:
             return
-        await expect(timer).to_have_text(shows, timeout=20_000)
+        await expect(timer).to_have_text(shows, timeout=60_000)
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.png"
         await page.screenshot(path=path, animations="disabled", caret="hide")

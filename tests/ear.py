@@ -40,7 +40,7 @@ class Ear(asyncio.DatagramProtocol):
         """When something was to be heard."""
         return [at for at, loudness in self.heard if loudness > level and at >= since]
 
-    async def hears(self, within: float = 15.0, since: float = 0.0) -> float:
+    async def hears(self, within: float = 45.0, since: float = 0.0) -> float:
         """When it first hears something after `since`; fails the test after `within` seconds."""
         for _ in range(round(within / 0.02)):
             if loud := self.loud(since):

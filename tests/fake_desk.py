@@ -25,7 +25,7 @@ from cordboard.config import Settings
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.model import Role
 from cordboard.crm_core.store import Store
-from cordboard.news import ActionAsked, CustomerChanged
+from cordboard.desk.facts import ActionAsked, CustomerChanged
 from cordboard.screenpop import render, translations
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import COOKIE
@@ -132,10 +132,11 @@ class FakeDesk:
         self.hub.publish({"type": "waiting", "queue": queue, "entries": full})
 
     def missed(self, name: str, number: str, why: str, seconds: float = 0, **more: Any) -> None:
-        """A call that was this operator's own."""
+        """A call that was this operator's own, or as `more` says another's."""
         shown = {"id": identity(f"missed {name}"), "operator": self.name, "name": name}
         shown |= {"operator_name": self.display_name, "call": identity(name), "from": number}
         shown |= {"customer": None, "why": why, "at": ago(seconds)}
+        shown |= {"state": "open", "since": ago(seconds)}
         self.hub.publish({"type": "missed", "missed": shown | more})
 
     def pbx(
@@ -592,6 +593,13 @@ def board(desk: FakeDesk, language: str) -> None:
                 "why": [DEBTOR],
             }
         ],
+    )
+    missed_calls(desk, language)
+    elena = {"operator": "elena", "operator_name": words["manager"]}
+    desk.missed("Nikolay Todorov", "+359888777666", "not-taken", 900, state="talked", **elena)
+    brief = {"id": "d", "name": words["organisation"], "status": "debtor"}
+    desk.missed(
+        brief["name"], "+74959876543", "engaged", 700, state="seen", customer=brief, **elena
     )
 
 

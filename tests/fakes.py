@@ -49,7 +49,7 @@ class FakePbx:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits until something that clients did makes `condition` true."""
-        async with asyncio.timeout(15), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(condition)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

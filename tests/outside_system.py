@@ -99,7 +99,7 @@ class OutsideSystem:
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def until(self, condition: Callable[[], bool], within: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], within: float = 60.0) -> None:
         """Waits until requests that came make `condition` true."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(condition)

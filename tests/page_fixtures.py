@@ -7,20 +7,21 @@ import functools
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from browser_fixtures import CHROMIUM_FLAGS, chromium
+from browser_fixtures import expect
 from fake_desk import FakeDesk, office
-from playwright.async_api import Page, async_playwright, expect
-from store_fixtures import sqlite_template, sqlite_url
+from playwright.async_api import Browser, Page
+from store_fixtures import sqlite_url
 
 from cordboard.crm_core.model import Role
 
-__all__ = ["AtDesk", "at_desk", "desk_and_browser", "sqlite_template", "sqlite_url"]
+__all__ = ["AtDesk", "at_desk", "desk_and_browser", "sqlite_url"]
 
 AtDesk = Callable[..., contextlib.AbstractAsyncContextManager[tuple[FakeDesk, Page]]]
 
 
 @contextlib.asynccontextmanager
 async def desk_and_browser(
+    browser: Browser,
     database: str,
     path: str = "/",
     *,
@@ -31,17 +32,15 @@ async def desk_and_browser(
     phone: str | None = "PJSIP/1001",
 ) -> AsyncIterator[tuple[FakeDesk, Page]]:
     """A desk and a browser in front of it. Any error on the page fails the test."""
-    program = chromium()
     desk = FakeDesk(language, role)
     desk.phone = phone
     office(desk, "en")
     faults: list[str] = []
-    async with desk.serve(database=database), async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+    async with desk.serve(database=database):
         context = await browser.new_context(
             viewport={"width": width, "height": 800}, timezone_id="Europe/Sofia"
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         if logged_in:
             await context.add_cookies([desk.cookie])
         page = await context.new_page()
@@ -53,11 +52,12 @@ async def desk_and_browser(
         try:
             yield desk, page
         finally:
-            await browser.close()
+            await context.close()
     expected = ("net::ERR_", "Failed to load resource", "WebSocket connection to")
     assert [fault for fault in faults if not any(part in fault for part in expected)] == []
 
 
 @pytest.fixture
-def at_desk(sqlite_url: str) -> AtDesk:
-    return functools.partial(desk_and_browser, sqlite_url)
+def at_desk(one_browser: Browser, sqlite_url: str) -> AtDesk:
+    """For tests in the session's loop, in which the browser is."""
+    return functools.partial(desk_and_browser, one_browser, sqlite_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import shutil
 import tempfile
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cordboard.errors import CordboardError
+from cordboard.errors import CordboardError, UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tap import AmiTap
 
-__all__ = ["Heard", "ami", "ami_raw", "pbx", "sandbox", "shared_pbx"]
+__all__ = ["Heard", "ami", "ami_raw", "brisk", "pbx", "sandbox", "shared_pbx"]
 
 
 @functools.cache
@@ -50,6 +51,21 @@ def sandbox(pbx: SandboxPbx) -> dict[str, Any]:
     return pbx.status()
 
 
+@pytest.fixture
+def brisk(pbx: SandboxPbx) -> Iterator[None]:
+    """Queues that ring a phone again a second after its last call, not five, where the guard of
+    the wrap-up is not what is tested."""
+    path = pbx.directory / "etc/queues.conf"
+    kept = path.read_text(encoding="utf-8")
+    quick = "".join(f"\n[{queue}](+)\nwrapuptime = 1\n" for queue in pbx.status()["queues"])
+    path.write_text(kept + quick, encoding="utf-8")
+    pbx.cli("queue reload parameters")
+    yield
+    path.write_text(kept, encoding="utf-8")
+    with contextlib.suppress(UserError):  # it may be gone
+        pbx.cli("queue reload parameters")
+
+
 class Heard(AmiTap):
     """An AMI connection that keeps what it hears, cut into messages."""
 
@@ -67,7 +83,7 @@ class Heard(AmiTap):
     def events(self, *names: str) -> list[dict[str, str]]:
         return [frame for frame in self.frames() if frame.get("Event") in names]
 
-    async def until_frame(self, seconds: float = 5, **fields: str) -> dict[str, str]:
+    async def until_frame(self, seconds: float = 30, **fields: str) -> dict[str, str]:
         """Wait for a reply, or any other message, with these values."""
         for _ in range(round(seconds / 0.02)):
             for frame in self.frames():
@@ -76,7 +92,7 @@ class Heard(AmiTap):
             await asyncio.sleep(0.02)
         raise AssertionError(f"nothing with {fields} in {seconds} s")
 
-    async def until_event(self, name: str, seconds: float = 10, **fields: str) -> dict[str, str]:
+    async def until_event(self, name: str, seconds: float = 45, **fields: str) -> dict[str, str]:
         """Wait for an event with these values; fails the test after `seconds`."""
         for _ in range(round(seconds / 0.02)):
             for frame in self.events(name):

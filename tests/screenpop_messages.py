@@ -130,6 +130,7 @@ def missed(number: int, operator: str) -> Message:
     shown = {"id": f"missed-{number}-{operator}", "operator": operator, "call": call_id(number)}
     shown |= {"operator_name": operator.title(), "from": "+79161234567", "name": ""}
     more: Message = {"customer": None, "why": "not-taken", "at": moment(NOW + number)}
+    more |= {"state": "open", "since": moment(NOW + number)}
     return {"type": "missed", "missed": shown | more}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from postgres_fixtures import empty_postgres_url, postgres_server, postgres_url
+from postgres_fixtures import empty_postgres_url, postgres_url
 
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.store import Store
@@ -19,9 +19,7 @@ __all__ = [
     "clock",
     "database_url",
     "empty_postgres_url",
-    "postgres_server",
     "postgres_url",
-    "sqlite_template",
     "sqlite_url",
     "store",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cordboard.alarms import QUIET_AFTER, Alarms
-from cordboard.commands import EndAlarm, ShowAlarm
-from cordboard.desk import Alarm
-from cordboard.news import AlarmEnded, AlarmRaised
+from cordboard.desk.alarms import QUIET_AFTER, Alarms
+from cordboard.desk.commands import EndAlarm, ShowAlarm
+from cordboard.desk.facts import AlarmEnded, AlarmRaised
+from cordboard.desk.model import Alarm
 
 
 def test_events_are_counted_together_and_a_states_figure_is_the_last_one() -> None:

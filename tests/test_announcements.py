@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from board_desk import Caller, Desk, call, customer, desk
 
-from cordboard.announcements import BACK_OFF, SPOKEN_FOR, Announcements, rounded
-from cordboard.commands import Announce, Hush, Remark
 from cordboard.cti.facts import Originated
-from cordboard.desk import Announcing
+from cordboard.desk.announcements import BACK_OFF, SPOKEN_FOR, Announcements, rounded
+from cordboard.desk.commands import Announce, Hush, Remark
+from cordboard.desk.facts import Tick
+from cordboard.desk.model import Announcing
 from cordboard.events import PbxName, Uniqueid
-from cordboard.news import Tick
 from cordboard.queue.decisions import CallbackOffer
 from cordboard.queue.lines import Entry
 

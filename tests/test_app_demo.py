@@ -19,11 +19,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from idle_port import idle_port
 from websockets.asyncio.client import connect
 
 from cordboard.sandbox.sip import dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.pbx, pytest.mark.xdist_group("demo")]
 
 PRINTED = {
     "ami",
@@ -98,7 +99,7 @@ class Running:
                     self.litter.add(Path(word).parent)
         return {pid: commands[pid] for pid in found}
 
-    async def gone(self, family: dict[int, str], within: float = 5.0) -> None:
+    async def gone(self, family: dict[int, str], within: float = 60.0) -> None:
         """Until none of them is left."""
         async with asyncio.timeout(within):
             while left := family.keys() & self._alive(family):
@@ -127,7 +128,7 @@ async def demo(*words: str) -> AsyncIterator[Running]:
     running = None
     try:
         assert process.stdout
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(150):
             line = await process.stdout.readline()
         running = Running(process, json.loads(line))
         yield running
@@ -139,12 +140,6 @@ async def demo(*words: str) -> AsyncIterator[Running]:
             running.family()
             for folder in (running.folder, *running.litter):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 async def test_demo_prints_what_others_need_ends_by_itself_and_accounts_for_every_call() -> None:
@@ -177,20 +172,20 @@ async def test_demo_prints_what_others_need_ends_by_itself_and_accounts_for_ever
 
 async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_customer() -> None:
     """Ended by Ctrl-C, as a person would."""
-    silent = ("--calls-per-minute", "0", "--port", str(_free_port()))
+    silent = ("--calls-per-minute", "0", "--port", str(idle_port()))
     async with demo(*silent) as running, running.stream("maria") as console:
 
         async def popped() -> dict[str, Any]:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while True:
                     message = json.loads(await console.recv())
                     if message["type"] == "screenpop" and message["call"]["from"] == f"+{NUMBER}":
                         return dict(message)
 
-        caller = dial(running.printed, NUMBER, "Stranger", stay=3)
+        caller = dial(running.printed, NUMBER, "Stranger", stay=120)
         pop = await popped()
         assert (pop["customer"], pop["call"]["name"]) == (None, "Stranger")
-        assert (await caller.result).outcome == "completed"
+        assert (await caller.hang_up()).outcome == "completed"
 
         body = {"kind": "person", "name": "Жанна Новая", "phones": [f"+{NUMBER}"]}
         headers = {"Authorization": f"Bearer {running.token('maria')}"}
@@ -199,13 +194,13 @@ async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_custome
             async with session.post(url, json=body) as answer:
                 assert answer.status == 201
                 created = await answer.json()
-            caller = dial(running.printed, NUMBER, "Stranger", stay=3)
+            caller = dial(running.printed, NUMBER, "Stranger", stay=120)
             known = await popped()
             while known["call"]["id"] == pop["call"]["id"]:  # the first card takes him on
                 known = await popped()
             assert known["customer"]["id"] == created["id"]
             assert known["customer"]["name"] == "Жанна Новая"
-            assert (await caller.result).outcome == "completed"
+            assert (await caller.hang_up()).outcome == "completed"
 
         family = running.family()
         running.process.send_signal(signal.SIGINT)
@@ -217,9 +212,9 @@ async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_custome
 
 
 async def test_a_demo_that_is_killed_takes_all_its_processes_along() -> None:
-    busy = ("--calls-per-minute", "120", "--port", str(_free_port()))
+    busy = ("--calls-per-minute", "120", "--port", str(idle_port()))
     async with demo(*busy) as running, running.stream("maria") as console:
-        async with asyncio.timeout(30):  # until there are calls, phones and callers
+        async with asyncio.timeout(120):  # until there are calls, phones and callers
             while json.loads(await console.recv())["type"] != "screenpop":
                 pass
         family = running.family()
@@ -245,7 +240,7 @@ def test_a_taken_port_is_one_line() -> None:
 
 def cordboard(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cordboard", *words], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "cordboard", *words], capture_output=True, text=True, timeout=240
     )
 
 

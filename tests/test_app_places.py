@@ -17,7 +17,7 @@ from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec, dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx]
 
 VIP = "79160000009"
 OTHERS = [f"7916000000{number}" for number in range(1, 7)]
@@ -84,7 +84,7 @@ class Queue:
     async def joins(self) -> tuple[str, LiveCall]:
         """One more caller, when he stands in the queue."""
         number = next(self._numbers)
-        caller = dial(self.server.status, number, stay=100)
+        caller = dial(self.server.status, number, stay=200)
         self._held.push_async_callback(caller.drop)
         await self.ami.until_event("QueueCallerJoin", CallerIDNum=number)
         return number, caller
@@ -120,7 +120,7 @@ async def with_the_manager(queue: Queue, *mobile: Manner) -> AsyncIterator[LiveC
     """A vip calls, whose manager is rung; his place is kept behind those who wait."""
     await queue.server.customer(VIP, status="vip", language="ru", manager="anna", name="Важный")
     async with Mobile(queue.server.status, *mobile):
-        caller = dial(queue.server.status, VIP, "Vip", stay=100)
+        caller = dial(queue.server.status, VIP, "Vip", stay=200)
         try:
             yield caller
         finally:
@@ -159,7 +159,7 @@ async def test_back_from_the_managers_mobile_at_the_old_place(
                 "operator": "anna",
                 "operator_name": "anna",
             }
-            back = await queue.ami.until_event("QueueCallerJoin", 25, CallerIDNum=VIP)
+            back = await queue.ami.until_event("QueueCallerJoin", 60, CallerIDNum=VIP)
             assert back["Position"] == "3"
             assert await queue.order() == [second, third, VIP, late, later]
             await board.until(lambda m: shown(m, second, third, VIP, late, later))
@@ -175,8 +175,11 @@ async def test_back_from_the_managers_mobile_at_the_old_place(
                 assert missed["customer"]["name"] == "Важный"
             body = {"action": "seen", "args": {"id": missed["id"]}, "reason": ""}
             await queue.server.api("POST", "/operators/anna/actions", body, by="anna")
-            await console.until(lambda m: m["type"] == "missed-end")
-            assert (await queue.server.snapshot("anna"))["missed"] == []
+            for eyes in (console, board):
+                told = await eyes.until(lambda m: m["type"] == "missed")
+                assert (told["missed"]["id"], told["missed"]["state"]) == (missed["id"], "seen")
+            (kept,) = (await queue.server.snapshot("maria"))["missed"]
+            assert kept["state"] == "seen"
 
 
 async def test_cordboard_killed_meanwhile_the_queue_takes_him_when_the_attempt_is_over(
@@ -190,7 +193,7 @@ async def test_cordboard_killed_meanwhile_the_queue_takes_him_when_the_attempt_i
             queue.server.kill()
             over = await queue.ami.until_event("UserEvent", UserEvent="CordboardManager")
             back = await queue.ami.until_event("QueueCallerJoin", CallerIDNum=VIP)
-            assert float(back["Timestamp"]) - float(over["Timestamp"]) < 1
+            assert float(back["Timestamp"]) - float(over["Timestamp"]) < 3
             assert await queue.order() == [first, VIP]
 
 
@@ -207,7 +210,7 @@ async def test_cordboard_started_again_meanwhile_finds_the_place_by_how_long_he_
             queue.server.kill()
             await queue.server.start()
             assert not queue.ami.events("UserEvent")  # the attempt goes on
-            back = await queue.ami.until_event("QueueCallerJoin", 25, CallerIDNum=VIP)
+            back = await queue.ami.until_event("QueueCallerJoin", 60, CallerIDNum=VIP)
             assert back["Position"] == "2"
             assert await queue.order() == [first, VIP, late]
 
@@ -218,22 +221,23 @@ async def test_the_last_operator_is_rung_at_the_desk_first_with_the_card_on_the_
     server = queue.server
     await server.customer(VIP, status="new", language="ru", name="Знакомый")
     async with Phones(server.status, [BORIS]), server.stream("boris") as console:
-        caller = dial(server.status, VIP, "Known", stay=2)
+        caller = dial(server.status, VIP, "Known", stay=120)
         await console.call("talking")
-        await caller.result
+        await caller.hang_up()
+        await console.call("ended")
         body = {"action": "wrapup", "args": {"note": "Был", "result": None}, "reason": ""}
         path = f"/calls/{console.of('call')[-1]['call']['id']}/actions"
         await server.api("POST", path, body, by="boris")
         await console.until(lambda m: state_of(m, "boris") == "ready")
 
         async with server.stream("maria") as board:
-            again = dial(server.status, VIP, "Known", stay=3)
+            again = dial(server.status, VIP, "Known", stay=120)
             pop = await console.pop()
             assert pop["customer"]["name"] == "Знакомый"
             assert pop["call"]["queue"] is None
             talking = await board.call("talking")
             assert (talking["operator"], talking["queue"]) == ("boris", None)
-            await again.result
+            await again.hang_up()
         assert len(queue.ami.events("QueueCallerJoin")) == 1
 
 
@@ -244,11 +248,12 @@ async def test_who_cannot_take_the_call_is_not_rung_and_is_told_of_it(queue: Que
         await server.api("POST", "/operators/anna/actions", body, by="anna")
         await console.until(lambda m: state_of(m, "anna") == "paused")
         async with with_the_manager(queue, Manner()) as caller:
-            join = await queue.ami.until_event("QueueCallerJoin", 5)
+            join = await queue.ami.until_event("QueueCallerJoin", 60)
             told = await console.until(lambda m: m["type"] == "missed")
             assert (told["missed"]["why"], told["missed"]["from"]) == ("engaged", f"+{VIP}")
-            waits = await server.snapshot("maria")
-            why = waits["waiting"][0]["why"]
+            while not (waits := (await server.snapshot("maria"))["waiting"]):
+                await asyncio.sleep(0.1)
+            why = waits[0]["why"]
             assert {"who": "manager", "operator": "anna"} in [one["args"] for one in why]
             assert not queue.ami.events("DialBegin"), join
             await caller.hang_up()
@@ -302,8 +307,8 @@ overflow = { after = 10, number = "+79031112233" }
 @pytest.mark.parametrize("rules", [MENU], ids=["menu"])
 async def test_a_script_asks_and_the_rule_for_its_answer_decides(queue: Queue) -> None:
     async with Phones(queue.server.status, [GEORGI]):
-        caller = dial(queue.server.status, VIP, stay=30, digits="2", digits_after=1)
-        join = await queue.ami.until_event("QueueCallerJoin", 20)
+        caller = dial(queue.server.status, VIP, stay=120, digits="2", digits_after=1)
+        join = await queue.ami.until_event("QueueCallerJoin", 60)
         assert join["Queue"] == "support-en"
         await caller.hang_up()
 
@@ -311,11 +316,11 @@ async def test_a_script_asks_and_the_rule_for_its_answer_decides(queue: Queue) -
 @pytest.mark.parametrize("rules", [rule(TO_A_QUEUE)], ids=["to a queue"])
 async def test_who_waits_too_long_overflows_to_another_queue(queue: Queue) -> None:
     async with Phones(queue.server.status, [GEORGI]), queue.server.stream("maria") as board:
-        caller = dial(queue.server.status, VIP, stay=60)
-        join = await queue.ami.until_event("QueueCallerJoin", 20, Queue="support-en")
+        caller = dial(queue.server.status, VIP, stay=200)
+        join = await queue.ami.until_event("QueueCallerJoin", 60, Queue="support-en")
         first = queue.ami.events("QueueCallerJoin")[0]
         # A phone that rings when the time is over is let ring (timeoutpriority = conf).
-        assert 9.5 < float(join["Timestamp"]) - float(first["Timestamp"]) < 17
+        assert 9.5 < float(join["Timestamp"]) - float(first["Timestamp"]) < 25
         found = await board.until(
             lambda m: m["type"] == "waiting" and m["queue"] == "support-en" and m["entries"]
         )
@@ -327,8 +332,8 @@ async def test_who_waits_too_long_overflows_to_another_queue(queue: Queue) -> No
 @pytest.mark.parametrize("rules", [rule(OUTSIDE)], ids=["outside"])
 async def test_who_waits_too_long_overflows_to_a_number_outside(queue: Queue) -> None:
     async with Mobile(queue.server.status, Manner(ring=0.2, talk=1)):
-        caller = dial(queue.server.status, VIP, stay=60)
-        called = await queue.ami.until_event("DialBegin", 20)
+        caller = dial(queue.server.status, VIP, stay=200)
+        called = await queue.ami.until_event("DialBegin", 60)
         assert called["DestChannel"].startswith("PJSIP/trunk-")
         assert (await caller.result).outcome == "completed"
 
@@ -338,7 +343,7 @@ async def test_a_rule_leads_to_a_voicemail(queue: Queue, pbx: SandboxPbx) -> Non
     inbox = pbx.directory / "spool/voicemail/default/support/INBOX"
     before = len(list(inbox.glob("*.wav")))
     await dial(queue.server.status, VIP, stay=14, audio=True).result
-    for _ in range(50):
+    for _ in range(300):
         if len(list(inbox.glob("*.wav"))) > before:
             break
         await asyncio.sleep(0.1)

@@ -17,7 +17,7 @@ from typed import Said, typed
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.sip import Phones, PhoneSpec, dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx]
 
 NUMBER = "79161234567"
 RULES = """
@@ -80,7 +80,7 @@ async def rules(server: Server) -> Path:
 
 async def waits(server: Server, board: Stream, number: str = NUMBER) -> dict[str, Any]:
     """The entry of the call that is made here, once the caller waits; he has hung up since."""
-    caller = dial(server.status, number, "Someone", stay=20)
+    caller = dial(server.status, number, "Someone", stay=120)
     shown = await board.until(lambda m: m["type"] == "waiting" and m["entries"])
     entry = dict(shown["entries"][0])
     await caller.hang_up()
@@ -112,10 +112,11 @@ async def test_a_call_is_explained_with_what_each_rule_looked_at(
         NUMBER, language="ru", attributes={"tariff": "gold", "cases": 2}, tags=["partner"]
     )
     async with Phones(server.status, [PhoneSpec("1001")]), server.stream("maria") as board:
-        caller = dial(server.status, NUMBER, "Someone", stay=3)
+        caller = dial(server.status, NUMBER, "Someone", stay=120)
         pop = await board.pop()
+        await board.call("talking")
+        await caller.hang_up()
         await board.call("ended")
-        await caller.result
     call = pop["call"]
     # What the rule file says since does not matter.
     rules.write_text('default_queue = "support"\n')
@@ -185,7 +186,7 @@ async def test_what_the_caller_chose_before_decides(
     pbx.cli(f"dialplan add extension {menu},2,Goto,cordboard-inbound\\,{inbound}\\,1 {into}")
     try:
         async with server.stream("maria") as board:
-            caller = dial(server.status, NUMBER, "Someone", menu, stay=20)
+            caller = dial(server.status, NUMBER, "Someone", menu, stay=120)
             shown = await board.until(lambda m: m["type"] == "waiting" and m["entries"])
             (entry,) = shown["entries"]
             assert entry["priority"] == 3
@@ -205,27 +206,27 @@ async def test_a_changed_rule_file_takes_effect_and_a_faulty_one_does_not(
         began = time.monotonic()
         rules.write_text(ruling(11))
         while "policy.changed" not in server.said():
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 60
             await asyncio.sleep(0.05)
         assert (await waits(server, board))["priority"] == 11
 
         rules.write_text(ruling(12).replace("priority", "prioritee"))
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
-        assert (alarm["kind"], alarm["count"]) == ("policy-refused", 1)
+        alarm = await board.alarm("policy-refused")
+        assert alarm["count"] == 1
         assert "rules.toml:5: rule.0.prioritee: no such key" in alarm["detail"]
         assert (await waits(server, board))["priority"] == 11
 
         rules.write_text(ruling(13).replace("support", "no-such-queue"))
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
+        alarm = await board.alarm("policy-refused")
         assert "rules.toml:1: queue 'no-such-queue' is on no PBX" in alarm["detail"]
         assert (await waits(server, board))["priority"] == 11
 
         rules.unlink()
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
+        alarm = await board.alarm("policy-refused")
         assert "No such file" in alarm["detail"]
 
         rules.write_text(ruling(14))
-        await board.until(lambda m: m["type"] == "alarm-end")
+        await board.until(lambda m: m["type"] == "alarm-end" and m["kind"] == "policy-refused")
         assert (await waits(server, board))["priority"] == 14
         # A remark is no other policy.
         changes = server.said().count("policy.changed")

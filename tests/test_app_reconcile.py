@@ -23,7 +23,7 @@ from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec, dial, phone_call
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(600)]
 
 RUSSIAN, ENGLISH, BULGARIAN = "7916123", "4416329", "3592123"
 QUEUES = {RUSSIAN: "support-ru", ENGLISH: "support-en", BULGARIAN: "support-bg"}
@@ -219,7 +219,7 @@ async def held(shift: Shift) -> None:
 
 async def parked_and_fetched(shift: Shift) -> None:
     async with shift.phones(p1006=Manner(ring=0.5)):
-        caller, number = shift.dial(ENGLISH, 12)
+        caller, number = shift.dial(ENGLISH, 60)
         await shift.talking(number)
         channel = (await shift.tap.until_event("AgentConnect", CallerIDNum=number))["Channel"]
         await shift.tap.ask("Park", Channel=channel)
@@ -379,7 +379,7 @@ async def nothing_open(server: Server) -> None:
     store = Store(load(server.config).database.url)
     await store.open()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await store.open_calls("sandbox"):
                 await asyncio.sleep(0.1)
     finally:

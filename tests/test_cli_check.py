@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from idle_port import idle_port
 from typed import Said, typed
 
 from cordboard import cli
@@ -56,8 +57,8 @@ class Place:
         self.rules = folder / "routing.toml"
         self.secret = folder / "ami.secret"
         self.ami = ami
-        self.http = _free_port()
-        self.agi = _free_port()
+        self.http = idle_port()
+        self.agi = idle_port()
         self.rules.write_text(RULES)
         self.secret.write_text(ami["secret"] + "\n")
         self.write()
@@ -88,12 +89,6 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture
 def place(tmp_path: Path, sandbox: dict[str, Any]) -> Place:
     """In good order beside the real Asterisk."""
@@ -103,7 +98,7 @@ def place(tmp_path: Path, sandbox: dict[str, Any]) -> Place:
 @pytest.fixture
 def alone(tmp_path: Path) -> Place:
     """In good order, but for a PBX that does not run."""
-    ami = {"host": "127.0.0.1", "port": _free_port(), "user": "cordboard", "secret": "x"}
+    ami = {"host": "127.0.0.1", "port": idle_port(), "user": "cordboard", "secret": "x"}
     return Place(tmp_path, ami)
 
 
@@ -127,7 +122,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
     """Three PBXs each wrong in its own way beside one that is right, files, database, rules."""
     (place.folder / "empty").touch()
     (place.folder / "wrong").write_text("wrong\n")
-    down = _free_port()
+    down = idle_port()
     place.write(
         place.pbx(name="good")
         + place.pbx(name="mislaid", secret_file="mislaid")
@@ -323,8 +318,7 @@ def test_faults_of_the_file_itself_are_told_with_their_lines(alone: Place) -> No
         "2: pbx.0.prot: no such key",
         "4: http: listen = 0.0.0.0:8088 can be reached from outside: give certificate and key,"
         " or trusted_proxies where a proxy speaks TLS for us, or listen on 127.0.0.1",
-        "8: desk.wrapup_seconds: Input should be a valid number,"
-        " unable to parse string as a number",
+        "8: desk.wrapup_seconds: write a number, without quotes",
         "10: colour: no such key",
     ]
 
@@ -338,13 +332,12 @@ def test_faults_of_the_rule_file_are_told_with_their_lines(alone: Place) -> None
     )
     said = alone.check()
     told = [line.removeprefix(f"{alone.rules}:") for line in said.lines[:-1]]
-    assert sorted(told) == [
-        "11: rule.1.priority: Input should be a valid integer,"
-        " unable to parse string as an integer",
+    assert told == [
         "2: default_langage: no such key; take it out or mend its spelling",
-        "6: rule.0.when.status: Input should be a valid list",
-        "7: rule.0.action: Input should be 'queue', 'number', 'message', 'voicemail' or 'script'",
+        '6: rule.0.when.status: write a list, such as ["a", "b"]',
+        "7: rule.0.action: must be 'queue', 'number', 'message', 'voicemail' or 'script'",
         "9: rule.1.name: this key is needed; add it",
+        "11: rule.1.priority: write a whole number, without quotes",
     ]
     assert said.lines[-1] == "[[pbx]]: none is configured; name the Asterisk to connect to"
 
@@ -354,6 +347,12 @@ def test_a_rule_file_that_is_missing_or_no_toml_is_one_line(alone: Place) -> Non
     assert alone.check().lines[-1].startswith(f"{alone.rules}:1: Invalid value (at line 1")
     alone.rules.unlink()
     assert alone.check().lines[-1] == f"[routing] path {alone.rules}: No such file or directory"
+
+
+def test_a_rule_file_beyond_all_measure_is_not_read(alone: Place) -> None:
+    alone.rules.write_text("#" * 4_000_001)
+    told = f"{alone.rules}: has 4000001 bytes, a rule file 4000000 at most"
+    assert alone.check().lines[-1] == told
 
 
 def test_a_spool_that_cannot_be_is_one_line(alone: Place) -> None:
@@ -448,7 +447,7 @@ def test_serve_says_which_port_is_taken(alone: Place, door: str) -> None:
 
 @needs_pbx
 def test_serve_listens_where_the_environment_says_and_stops_at_sigterm(place: Place) -> None:
-    port = _free_port()
+    port = idle_port()
     command = [sys.executable, "-m", "cordboard", "serve", "--config", str(place.config)]
     log = place.folder / "log"
     with log.open("wb") as out:
@@ -462,7 +461,7 @@ def test_serve_listens_where_the_environment_says_and_stops_at_sigterm(place: Pl
         with socket.socket() as other:
             assert other.connect_ex(("127.0.0.1", place.http)) != 0
         server.send_signal(signal.SIGTERM)
-        assert server.wait(15) == 0
+        assert server.wait(60) == 0
     finally:
         server.kill()
         server.wait()
@@ -470,7 +469,7 @@ def test_serve_listens_where_the_environment_says_and_stops_at_sigterm(place: Pl
 
 
 def _ready(port: int, server: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from outside_system import OutsideSystem, outside_system, says
-from store_fixtures import sqlite_template, sqlite_url
+from store_fixtures import sqlite_url
 
 from cordboard.checks import answers, find_faults
 from cordboard.config import load
@@ -17,7 +17,7 @@ from cordboard.crm_core.model import Manager
 from cordboard.crm_core.outside import Known, read_answer
 from cordboard.errors import UserError
 
-__all__ = ["sqlite_template", "sqlite_url"]
+__all__ = ["sqlite_url"]
 
 DOCUMENT = Path(__file__).parent.parent / "docs/administration.md"
 

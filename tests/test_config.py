@@ -111,9 +111,9 @@ def test_all_faults_are_told_at_once_each_with_its_line(written: Written) -> Non
     assert told == {
         "4: pbx.1.secret_file: this key is needed; add it",
         "5: pbx.1.prot: no such key; take it out or mend its spelling",
-        "6: pbx.1.port: Input should be a valid integer, unable to parse string as an integer",
+        "6: pbx.1.port: write a whole number, without quotes",
         "9: http.listen: write it as HOST:PORT, such as 127.0.0.1:8088 or [::1]:8088",
-        "12: desk.wrapup_seconds: Input should be greater than or equal to 0",
+        "12: desk.wrapup_seconds: must be at least 0",
         "13: desk.timezone: not a time zone of the IANA list, such as Europe/Sofia",
         "15: colour: no such key; take it out or mend its spelling",
     }
@@ -125,7 +125,7 @@ def test_all_faults_are_told_at_once_each_with_its_line(written: Written) -> Non
         ('[[pause]]\nname = "wrap-up"\n', "one of the server's own reasons"),
         ('[[pause]]\nname = "lunch"\n[[pause]]\nname = "lunch"\n', "lunch is there twice"),
         ('[[pause]]\nname = "Long lunch"\n', "pattern"),
-        ('[[pause]]\nname = "lunch"\nminutes = 0\n', "greater than 0"),
+        ('[[pause]]\nname = "lunch"\nminutes = 0\n', "more than 0"),
         ("[desk]\nwrapup_seconds = 900\n", "wrapup_limit_seconds = 600 is less than"),
         ('[desk]\nphones = "PJSIP/["\n', "no regular expression"),
         ('[desk]\nwrapup = "for ever"\n', "'fixed' or 'until-done'"),
@@ -149,8 +149,7 @@ def test_pauses_of_the_file_take_the_place_of_the_shipped_ones(written: Written)
         (
             "CORDBOARD_AGI__SESSIONS",
             "many",
-            "CORDBOARD_AGI__SESSIONS in the environment: Input should be a valid integer,"
-            " unable to parse string as an integer",
+            "CORDBOARD_AGI__SESSIONS in the environment: write a whole number",
         ),
         (
             "CORDBOARD_PBX",

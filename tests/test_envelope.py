@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from signatures import verify
 
 from cordboard.cti.facts import AnyCallFact
+from cordboard.desk.records import fact_kind
 from cordboard.envelope import (
     EVENTS,
     KINDS,
@@ -29,7 +30,6 @@ from cordboard.envelope import (
     schema,
 )
 from cordboard.events import derived_id
-from cordboard.records import fact_kind
 
 DOCUMENT = Path(__file__).parent.parent / "docs/webhooks.md"
 KEY = b"0123456789abcdef"

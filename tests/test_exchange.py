@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from cordboard.commands import CallBack
 from cordboard.cti.ami import Message, encode
 from cordboard.cti.link import AmiLink
+from cordboard.desk.commands import CallBack
 from cordboard.events import Linkedid, PbxName, QueueName
 from cordboard.exchange import Exchange
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cordboard import ledger as module
-from cordboard.commands import Command, Save, Tell
 from cordboard.crm_core.calls import RecordsError
 from cordboard.crm_core.model import FactRecord, Record
+from cordboard.desk.commands import Command, Save, Tell
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
 from cordboard.ledger import Ledger

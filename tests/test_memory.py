@@ -10,10 +10,10 @@ from test_crm_core_calls import AT, a_call, a_customer, a_state, an_entry
 
 from cordboard.crm_core.model import FactRecord, WrapUp
 from cordboard.crm_core.store import Store
+from cordboard.desk.records import handled_record
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 from cordboard.memory import HANDLED_KEPT, remembered
 from cordboard.queue.forecast import Handled
-from cordboard.records import handled_record
 
 PBX = [PbxName("pbx")]
 DAY, WRAPUP = AT - 3600, 30.0

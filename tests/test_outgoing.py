@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cordboard.commands import Originate, Tell
 from cordboard.cti.facts import Originated
+from cordboard.desk.commands import Originate, Tell
+from cordboard.desk.facts import ActionAsked, ActionDone
+from cordboard.desk.outgoing import ANSWER_WITHIN, Outgoing
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, Uniqueid
-from cordboard.news import ActionAsked, ActionDone
-from cordboard.outgoing import ANSWER_WITHIN, Outgoing
 from cordboard.queue.operators import Operator
 
 ANNA = Operator(OperatorName("anna"), "Anna", "PJSIP/1001")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cordboard.crm_core.model import User
 from cordboard.cti.facts import MemberSeen
 from cordboard.events import CallId, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.queue.decisions import Standing
+from cordboard.queue.decisions import Penalties, Standing
 from cordboard.queue.floor import Floor
-from cordboard.queue.forecast import CALLS, OUTLIER, PRIOR_CALLS, Pace, waits
+from cordboard.queue.forecast import CALLS, OUTLIER, PRIOR_CALLS, Pace, Team, waits
 from cordboard.queue.lines import Entry
 
 SUPPORT, SALES = QueueName("support"), QueueName("sales")
@@ -26,14 +28,22 @@ def floor(*operators: str, queues: tuple[QueueName, ...] = (SUPPORT,)) -> Floor:
     return found
 
 
-def member(found: Floor, name: str, queue: QueueName, pause: str = "", status: int = 1) -> None:
+def member(
+    found: Floor, name: str, queue: QueueName, pause: str = "", status: int = 1, penalty: int = 0
+) -> None:
     phone = f"PJSIP/{name}"
-    seen = MemberSeen(PbxName("pbx"), queue, phone, name, phone, status, bool(pause), pause, False)
-    found.member_seen(seen, 0.0)
+    told = (PbxName("pbx"), queue, phone, name, phone, status, bool(pause), pause, False)
+    found.member_seen(MemberSeen(*told, penalty=penalty), 0.0)
 
 
-def wait(found: Floor, name: str, queue: QueueName = SUPPORT, now: float = 0.0) -> None:
-    entry = Entry(name, CallId(name), Uniqueid(name), queue, 0, now)
+def wait(
+    found: Floor,
+    name: str,
+    queue: QueueName = SUPPORT,
+    now: float = 0.0,
+    skills: Penalties | None = None,
+) -> None:
+    entry = Entry(name, CallId(name), Uniqueid(name), queue, 0, now, skills=skills)
     found.join(entry, len(found.line(queue)) + 1)
 
 
@@ -146,9 +156,9 @@ def test_a_forgotten_wrap_up_does_not_make_all_callers_wait_for_it() -> None:
 
 
 def test_callers_who_give_up_shorten_the_line() -> None:
-    patient = waits(5, 0, 0.02, 0.0)
+    patient = waits([None] * 5, {0: Team(0, 0.02)}, 0.0)
     assert patient == pytest.approx([50.0, 100.0, 150.0, 200.0, 250.0])
-    leaving = waits(5, 0, 0.02, 0.01)
+    leaving = waits([None] * 5, {0: Team(0, 0.02)}, 0.01)
     assert leaving[:2] == pytest.approx([50.0, 50 + 1 / 0.03])
     assert leaving[4] is not None
     assert leaving[4] < 200.0
@@ -163,4 +173,79 @@ def test_leaving_is_how_many_gave_up_by_how_long_all_waited() -> None:
 
 
 def test_without_operators_there_is_no_estimate() -> None:
-    assert waits(2, 0, 0.0, 0.1) == [None, None]
+    assert waits([None, None], {}, 0.1) == [None, None]
+    assert waits([NEAR, None], {}, 0.1) == [None, None]
+
+
+# Callers whom not every operator may serve
+
+NEAR, FAR = Penalties(most=5), Penalties(least=10)
+
+
+def test_a_caller_sees_the_operators_whose_penalty_he_may_have_and_no_others() -> None:
+    found = floor("anna", "boris")
+    member(found, "boris", SUPPORT, penalty=10)
+    wait(found, "a", skills=NEAR)
+    wait(found, "b", skills=NEAR)
+    assert found.waits(SUPPORT) == pytest.approx([0.0, 100.0]), "Boris is ready, but not for them"
+    assert found.standing(SUPPORT, 0.0).ready == 2
+
+
+def test_of_operators_that_a_caller_may_have_the_nearer_one_is_taken() -> None:
+    teams = {0: Team(1, 0.01), 10: Team(1, 0.01)}
+    assert waits([None, NEAR], teams, 0.0) == pytest.approx([0.0, 100.0])
+    assert waits([None, FAR], teams, 0.0) == pytest.approx([0.0, 0.0])
+
+
+def test_a_penalty_that_is_raised_counts_as_what_it_is_raised_to() -> None:
+    teams = {0: Team(0, 0.01), 10: Team(0, 0.02)}
+    raised = Penalties(least=10, at_least=10)
+    assert waits([raised], teams, 0.0) == pytest.approx([1 / 0.03])
+    assert waits([Penalties(most=5, at_least=7)], teams, 0.0) == [None]
+
+
+def test_whom_nobody_may_serve_has_no_estimate_and_takes_nobodys_time() -> None:
+    teams = {0: Team(0, 0.01)}
+    assert waits([NEAR, None], teams, 0.0) == pytest.approx([100.0, 200.0])
+    first, second = waits([FAR, None], teams, 0.0)
+    assert first is None
+    assert second == pytest.approx(200.0), "app_queue looks at the second when two are idle"
+
+
+def test_callers_who_all_may_have_the_same_operators_wait_as_in_one_line() -> None:
+    teams = {0: Team(0, 0.02), 10: Team(0, 0.03)}
+    one = waits([None] * 6, {0: Team(0, 0.02)}, 0.004)
+    assert waits([NEAR] * 6, teams, 0.004) == pytest.approx(one)
+    both = waits([None] * 6, {0: Team(0, 0.05)}, 0.004)
+    assert waits([Penalties(most=20)] * 6, teams, 0.004) == pytest.approx(both)
+
+
+def test_app_queue_looks_at_no_more_callers_than_operators_are_idle() -> None:
+    """Two wait at the head for the one operator of their skill, and he takes 100 s; the other one
+    is idle at once, and may have only the third."""
+    teams = {0: Team(0, 0.01), 10: Team(1, 0.01)}
+    first, second, third = waits([NEAR, NEAR, FAR], teams, 0.0)
+    assert (first, second) == pytest.approx((100.0, 200.0))
+    assert third == pytest.approx(100.0), "when the first is answered, and two are idle"
+
+
+@given(
+    st.lists(st.sampled_from([None, NEAR, FAR]), max_size=12),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    st.tuples(st.sampled_from([0.0, 0.01, 0.05]), st.sampled_from([0.0, 0.01, 0.05])),
+    st.sampled_from([0.0, 0.002]),
+)
+def test_nobody_waits_less_than_with_the_operators_to_himself_and_all_alike_in_turn(
+    line: list[Penalties | None], ready: tuple[int, int], pace: tuple[float, float], leaving: float
+) -> None:
+    teams = {0: Team(ready[0], pace[0]), 10: Team(ready[1], pace[1])}
+    found = waits(line, teams, leaving)
+    assert len(found) == len(line)
+    for index, (wait, skills) in enumerate(zip(found, line, strict=True)):
+        alone = waits([skills], teams, leaving)[0]
+        assert (wait is None) >= (alone is None)
+        if wait is not None and alone is not None:
+            assert wait >= alone - 1e-9
+        alike = [w for w, s in zip(found[:index], line, strict=False) if s == skills]
+        known = [w for w in alike if w is not None]
+        assert wait is None or wait >= max(known, default=0.0) - 1e-6

@@ -287,6 +287,10 @@ RULE = '[[rule]]\nname = "r"\naction = "queue"\n'
     ("text", "fault"),
     [
         (RULE + "when = { balance = {} }", "5: rule.0.when.balance: give at_least"),
+        (RULE + "when = { balance = 5 }", "5: rule.0.when.balance: write { at_least = 1 }, {"),
+        (RULE + 'when = { attributes = { a = "b" } }', "attributes.a: write true or false, a list"),
+        (RULE + 'when = { last_operator = "anna" }', "last_operator: write true or false, or a"),
+        (RULE + "priority = 1001", "5: rule.0.priority: must be at most 1000"),
         (RULE + 'when = { hours = "9-18" }', "5: rule.0.when.hours: write hours as"),
         (RULE + 'when = { hours = "09:00-09:00" }', "has no length"),
         (RULE + "when = { known = 1 }", "5: rule.0.when.known"),
@@ -303,6 +307,13 @@ RULE = '[[rule]]\nname = "r"\naction = "queue"\n'
         ('[[rule]]\nname = "r"\naction = "number"', "2: rule.0: action number needs to"),
         ('[[rule]]\nname = "r"\naction = "number"\nto = "100@evil"', "not a telephone number"),
         ('[[rule]]\nname="r"\naction="message"\nto="a"\nraise={by=1,every=1,up_to=1}', "goes with"),
+        (
+            '[[rule]]\nname="r"\naction="message"\nto="a"\npriority=1',
+            "2: rule.0: queue and priority",
+        ),
+        ('[rule]\nname = "r"', "2: rule: write [[rule]], with two brackets"),
+        ("rule = " + "[" * 9000 + "]" * 9000, "1: lists or tables are nested too deeply"),
+        ("rules:\n  - name: a", "2: Expected '=' after a key"),
         ('[calendar.office]\ncountry = "XX"', "3: calendar.office.country: no public holidays"),
         ('[calendar.office]\nmon = "9"', "3: calendar.office.mon"),
         ('[calendar.office]\nspecial = { "2026-13-01" = "09:00-10:00" }', "3: calendar.office"),
@@ -312,6 +323,12 @@ def test_what_is_written_wrongly_is_said_with_its_line(text: str, fault: str) ->
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the text is what is tested
         Policy.parse('default_queue = "q"\n' + text)
     assert fault in str(raised.value)
+
+
+def test_of_several_ways_to_write_a_condition_only_the_one_that_is_meant_is_spoken_of() -> None:
+    text = RULE + "when = { attributes = { a = { atleast = 1 } } }"
+    with pytest.raises(ValueError, match=r"^5: \S+atleast: no such key; \w[^\n]+$"):
+        Policy.parse('default_queue = "q"\n' + text)
 
 
 def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
@@ -329,6 +346,8 @@ def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
         ('when = { status = ["vipp"] }', "5: rule 'r0': unknown status 'vipp'; the CRM has new"),
         ('when = { language = ["fr"] }', "unknown language 'fr'"),
         ('when = { segment = ["x"] }', "unknown segment 'x'"),
+        ('when = { country = ["Bulgaria"] }', "'Bulgaria' is no country; write its ISO code"),
+        ('when = { last_operator = ["ana"] }', "last_operator 'ana': there is no user of this"),
         ('when = { closed = "office" }', "there is no calendar 'office'"),
         ('queue = "sales"', "5: queue 'sales' is on no PBX"),
         ('queue = "s-{language}"', "queue 's-bg' is on no PBX"),
@@ -341,12 +360,17 @@ def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
         ("when = { known = false, manager = true }", "known and manager contradict"),
         ("priority = 20\nraise = { by = 1, every = 9, up_to = 20 }", "up_to = 20 is not above"),
         ('queue = "support"\noverflow = { after = 60, queue = "support" }', "waits already"),
+        ('overflow = { after = 60, queue = "support" }', "waits already"),
+        (
+            'queue = "s-{language}"\noverflow = { after = 60, queue = "s-ru" }',
+            "6: rule 'r0': leads to 's-ru', where the caller who speaks ru waits already",
+        ),
         ('overflow = {after=60, message="x"}\ncallback = { after = 60 }', "overflow has taken"),
         ('first = { who = "last-operator", desk = false }', "no telephone to ring"),
     ],
 )
 def test_the_lint_finds_what_cannot_be_meant(lines: str, fault: str) -> None:
-    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"})
+    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"}, {"anna"})
     found = lint(lines, house=house)
     assert any(fault in each for each in found), found
 
@@ -355,6 +379,15 @@ def test_the_lint_finds_a_rule_that_contradicts_itself_over_a_calendar() -> None
     found = lint('when = { open = "o", closed = "o" }', head='[calendar.o]\nmon="09:00-18:00"')
     assert any("contradict each other" in each for each in found)
     assert any("is never open" in each for each in lint("priority = 1", head="[calendar.o]"))
+
+
+def test_what_only_others_than_the_callers_of_a_rule_would_meet_is_no_fault() -> None:
+    spoken = 'when = { language = ["ru"] }\nqueue = "s-{language}"'
+    over = 'overflow = { after = 60, queue = "s-bg" }'
+    assert (
+        lint(f"{spoken}\n{over}", house=House(STATUSES, LANGUAGES, (), {"support", "s-ru", "s-bg"}))
+        == []
+    )
 
 
 def test_the_lint_finds_names_that_are_given_twice() -> None:

@@ -19,14 +19,14 @@ import pytest
 from typed import typed
 
 from cordboard import recorder as module
-from cordboard.commands import Command
 from cordboard.config import Recorder as Settings
 from cordboard.core import Core
 from cordboard.cti.ami import Message
 from cordboard.cti.facts import PbxMessage
-from cordboard.desk import Rules
+from cordboard.desk.commands import Command
+from cordboard.desk.facts import ActionAsked, Tick
+from cordboard.desk.model import Rules
 from cordboard.events import OperatorName, PbxName
-from cordboard.news import ActionAsked, Tick
 from cordboard.queue.policy import Policy
 from cordboard.recorder import Recorder, segments
 from cordboard.replay import Flight
@@ -304,7 +304,7 @@ async def test_it_writes_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async with desk(tmp_path) as made:
         made.tick()
         running = asyncio.create_task(made.recorder.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not made.folder.exists() or len(made.lines()) < 3:
                 await asyncio.sleep(0.005)
         running.cancel()

@@ -24,23 +24,30 @@ def routed(sandbox: Status, **variables: object) -> AbstractAsyncContextManager[
     return stub.agi(sandbox, stub.route(**variables))
 
 
-async def joined(ami: Heard, sandbox: Status, seconds: float) -> tuple[dict[str, str], float]:
+async def joined(ami: Heard, sandbox: Status) -> tuple[dict[str, str], float]:
     """Call; tell which queue the caller joined, and how long after his call began, by the clock
     of the PBX."""
     caller = sip.dial(sandbox, *ANNA)
-    event = await ami.until_event("QueueCallerJoin", seconds)
+    event = await ami.until_event("QueueCallerJoin")
     began = ami.events("Newchannel")[0]
     await caller.drop()
     return event, float(event["Timestamp"]) - float(began["Timestamp"])
+
+
+async def no_channel(pbx: SandboxPbx, within: float) -> None:
+    """Returns when Asterisk has no call any more."""
+    async with asyncio.timeout(within):
+        while not pbx.cli("core show channels count").startswith("0 active channels"):
+            await asyncio.sleep(0.1)
 
 
 # ---- fail-open ------------------------------------------------------------------------------
 
 
 async def test_cordboard_down_default_queue_at_once(ami: Heard, sandbox: Status) -> None:
-    event, took = await joined(ami, sandbox, 3)
+    event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support"
-    assert took < 1.0
+    assert took < 1.5
     assert (await ami.until_event("UserEvent"))["UserEvent"] == "CordboardFallback"
 
 
@@ -48,27 +55,27 @@ async def test_cordboard_accepts_and_hangs_default_queue_when_the_lease_ends(
     ami: Heard, sandbox: Status
 ) -> None:
     async with stub.agi(sandbox, stub.silence):
-        event, took = await joined(ami, sandbox, 8)
+        event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support"
-    assert 4.5 < took < 5.5
+    assert 4.5 < took < 7
 
 
 async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
     ami: Heard, sandbox: Status
 ) -> None:
     with stub.deaf(sandbox):
-        event, took = await joined(ami, sandbox, 8)
+        event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support"
-    assert 4.5 < took < 5.5
+    assert 4.5 < took < 7
 
 
 async def test_connection_never_completes_default_queue_in_two_seconds(
     ami: Heard, sandbox: Status
 ) -> None:
     with stub.clogged(sandbox):
-        event, took = await joined(ami, sandbox, 6)
+        event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support"
-    assert took < 3.5
+    assert took < 4.5
 
 
 async def test_caller_hangs_up_while_cordboard_hangs_leaves_no_channel(
@@ -76,8 +83,7 @@ async def test_caller_hangs_up_while_cordboard_hangs_leaves_no_channel(
 ) -> None:
     async with stub.agi(sandbox, stub.silence):
         await sip.call(sandbox, *ANNA, patience=1)
-        await asyncio.sleep(0.5)
-        assert pbx.cli("core show channels count").startswith("0 active channels")
+        await no_channel(pbx, 3)  # sooner than the lease ends
 
 
 @pytest.mark.parametrize(
@@ -94,20 +100,20 @@ async def test_cordboard_dies_half_way_default_queue(
     ami: Heard, sandbox: Status, variables: dict[str, str]
 ) -> None:
     async with stub.agi(sandbox, stub.die_after(**variables)):
-        event, took = await joined(ami, sandbox, 3)
+        event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support"
-    assert took < 1.0
+    assert took < 1.5
 
 
 async def test_answer_that_makes_no_sense_default_queue(ami: Heard, sandbox: Status) -> None:
     async with routed(sandbox, CB_ACTION="dance"):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
 
 
 async def test_unknown_queue_default_queue(ami: Heard, sandbox: Status) -> None:
     async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="no-such"):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
     told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
     assert (told["Queue"], told["Status"]) == ("no-such", "UNKNOWN")
@@ -115,7 +121,7 @@ async def test_unknown_queue_default_queue(ami: Heard, sandbox: Status) -> None:
 
 async def test_queue_without_reachable_phones_default_queue(ami: Heard, sandbox: Status) -> None:
     async with routed(sandbox, CB_ACTION="queue", CB_QUEUE="support-ru"):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
     told = await ami.until_event("UserEvent", UserEvent="CordboardQueue")
     assert (told["Queue"], told["Status"]) == ("support-ru", "JOINEMPTY")
@@ -191,7 +197,7 @@ async def test_ringing_caller_is_redirected_to_another_queue(ami: Heard, sandbox
         await ami.ask(
             "Redirect", Channel=channel, Context="cordboard-queue", Exten="s", Priority="1"
         )
-        await ami.until_event("QueueCallerJoin", 2, Queue="support-en")
+        await ami.until_event("QueueCallerJoin", Queue="support-en")
         await caller.drop()
 
 
@@ -258,26 +264,26 @@ async def test_a_desk_phone_that_sends_its_calls_on_does_not_take_this_one(
     )
     voicemail = Mobile(sandbox, Manner(ring=0.2))
     async with first(sandbox, "", CB_FIRST_DESK="PJSIP/1007"), desk, voicemail:
-        event, _ = await joined(ami, sandbox, 5)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
     told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
     assert (told["Where"], told["Status"]) == ("desk", "BUSY")
 
 
 @pytest.mark.parametrize(
-    ("manner", "seconds", "status"),
+    ("manner", "status"),
     [
-        (Manner("busy", ring=0.2), 3, "BUSY"),
-        (Manner("reject", ring=0.2), 3, "DECLINED"),
-        (Manner("away", ring=0.2), 3, "NOANSWER"),
-        (Manner("no-answer"), 5, "NOANSWER"),
-        (Manner(ring=0.2), 16, "UNCONFIRMED"),  # voicemail: answers, presses nothing
-        (Manner(ring=0.2, digits="2"), 16, "UNCONFIRMED"),
+        (Manner("busy", ring=0.2), "BUSY"),
+        (Manner("reject", ring=0.2), "DECLINED"),
+        (Manner("away", ring=0.2), "NOANSWER"),
+        (Manner("no-answer"), "NOANSWER"),
+        (Manner(ring=0.2), "UNCONFIRMED"),  # voicemail: answers, presses nothing
+        (Manner(ring=0.2, digits="2"), "UNCONFIRMED"),
     ],
     ids=["busy", "reject", "unavailable", "no answer", "voicemail", "wrong digit"],
 )
 async def test_whom_the_manager_does_not_take_is_at_his_old_place(
-    ami: Heard, sandbox: Status, manner: Manner, seconds: float, status: str
+    ami: Heard, sandbox: Status, manner: Manner, status: str
 ) -> None:
     """Three wait, one of them for longer than him: he comes to the second place."""
     others = []
@@ -288,7 +294,7 @@ async def test_whom_the_manager_does_not_take_is_at_his_old_place(
     back = {"CB_PRIO": 4, "CB_POSITION": 2}
     async with first(sandbox, CB_FIRST_RING=2, back=back), Mobile(sandbox, manner):
         caller = sip.dial(sandbox, *ANNA)
-        event = await ami.until_event("QueueCallerJoin", seconds, CallerIDNum=ANNA[0])
+        event = await ami.until_event("QueueCallerJoin", CallerIDNum=ANNA[0])
         told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
     assert event["Position"] == "2"
     assert (told["Where"], told["Status"]) == ("mobile", status)
@@ -328,9 +334,9 @@ async def test_cordboard_dead_meanwhile_back_in_the_queue_by_priority_alone(
     async with first(sandbox, CB_PRIO=10), Mobile(sandbox, Manner("busy", ring=1)):
         caller = sip.dial(sandbox, *ANNA)
         told = await ami.until_event("UserEvent", UserEvent="CordboardManager")
-        event = await ami.until_event("QueueCallerJoin", 3, CallerIDNum=ANNA[0])
+        event = await ami.until_event("QueueCallerJoin", CallerIDNum=ANNA[0])
     assert event["Position"] == "1"
-    assert float(event["Timestamp"]) - float(told["Timestamp"]) < 1.0
+    assert float(event["Timestamp"]) - float(told["Timestamp"]) < 1.5
     for each in (caller, other):
         await each.drop()
 
@@ -349,15 +355,15 @@ async def test_cordboard_hangs_meanwhile_back_in_the_queue_when_the_lease_ends(
     phones = Phones(sandbox, [PhoneSpec("1001", (Manner("no-answer"),))])
     mobile = Mobile(sandbox, Manner("busy", ring=0.2))
     async with stub.agi(sandbox, hang_at_the_second_question), mobile, phones:
-        event, took = await joined(ami, sandbox, 9)
+        event, took = await joined(ami, sandbox)
     assert event["Queue"] == "support-ru"
-    assert 4.5 < took < 6.5
+    assert 4.5 < took < 8
 
 
 @pytest.mark.parametrize("number", ["no digits", "${SHELL(id)}", "&&", "1"])
 async def test_manager_without_a_number_queue(ami: Heard, sandbox: Status, number: str) -> None:
     async with first(sandbox, number):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
 
 
@@ -478,7 +484,7 @@ async def test_number_that_does_not_take_the_call_queue(
         routed(sandbox, CB_ACTION="number", CB_TO=number, CB_QUEUE="support"),
         Mobile(sandbox, Manner("busy", ring=0.2)),
     ):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
     assert (await ami.until_event("UserEvent", UserEvent="CordboardNumber"))["Status"] == status
 
@@ -489,7 +495,7 @@ async def test_voicemail_is_left(pbx: SandboxPbx, ami: Heard, sandbox: Status) -
     async with routed(sandbox, CB_ACTION="voicemail", CB_TO="support"):
         result = await sip.call(sandbox, *ANNA, stay=14, audio=True)
     assert result.outcome == "completed"
-    for _ in range(50):
+    for _ in range(300):
         if len(list(inbox.glob("*.wav"))) > before:
             break
         await asyncio.sleep(0.1)
@@ -500,7 +506,7 @@ async def test_voicemail_is_left(pbx: SandboxPbx, ami: Heard, sandbox: Status) -
 @pytest.mark.parametrize("box", ["no-such", "", "${SHELL(id)}"])
 async def test_mailbox_that_is_not_there_queue(ami: Heard, sandbox: Status, box: str) -> None:
     async with routed(sandbox, CB_ACTION="voicemail", CB_TO=box, CB_QUEUE="support"):
-        event, _ = await joined(ami, sandbox, 8)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support"
     assert (await ami.until_event("UserEvent"))["Status"] == "FAILED"
 
@@ -511,7 +517,7 @@ async def test_without_the_voicemail_module_queue(
     pbx.cli("module unload app_voicemail.so")
     try:
         async with routed(sandbox, CB_ACTION="voicemail", CB_TO="support", CB_QUEUE="support"):
-            event, _ = await joined(ami, sandbox, 8)
+            event, _ = await joined(ami, sandbox)
     finally:
         pbx.cli("module load app_voicemail.so")
     assert event["Queue"] == "support"
@@ -542,7 +548,7 @@ async def test_script_that_is_not_there_queue(ami: Heard, sandbox: Status, scrip
         routed(sandbox, CB_ACTION="script", CB_TO=script, CB_QUEUE="support-en"),
         Phones(sandbox, [PhoneSpec("1005", (Manner("no-answer"),))]),
     ):
-        event, _ = await joined(ami, sandbox, 3)
+        event, _ = await joined(ami, sandbox)
     assert event["Queue"] == "support-en"
     assert (await ami.until_event("UserEvent"))["Status"] == "MISSING"
 
@@ -583,7 +589,7 @@ async def test_special_extensions_cannot_be_dialled(sandbox: Status, extension: 
 
 
 async def test_number_with_line_ends_is_cleaned(ami: Heard, sandbox: Status) -> None:
-    await_join = asyncio.ensure_future(ami.until_event("QueueCallerJoin", 5))
+    await_join = asyncio.ensure_future(ami.until_event("QueueCallerJoin"))
     caller = sip.dial(sandbox, "100%0d%0aUniqueid%3a%20forged,7", "Mallory", "7495%0d%0a123,4567")
     event = await await_join
     assert event["CallerIDNum"] == "1007"
@@ -621,8 +627,7 @@ async def test_caller_hangs_up_while_the_manager_is_called(
         caller = sip.dial(sandbox, *ANNA, stay=1)
         await ami.until_event("DialState", DialStatus="RINGING")
         assert (await caller.result).hung_up == "us"
-        await asyncio.sleep(0.3)
-        assert pbx.cli("core show channels count").startswith("0 active channels")
+        await no_channel(pbx, 10)  # sooner than the phone is given up
 
 
 async def test_asterisk_20_gets_the_comma_that_its_queue_needs_and_others_do_not(

@@ -99,8 +99,8 @@ async def test_a_phone_connects_its_two_lines_when_told(sandbox: Status, ami: He
         event = await ami.until_event("AttendedTransfer", Result="Success")
         assert event["TransfereeChannel"].startswith("PJSIP/1008-")
         assert event["TransferTargetChannel"].startswith("PJSIP/1009-")
-        await first.result
-        await second.result
+        for caller in (first, second):
+            await caller.hang_up()
 
 
 @pytest.mark.pbx

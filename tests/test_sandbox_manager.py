@@ -23,14 +23,29 @@ FORGED = (
 )
 
 
-async def one_call(sandbox: Status, number: str, name: str) -> None:
+async def one_call(ami: Heard, sandbox: Status, number: str, name: str) -> None:
+    """A call out of the queue; all of it has been heard when this returns."""
     async with (
         stub.agi(sandbox, stub.route(CB_ACTION="queue", CB_QUEUE="support")),
         Phones(sandbox, [PhoneSpec("1002", (Manner(ring=0.3, talk=0.5),))]),
     ):
         result = await sip.call(sandbox, number, name)
     assert result.outcome == "completed"
-    await asyncio.sleep(0.3)
+    await ami.until_event("AgentComplete")
+    async with asyncio.timeout(30):
+        while len(ami.events("Hangup")) < 2:
+            await asyncio.sleep(0.02)
+
+
+async def until_now(*ears: Heard) -> list[list[dict[str, str]]]:
+    """What each has heard up to the same event."""
+    await ears[0].ask("UserEvent", UserEvent="Fence")
+    heard = []
+    for ear in ears:
+        fence = await ear.until_event("UserEvent", UserEvent="Fence")
+        heard.append([frame for frame in ear.frames() if "Event" in frame])
+        del heard[-1][heard[-1].index(fence) :]
+    return heard
 
 
 def told(frame: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -40,18 +55,18 @@ def told(frame: dict[str, str]) -> tuple[tuple[str, str], ...]:
 async def test_of_a_normal_call_only_the_named_events_are_dropped(
     ami: Heard, ami_raw: Heard, sandbox: Status
 ) -> None:
-    await one_call(sandbox, "79161234567", 'Анна "Ким" <b>; O\'Brien')
-    all_of_them = [frame for frame in ami_raw.frames() if "Event" in frame]
+    await one_call(ami, sandbox, "79161234567", 'Анна "Ким" <b>; O\'Brien')
+    by_us, all_of_them = await until_now(ami, ami_raw)
     assert "TestEvent" in {frame["Event"] for frame in all_of_them}
     kept = Counter(told(frame) for frame in all_of_them if frame["Event"] not in DROPPED)
-    heard = Counter(told(frame) for frame in ami.frames() if "Event" in frame)
+    heard = Counter(told(frame) for frame in by_us)
     assert heard == kept
     assert len(ami.events("Newchannel")) == 2
     assert ami.events("AgentComplete")
 
 
 async def test_events_carry_the_time(ami: Heard, sandbox: Status) -> None:
-    await one_call(sandbox, "79161234567", "")
+    await one_call(ami, sandbox, "79161234567", "")
     stamped = [frame for frame in ami.frames() if frame.get("Event") != "FullyBooted"]
     assert all("Timestamp" in frame for frame in stamped if "Event" in frame)
 
@@ -59,7 +74,7 @@ async def test_events_carry_the_time(ami: Heard, sandbox: Status) -> None:
 async def test_events_forged_by_a_caller_are_not_delivered(
     ami: Heard, ami_raw: Heard, sandbox: Status
 ) -> None:
-    await one_call(sandbox, FORGED, "Mallory")
+    await one_call(ami, sandbox, FORGED, "Mallory")
     assert "forged.1" in {frame.get("Uniqueid") for frame in ami_raw.events("QueueCallerJoin")}
     assert b"forged" not in ami.heard
     # The call itself can still be followed, without what came before the dialplan's first line.
@@ -76,7 +91,7 @@ async def test_events_forged_by_a_caller_are_not_delivered(
 
 async def test_name_of_the_caller_arrives_whole(ami: Heard, sandbox: Status) -> None:
     """SIP writes a quote in a name as \\", PJSIP leaves it so, and AMI escapes both again."""
-    await one_call(sandbox, "79161234567", 'ООО "Ромашка"')
+    await one_call(ami, sandbox, "79161234567", 'ООО "Ромашка"')
     (joined,) = ami.events("QueueCallerJoin")
     assert joined["CallerIDName"] == r"ООО \\\"Ромашка\\\""
 
@@ -94,8 +109,7 @@ async def test_name_of_the_caller_arrives_whole(ami: Heard, sandbox: Status) -> 
 )
 async def test_refused(ami: Heard, action: str, headers: dict[str, str]) -> None:
     await ami.ask(action, **headers)
-    answer = ami.frames()[-2]
-    assert answer["Response"] == "Error"
+    answer = await ami.until_frame(ActionID=f"record-{ami._number}", Response="Error")
     assert answer["Message"].startswith(("Permission denied", "Originate Access Forbidden"))
 
 
@@ -104,9 +118,7 @@ async def test_refused(ami: Heard, action: str, headers: dict[str, str]) -> None
 )
 async def test_granted(ami: Heard, action: str) -> None:
     await ami.ask(action)
-    await asyncio.sleep(0.1)
-    answers = [frame for frame in ami.frames() if "Response" in frame]
-    assert answers[-1]["Response"] == "Success"
+    await ami.until_frame(ActionID=f"record-{ami._number}", Response="Success")
 
 
 async def test_attended_transfer_is_possible(ami: Heard, sandbox: Status) -> None:

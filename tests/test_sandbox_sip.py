@@ -70,7 +70,7 @@ async def test_phone_does_as_told(
 
 async def test_caller_gives_up(sandbox: Status, ami: Heard) -> None:
     async with Phones(sandbox, [PhoneSpec("1008", (Manner("no-answer"),))]):
-        result = await sip.phone_call(sandbox, "1007", "1008", patience=0.8).result
+        result = await sip.phone_call(sandbox, "1007", "1008", patience=2).result
         assert (result.outcome, result.status) == ("cancelled", 487)
         await ami.until_event("DialEnd", DialStatus="CANCEL")
         # The phone took the CANCEL, and rings again.
@@ -83,8 +83,8 @@ async def test_either_side_hangs_up(sandbox: Status) -> None:
         theirs = await sip.phone_call(sandbox, "1007", "1008").result
         ours = await sip.phone_call(sandbox, "1007", "1008", stay=0.4).result
     assert (theirs.hung_up, ours.hung_up) == ("them", "us")
-    assert 0.8 < theirs.duration < 3
-    assert 0.3 < ours.duration < 3
+    assert 0.8 < theirs.duration < 10
+    assert 0.3 < ours.duration < 10
 
 
 async def test_phone_draws_among_its_manners(sandbox: Status) -> None:
@@ -130,13 +130,14 @@ async def test_a_caller_named_as_an_endpoint_gets_no_further(sandbox: Status, na
 
 async def test_sound_flows_both_ways(sandbox: Status, pbx: SandboxPbx) -> None:
     async with Phones(sandbox, [PhoneSpec("1008", (Manner(ring=0.1),))], audio=True):
-        caller = sip.phone_call(sandbox, "1007", "1008", stay=1.5, audio=True)
-        await asyncio.sleep(1.2)
-        shown = await asyncio.to_thread(pbx.cli, "pjsip show channelstats")
-        await caller.result
-    received = [int(line.split()[4]) for line in shown.splitlines() if "alaw" in line]
+        caller = sip.phone_call(sandbox, "1007", "1008", stay=120, audio=True)
+        received: list[int] = []
+        async with asyncio.timeout(60):
+            while len(received) < 2 or min(received) <= 20:
+                shown = await asyncio.to_thread(pbx.cli, "pjsip show channelstats")
+                received = [int(line.split()[4]) for line in shown.splitlines() if "alaw" in line]
+        await caller.hang_up()
     assert len(received) == 2
-    assert min(received) > 20
 
 
 async def test_many_at_once(sandbox: Status, pbx: SandboxPbx) -> None:

@@ -7,12 +7,12 @@ import re
 
 import pytest
 from fake_desk import customer, identity
-from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
+from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 
-__all__ = ["at_desk", "sqlite_template", "sqlite_url"]
+__all__ = ["at_desk", "sqlite_url"]
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_number_that_is_typed_is_called_and_a_refusal_is_told_in_words(
@@ -47,7 +47,7 @@ async def test_a_customers_number_is_called_by_a_click_when_the_phone_is_free(
         numbers = page.get_by_test_id("dial")
         await expect(numbers).to_have_count(2)
         await numbers.filter(has_text=re.compile("111")).click()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not desk.asked:
                 await asyncio.sleep(0.01)
         await expect(page.get_by_test_id("dial-error")).to_have_count(0)

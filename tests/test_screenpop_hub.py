@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import screenpop_messages as say
 from screenpop_server import *  # noqa: F403
-from screenpop_server import Desk, Place, Socket, open_desk
+from screenpop_server import Desk, Place, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -304,14 +303,19 @@ async def test_a_pop_for_a_closed_browser_is_painted_from_the_snapshot(desk: Des
 # Those who misbehave
 
 
-async def stuck(desk: Desk, name: str) -> socket.socket:
-    """A client that shakes hands and then never reads: a plain socket with a small buffer."""
+async def narrow(desk: Desk) -> socket.socket:
+    """A socket whose buffer does not grow with what comes."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, ("127.0.0.1", desk.port))
-    await loop.sock_sendall(
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", desk.port))
+    return sock
+
+
+async def stuck(desk: Desk, name: str) -> socket.socket:
+    """A client that shakes hands and then never reads."""
+    sock = await narrow(desk)
+    await asyncio.get_running_loop().sock_sendall(
         sock,
         (
             f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{desk.port}\r\n"
@@ -351,44 +355,30 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
         assert {(await reader.next())["seq"] for reader in readers} == {sent + 1}
 
 
-async def delays(desk: Desk, readers: list[Socket], messages: int) -> list[float]:
-    """Seconds from the publication of each message to each reader's having it."""
-    taken: list[float] = []
-
-    async def read(reader: Socket, began: float) -> None:
-        await reader.next()
-        taken.append(time.monotonic() - began)
-
-    for _ in range(messages):
-        began = time.monotonic()
-        desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
-        await asyncio.gather(*(read(reader, began) for reader in readers))
-    return sorted(taken)
-
-
 async def test_one_client_of_two_hundred_that_stops_reading_falls_alone_and_comes_back_whole(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 100)
+    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 20)
     async with open_desk(place, Limits(sockets_per_user=300)) as desk, AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(desk.stream("sveta")) for _ in range(200)]
         for reader in readers:
             await reader.next()
-        alone = await delays(desk, readers, 20)
-        async with desk.stream("sveta", max_queue=1) as slow:
+        async with desk.stream("sveta", max_queue=1, sock=await narrow(desk)) as slow:
             session = (await slow.next())["session"]
-            beside: list[float] = []
+            wire = desk.hub._clients[session].transport.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+            sent = 0
             while desk.metric("cordboard_clients_cut_off_total") == 0:
-                assert len(beside) < 100_000, "the client that does not read was never cut off"
-                beside += await delays(desk, readers, 10)
+                assert sent < 1000, "the client that does not read was never cut off"
+                sent += 1
+                desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
+                received = await asyncio.gather(*(reader.next() for reader in readers))
+                assert {message["seq"] for message in received} == {sent}
             assert desk.metric("cordboard_clients") == 200
             last = 0
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     last = (await slow.next())["seq"]
-        # Milliseconds apart. A machine that has much else to do counts for both, but not alike.
-        p99 = [sorted(each)[int(len(each) * 0.99)] for each in (alone, beside)]
-        assert p99[1] < 2 * p99[0] + 1.0
         async with desk.stream("sveta", f"?session={session}&after={last}") as back:
             fresh = await back.next()
             assert fresh["type"] == "snapshot", "more was missed than is kept"
@@ -422,7 +412,7 @@ async def test_a_slow_client_that_reads_again_has_missed_nothing(desk: Desk) -> 
 
 
 async def test_who_does_not_answer_a_ping_is_gone(place: Place) -> None:
-    async with open_desk(place, Limits(heartbeat=0.2)) as desk:
+    async with open_desk(place, Limits(heartbeat=1.0)) as desk:
         sock = await stuck(desk, "sveta")
         await desk.settled(lambda: desk.metric("cordboard_clients") == 1)
         await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
@@ -430,11 +420,11 @@ async def test_who_does_not_answer_a_ping_is_gone(place: Place) -> None:
 
 
 async def test_who_answers_pings_stays(place: Place) -> None:
-    async with open_desk(place, Limits(heartbeat=0.05)) as desk, desk.stream("anna") as anna:
+    async with open_desk(place, Limits(heartbeat=0.4)) as desk, desk.stream("anna") as anna:
         await anna.next()
         pongs = 0
-        async with asyncio.timeout(10):
-            while pongs < 10:  # at least half a second of heartbeats
+        async with asyncio.timeout(60):
+            while pongs < 30:  # at least one and a half seconds, of a ping each 0.4
                 await asyncio.sleep(0.06)
                 await anna.echo()
                 pongs += 1

@@ -6,12 +6,12 @@ import re
 
 import pytest
 from fake_desk import missed_calls, office, reason
-from page_fixtures import AtDesk, at_desk, sqlite_template, sqlite_url
+from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 
-__all__ = ["at_desk", "sqlite_template", "sqlite_url"]
+__all__ = ["at_desk", "sqlite_url"]
 
-pytestmark = [pytest.mark.browser]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_missed_calls_stand_on_the_console_until_they_are_seen(at_desk: AtDesk) -> None:
@@ -34,7 +34,7 @@ async def test_missed_calls_stand_on_the_console_until_they_are_seen(at_desk: At
         called, seen = desk.asked
         assert (called.action, called.args) == ("call", {"number": "+442079460018"})
         assert (seen.action, seen.target) == ("seen", "anna")
-        desk.hub.publish({"type": "missed-end", "id": seen.args["id"], "operator": "anna"})
+        desk.missed("Jane Smith", "+442079460018", "engaged", 20, state="seen")
         await expect(rows).to_have_count(2)
         await page.reload()
         await expect(rows).to_have_count(2)
@@ -59,3 +59,31 @@ async def test_the_wallboard_tells_at_whose_phone_a_caller_is_whose_place_is_kep
         await expect(rows.nth(1)).to_have_text(
             re.compile(f"2.*Ivan.*At the phone of Elena, the {shown}.*desk of Elena: busy", re.S)
         )
+
+
+async def test_supervisors_see_whose_personal_calls_were_missed_and_whether_the_two_have_talked(
+    at_desk: AtDesk,
+) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        panel = page.get_by_test_id("personal-calls")
+        await expect(panel).to_have_count(0)
+        elena = {"operator": "elena", "operator_name": "Elena"}
+        desk.missed("Ivan", "+79161110001", "not-taken", 300, **elena)
+        desk.missed("Olga", "+79161110002", "engaged", 200, state="seen", **elena)
+        desk.missed("Petr", "+79161110003", "caller-left", 100, state="talked", **elena)
+        desk.missed("Jane", "+442079460018", "not-taken", 20)
+        of_elena = panel.get_by_test_id("personal-elena")
+        await expect(of_elena.get_by_test_id("personal-owed")).to_have_text("2 not called back")
+        await expect(of_elena.get_by_test_id("personal-call")).to_have_text(
+            [
+                re.compile("Olga.*Seen, not called back.*Could not be rung", re.S),
+                re.compile("Ivan.*Not called back.*Did not answer", re.S),
+                re.compile("Petr.*Talked at.*hung up while the phone rang", re.S),
+            ]
+        )
+        await expect(panel.get_by_test_id(re.compile("^personal-(elena|anna)$"))).to_have_count(2)
+        desk.missed("Ivan", "+79161110001", "not-taken", 300, state="talked", **elena)
+        desk.missed("Olga", "+79161110002", "engaged", 200, state="talked", **elena)
+        await expect(of_elena.get_by_test_id("personal-owed")).to_have_text("0 not called back")
+        await page.reload()
+        await expect(panel.get_by_test_id("personal-call")).to_have_count(4)

@@ -10,8 +10,10 @@ import board_desk
 import pytest
 from board_desk import ANNA, BORIS, PBX, PHONES, QUEUE, Caller, call, customer
 
-from cordboard.board import Board
-from cordboard.commands import (
+from cordboard.crm_core.model import StateRecord, User
+from cordboard.cti import facts as cti
+from cordboard.desk.board import Board
+from cordboard.desk.commands import (
     Audit,
     EndNotice,
     LogIn,
@@ -22,10 +24,8 @@ from cordboard.commands import (
     ShowOperator,
     Tell,
 )
-from cordboard.crm_core.model import StateRecord, User
-from cordboard.cti import facts as cti
+from cordboard.desk.facts import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
 from cordboard.events import OperatorName, QueueName
-from cordboard.news import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
 from cordboard.queue.operators import Operator
 
 __all__ = ["call"]
@@ -400,6 +400,38 @@ def test_an_operator_without_a_phone_chooses_one(desk: Desk) -> None:
     assert (shown.state, shown.phone, shown.queues) == ("ready", "PJSIP/1007", (SALES, QUEUE))
 
 
+@pytest.mark.parametrize("action", ["login", "logout"])
+def test_who_logs_in_or_out_is_answered_when_the_picture_shows_it(desk: Desk, action: str) -> None:
+    """The PBX's word comes before the events of the queues."""
+    desk.ask(VERA, "login", phone="PJSIP/1007")
+    news: list[cti.MemberSeen | cti.MemberGone] = [
+        member("PJSIP/1007", queue=queue, name=VERA, dynamic=True) for queue in (QUEUE, SALES)
+    ]
+    if action == "logout":
+        joins(desk)
+        desk.ask(VERA, "logout", by=OLGA, reason="gone home")
+        news = [cti.MemberGone(PBX, queue, "PJSIP/1007") for queue in (QUEUE, SALES)]
+    desk.commands.clear()
+    desk.tell(ActionDone("a1", VERA, None))
+    for one in news:
+        assert desk.all(Tell) == desk.all(ShowNotice) == []
+        desk.tell(one)
+    assert [told.error for told in desk.all(Tell)] == [None]
+    assert len(desk.all(ShowNotice)) == (action == "logout")
+    assert desk.state(VERA) == ("ready" if action == "login" else "offline")
+    desk.tell(Tick(), after=60)
+    assert len(desk.all(Tell)) == 1
+
+
+def test_who_logs_in_is_answered_also_where_the_event_is_lost(desk: Desk) -> None:
+    desk.ask(VERA, "login", phone="PJSIP/1007")
+    desk.tell(ActionDone("a1", VERA, None))
+    desk.tell(Tick(), after=4)
+    assert desk.all(Tell) == []
+    desk.tell(Tick(), after=1)
+    assert desk.last(Tell).error is None
+
+
 def test_two_do_not_share_a_phone_not_even_in_the_same_moment(desk: Desk) -> None:
     desk.ask(VERA, "login", phone="PJSIP/1007")
     desk.ask(DORA, "login", phone="PJSIP/1007")
@@ -417,9 +449,9 @@ def test_who_logs_out_leaves_the_phone_to_others(desk: Desk) -> None:
     desk.ask(VERA, "logout")
     command = desk.last(LogOut)
     assert (command.interface, set(command.queues)) == ("PJSIP/1007", {QUEUE, SALES})
-    desk.tell(ActionDone(command.id, VERA, None))
     for queue in command.queues:
         desk.tell(cti.MemberGone(PBX, queue, "PJSIP/1007"))
+    desk.tell(ActionDone(command.id, VERA, None))
     assert (desk.shown(VERA).state, desk.shown(VERA).phone) == ("offline", None)
     desk.ask(DORA, "login", phone="PJSIP/1007")
     assert joins(desk).operator == DORA

@@ -25,18 +25,18 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from cordboard.arrivals import ARRIVAL_KEPT
-from cordboard.board import Board
-from cordboard.commands import Command, FindCustomer
 from cordboard.config import share
 from cordboard.crm_core.model import User
 from cordboard.cti.ami import Message
 from cordboard.cti.calls import CallModel
 from cordboard.cti.connection import Connection, LinkCounters
 from cordboard.cti.doubts import WAITING, Doubts
-from cordboard.desk import Rules
+from cordboard.desk.arrivals import ARRIVAL_KEPT
+from cordboard.desk.board import Board
+from cordboard.desk.commands import Command, FindCustomer
+from cordboard.desk.facts import CustomerFound, Tick, UsersChanged
+from cordboard.desk.model import Rules
 from cordboard.events import PbxName
-from cordboard.news import CustomerFound, Tick, UsersChanged
 from cordboard.queue.policy import Policy
 from cordboard.screenpop import render
 

@@ -66,6 +66,11 @@ def country(e164: str) -> str | None:
     return region if region is not None and region.isalpha() else None
 
 
+def is_country(code: str) -> bool:
+    """Whether `country` may say so of a number."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def may_be_called(e164: str, blocked: Iterable[str] = ()) -> bool:
     """Whether a stranger who gives this number may have us call it: none that costs more than
     others, and none with one of the `blocked` beginnings."""

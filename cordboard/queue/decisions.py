@@ -76,6 +76,15 @@ class Penalties:
     most: int | None = None
     at_least: int | None = None
 
+    def counted(self, penalty: int) -> int:
+        """What a member's penalty counts as for this caller."""
+        return max(penalty, self.at_least or 0)
+
+    def allow(self, penalty: int) -> bool:
+        """Whether a member with this penalty may serve the caller."""
+        counted = self.counted(penalty)
+        return (self.least or 0) <= counted and (self.most is None or counted <= self.most)
+
 
 @dataclass(frozen=True, slots=True)
 class Overflow:

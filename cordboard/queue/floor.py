@@ -269,17 +269,18 @@ class Floor:
 
     def waits(self, queue: QueueName, more: int = 0) -> list[float | None]:
         """The estimated waits of all who stand in the line, in their order, and of so many `more`
-        who would join at its end: see `forecast`. A place that is kept counts as one that is
-        taken."""
+        who would join at its end, and whom all members may serve: see `forecast`. A place that is
+        kept counts as one that is taken."""
         line = self._lines.get(queue)
         entries = line.entries if line else ()
         callers = len(entries) + more
         if not callers:
             return []
         waiting = {name: len(other) for name, other in self._lines.items() if len(other)}
-        pace = self._crew.pace(queue, callers, waiting, self._paces)
-        free = self._crew.ready(queue) + self._crew.offered({entry.call for entry in entries})
-        return waits(callers, free, pace, self._paces.of(queue).leaving)
+        calls = {entry.call for entry in entries}
+        teams = self._crew.teams(queue, calls, callers, waiting, self._paces)
+        skills = [*(entry.skills for entry in entries), *([None] * more)]
+        return waits(skills, teams, self._paces.of(queue).leaving)
 
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)

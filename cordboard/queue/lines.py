@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cordboard.events import CallId, QueueName, Uniqueid
+from cordboard.queue.decisions import Penalties
 
 Outcome = Literal["connected", "abandoned", "timed-out", "moved", "lost"]
 
@@ -16,7 +17,8 @@ class Entry:
     """One stay of one caller in one queue. `priority` is the one that Asterisk has now, of which
     more is nearer to the head; `joined` the one he came with. `entered` and `left` are on our
     clock. An entry that is `away` keeps the place of somebody whom Asterisk does not have in the
-    queue at the moment. His place counts from `since` where he waited before this stay."""
+    queue at the moment. His place counts from `since` where he waited before this stay. `skills`
+    say which members may serve him; None is all of them."""
 
     id: str
     call: CallId
@@ -29,6 +31,7 @@ class Entry:
     joined: int = 0
     away: bool = False
     since: float | None = None
+    skills: Penalties | None = None
 
 
 class Line:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
+from cordboard.crm_core import phones
 from cordboard.queue.conditions import Condition, Is, OneOf
 from cordboard.queue.policy import LANGUAGE, Policy, Ready, Rule
 from cordboard.queue.sources import Lines
@@ -20,12 +21,13 @@ OF_CUSTOMERS = ("status", "segment", "tags", "balance", "days_since_contact", "l
 @dataclass(frozen=True, slots=True)
 class House:
     """What there is. `queues` are None where they could not be found out; then they are not looked
-    at. Empty `segments`: the house has no list of them."""
+    at; nor are `operators`, by their logins. Empty `segments`: the house has no list of them."""
 
     statuses: Collection[str]
     languages: Collection[str]
     segments: Collection[str] = ()
     queues: Collection[str] | None = None
+    operators: Collection[str] | None = None
 
 
 def faults(policy: Policy, text: str, house: House) -> list[str]:
@@ -46,9 +48,11 @@ def _of_file(policy: Policy, lines: Lines, house: House) -> Iterator[Fault]:
     if policy.default_language not in house.languages:
         yield lines.of("default_language"), f"unknown language {policy.default_language!r}"
     for country, language in policy.languages_by_country.items():
+        line = lines.of("languages_by_country", country)
         if language not in house.languages:
-            line = lines.of("languages_by_country", country)
             yield line, f"languages_by_country: unknown language {language!r}"
+        if not phones.is_country(country):
+            yield line, f"languages_by_country: {_no_country(country)}"
     for name, calendar in policy.calendar.items():
         if not calendar.ever_open:
             line = lines.of("calendar", name)
@@ -79,6 +83,13 @@ def _of_rule(
             if known and word not in known:
                 listed = ", ".join(known)
                 yield at("when", key), f"{named}: unknown {key} {word!r}; {has} {listed}"
+    for country in when.country or ():
+        if not phones.is_country(country):
+            yield at("when", "country"), f"{named}: {_no_country(country)}"
+    for login in when.last_operator if isinstance(when.last_operator, list) else ():
+        if house.operators is not None and login not in house.operators:
+            there = "there is no user of this login; see cordboard user list"
+            yield at("when", "last_operator"), f"{named}: last_operator {login!r}: {there}"
     for key, calendar in (("open", when.open), ("closed", when.closed)):
         if calendar is not None and calendar not in policy.calendar:
             add = f"add [calendar.{calendar}]"
@@ -90,14 +101,18 @@ def _of_rule(
             at("when", _word(other)),
             f"{named} can never hold: {one.key} and {other.key} contradict each other",
         )
+    languages = [each for each in when.language or house.languages if each in house.languages]
     for queue, line in (
         (rule.queue, at("queue")),
         (when.queue and when.queue.name, at("when", "queue")),
         (rule.overflow and rule.overflow.queue, at("overflow")),
     ):
         if queue:
-            yield from _queues(queue, line, house)
-    yield from ((at(key), f"{named}: {words}") for key, words in _of_outcome(rule))
+            yield from _queues(queue, line, house, languages)
+    queue = rule.queue or policy.default_queue
+    yield from (
+        (at(key), f"{named}: {words}") for key, words in _of_outcome(rule, queue, languages)
+    )
 
 
 def _word(condition: Condition) -> str:
@@ -137,22 +152,36 @@ def _is_of_customer(condition: Condition) -> bool:
     return key in OF_CUSTOMERS or key == "attributes"
 
 
-def _of_outcome(rule: Rule) -> Iterator[tuple[str, str]]:
+def _no_country(word: str) -> str:
+    return f"{word!r} is no country; write its ISO code, such as BG"
+
+
+def _of_outcome(rule: Rule, queue: str, languages: Collection[str]) -> Iterator[tuple[str, str]]:
+    """`queue` is where the rule leads, and `languages` are those that its callers may have."""
     growth, overflow = rule.growth, rule.overflow
     if growth and growth.up_to <= rule.priority:
         yield "raise", f"up_to = {growth.up_to} is not above priority = {rule.priority}"
-    if overflow and overflow.queue and overflow.queue == rule.queue:
-        yield "overflow", f"leads to {overflow.queue!r}, where the caller waits already"
+    then = overflow.queue if overflow else None
+    if then and rule.action == "queue":
+        for language in languages if LANGUAGE in queue + then else [""]:
+            goes, whose = then.replace(LANGUAGE, language), f" who speaks {language}"
+            if goes == queue.replace(LANGUAGE, language):
+                words = f"where the caller{whose if language else ''} waits already"
+                yield "overflow", f"leads to {goes!r}, {words}"
     if overflow and rule.callback and rule.callback.after >= overflow.after:
         yield "callback", f"is offered after {rule.callback.after} s, when overflow has taken him"
     if rule.first and not (rule.first.desk or (rule.first.mobile and rule.first.who == "manager")):
         yield "first", "leaves no telephone to ring: let desk or mobile be true"
 
 
-def _queues(template: str, line: int, house: House) -> Iterator[Fault]:
+def _queues(
+    template: str, line: int, house: House, languages: Collection[str] | None = None
+) -> Iterator[Fault]:
+    """`languages`: those that callers may have, if not all of the house."""
     if house.queues is None:
         return
-    for language in house.languages if LANGUAGE in template else [""]:
+    spoken = house.languages if languages is None else languages
+    for language in spoken if LANGUAGE in template else [""]:
         queue = template.replace(LANGUAGE, language)
         if queue not in house.queues:
             yield line, f"queue {queue!r} is on no PBX; add it to queues.conf"

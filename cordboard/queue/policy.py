@@ -18,9 +18,12 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
+    Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import to_json
@@ -39,6 +42,7 @@ from cordboard.queue.conditions import (
 from cordboard.queue.decisions import Action, CallbackOffer, Growth, Overflow, Penalties, Texts
 from cordboard.queue.sieve import Sieve
 from cordboard.queue.sources import Lines
+from cordboard.wording import sentence
 
 LANGUAGE = "{language}"
 """In a queue's name: the caller's language."""
@@ -80,6 +84,13 @@ class Span(_Part):
     at_least: float | None = None
     below: float | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_table(cls, value: Any) -> Any:
+        if not _is_table(value):
+            raise ValueError("write { at_least = 1 }, { below = 5 }, or both in one")
+        return value
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.at_least is None and self.below is None:
@@ -91,7 +102,37 @@ class Span(_Part):
         return Between(key, least, math.inf if self.below is None else self.below, whole)
 
 
-Attribute = StrictBool | Span | Annotated[list[StrictBool | int | float | Word], Field()]
+def _kind(value: Any) -> str | None:
+    """Which of the ways to write a condition is meant, so that its faults alone are told."""
+    if isinstance(value, bool):
+        return "flag"
+    return "words" if isinstance(value, list) else "span" if _is_table(value) else None
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict | Span)
+
+
+_Flag = Annotated[StrictBool, Tag("flag")]
+Attribute = Annotated[
+    _Flag
+    | Annotated[Span, Tag("span")]
+    | Annotated[list[StrictBool | int | float | Word], Tag("words")],
+    Discriminator(
+        _kind,
+        custom_error_type="attribute",
+        custom_error_message='write true or false, a list such as ["a", "b"], or a span such as'
+        " { at_least = 1 }",
+    ),
+]
+LastOperator = Annotated[
+    _Flag | Annotated[Words, Tag("words")],
+    Discriminator(
+        _kind,
+        custom_error_type="last_operator",
+        custom_error_message='write true or false, or a list of logins such as ["anna"]',
+    ),
+]
 
 
 class QueueWhen(_Part):
@@ -124,7 +165,7 @@ class When(_Part):
     language: Words | None = None
     known: StrictBool | None = None
     manager: StrictBool | None = None
-    last_operator: StrictBool | Words | None = None
+    last_operator: LastOperator | None = None
     do_not_disturb: StrictBool | None = None
     balance: Span | None = None
     days_since_contact: Span | None = None
@@ -262,6 +303,8 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.action == "message" and {"queue", "priority"} & self.model_fields_set:
+            raise ValueError("queue and priority are for who waits: a message ends the call")
         if self.action == "queue":
             if self.to is not None:
                 raise ValueError("to is for other actions; the queue is named by queue")
@@ -302,6 +345,13 @@ class Policy(_Part):
     calendar: dict[str, Calendar] = {}
     rule: list[Rule] = []
 
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError("write [[rule]], with two brackets, before each rule")
+        return value
+
     @classmethod
     def parse(cls, text: str) -> Policy:
         """Reads TOML. Raises `ValueError` with every fault on a line of its own, each beginning
@@ -310,15 +360,16 @@ class Policy(_Part):
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
-            raise ValueError(f"{line[1] if line else 1}: {error}") from None
+            raise ValueError(f"{line[1] if line else 1}: {error}; the file must be TOML") from None
+        except RecursionError:
+            raise ValueError("1: lists or tables are nested too deeply") from None
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             lines = Lines(text)
-            faults = dict.fromkeys(
-                f"{lines.of(*fault['loc'])}: {_sentence(fault)}" for fault in error.errors()
-            )
-            raise ValueError("\n".join(faults)) from None
+            faults = {(lines.of(*fault["loc"]), sentence(fault)) for fault in error.errors()}
+            told = (f"{line}: {fault}" for line, fault in sorted(faults))
+            raise ValueError("\n".join(told)) from None
 
     @functools.cached_property
     def meaning(self) -> dict[str, Any]:
@@ -364,12 +415,3 @@ def _ready(rule: Rule) -> Ready:
         Penalties(skills.least, skills.most, skills.at_least) if skills else None,
         CallbackOffer(offer.after, offer.hours) if offer else None,
     )
-
-
-def _sentence(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: no such key; take it out or mend its spelling"
-    if fault["type"] == "missing":
-        return f"{where}: this key is needed; add it"
-    return f"{where}: {str(fault['msg']).removeprefix('Value error, ')}"

@@ -32,8 +32,8 @@ from cordboard.queue.traffic import (
     Traffic,
     Who,
     draw,
-    sentence,
 )
+from cordboard.wording import sentence
 
 FAULTS_SHOWN = 20
 COLUMNS = (

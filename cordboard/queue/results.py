@@ -87,7 +87,8 @@ class Hour:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All of one run. `least` are those with the lowest priority that the policy gave to anybody
-    in a queue; `occupancy` is percent of the time that operators were there."""
+    in a queue; `occupancy` is percent of the time that operators were there. `estimate` is of all
+    who were told one, `narrowed` of those whom the policy does not give every operator."""
 
     total: Tally
     by_status: dict[str, Tally]
@@ -95,6 +96,7 @@ class Figures:
     least: Tally
     occupancy: float | None
     estimate: Accuracy | None
+    narrowed: Accuracy | None
     holdtime: Accuracy | None
     hours: tuple[Hour, ...]
 
@@ -119,7 +121,8 @@ def figures(run: Run, service: Service) -> Figures:
         lowest,
         _tally([s for s in queued if s.decision.priority == lowest], service),
         100 * busy / present if present else None,
-        accuracy(told, lambda stay: stay.estimated or 0.0),
+        accuracy(told, _estimated),
+        accuracy([s for s in told if s.entry.skills is not None], _estimated),
         accuracy(told, lambda stay: stay.holdtime or 0.0),
         tuple(_hours(run, queued, service)),
     )
@@ -135,6 +138,10 @@ def accuracy(stays: Sequence[Stay], of: Callable[[Stay], float]) -> Accuracy | N
         for error, stay in zip(errors, stays, strict=True)
     ]
     return Accuracy(len(stays), median(map(abs, errors)), fmean(errors), 100 * fmean(near))
+
+
+def _estimated(stay: Stay) -> float:
+    return stay.estimated or 0.0
 
 
 def mean_waits(run: Run, status: str, step: float) -> list[tuple[float, float]]:

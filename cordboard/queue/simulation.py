@@ -189,7 +189,9 @@ class Simulation:
         clerk.here, clerk.since = True, self._now
         phone = f"PJSIP/{clerk.name}"
         for queue in clerk.queues:
-            seen = MemberSeen(PBX, QueueName(queue), phone, clerk.name, phone, 1, False, "", False)
+            member = (PBX, QueueName(queue), phone, clerk.name, phone)
+            penalty = clerk.queues[queue]
+            seen = MemberSeen(*member, 1, False, "", False, penalty=penalty)
             self._floor.member_seen(seen, self._now)
         self._free(clerk)
 
@@ -234,7 +236,7 @@ class Simulation:
             if stay.state not in ("waiting", "callback"):
                 continue
             tried += 1
-            clerk = _choose(ready, queue, stay.decision.penalties)
+            clerk = _choose(ready, queue, stay.entry.skills)
             if clerk is not None:
                 ready.remove(clerk)
                 self._ring(stay, clerk)
@@ -308,7 +310,13 @@ class Simulation:
         )
         uniqueid = Uniqueid(str(arrival.number))
         entry = Entry(
-            uniqueid, CallId(uniqueid), uniqueid, decision.queue, decision.priority, self._now
+            uniqueid,
+            CallId(uniqueid),
+            uniqueid,
+            decision.queue,
+            decision.priority,
+            self._now,
+            skills=decision.penalties,
         )
         stay = Stay(arrival, decision, decision.queue, self._now, entry)
         self._stays[uniqueid] = stay
@@ -421,7 +429,7 @@ class Simulation:
             return
         self._floor.leave(stay.queue, stay.entry.uniqueid, "moved", self._now)
         stay.queue, stay.was_away = QueueName(overflow.to), True
-        stay.entry = replace(stay.entry, queue=stay.queue)
+        stay.entry = replace(stay.entry, queue=stay.queue, skills=None)
         self._stand(stay)
         self._serve(stay.queue)
 
@@ -456,11 +464,9 @@ def _choose(ready: list[Clerk], queue: QueueName, allowed: Penalties | None) -> 
     for clerk in ready:
         penalty = clerk.queues[queue]
         if allowed is not None:
-            penalty = max(penalty, allowed.at_least or 0)
-            if penalty < (allowed.least or 0) or (
-                allowed.most is not None and penalty > allowed.most
-            ):
+            if not allowed.allow(penalty):
                 continue
+            penalty = allowed.counted(penalty)
         rank = (penalty, clerk.idle_since)
         if best is None or rank < best:
             best, found = rank, clerk

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +25,7 @@ from cordboard.crm_core.model import Card, Customer, Interaction, Manager
 from cordboard.events import OperatorName
 from cordboard.queue.routing import Approach, Caller
 from cordboard.queue.sources import Lines
+from cordboard.wording import sentence
 
 DAY = 86_400.0
 
@@ -300,12 +301,3 @@ def _sums(values: Sequence[float]) -> Iterator[float]:
     for value in values:
         total += value
         yield total
-
-
-def sentence(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: no such key; take it out or mend its spelling"
-    if fault["type"] == "missing":
-        return f"{where}: this key is needed; add it"
-    return f"{where}: {str(fault['msg']).removeprefix('Value error, ')}".removeprefix(": ")

@@ -49,7 +49,7 @@ _SHIPPED = (
 )
 _MODULES = """
     app_dial app_mixmonitor app_playback app_queue app_read app_stack app_userevent app_chanspy
-    app_exec app_verbose app_echo app_confbridge app_directed_pickup app_voicemail
+    app_exec app_senddtmf app_verbose app_echo app_confbridge app_directed_pickup app_voicemail
     bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp
     bridge_simple bridge_softmix
     chan_pjsip chan_bridge_media

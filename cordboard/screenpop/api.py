@@ -23,9 +23,9 @@ from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Draft, Role
 from cordboard.crm_core.rules import user_key
 from cordboard.crm_core.store import Store
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.news import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.screenpop import render, schemas, shapes, story
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
@@ -438,7 +438,10 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
             "model_type": "must be an object",
             "dict_type": "must be an object",
         }
-        found.append((_field(where), words.get(kind) or fault["msg"]))
+        if kind == "string_pattern_mismatch" and where[-1:] == ["reason"]:
+            found.append(("reason", "must be one line that says why"))
+            continue
+        found.append((_field(where), words.get(kind) or fault["msg"].removeprefix("Value error, ")))
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from cordboard.commands import (
+from cordboard.crm_core.model import Card, Case, Customer, Interaction
+from cordboard.desk.commands import (
     Command,
     EndAlarm,
     EndCall,
@@ -23,12 +24,11 @@ from cordboard.commands import (
     ShowWaiting,
     Tell,
 )
-from cordboard.crm_core.model import Card, Case, Customer, Interaction
-from cordboard.desk import Alarm, Call, Gap, Link, Missed, Notice, Pop
+from cordboard.desk.model import Alarm, Call, Gap, Link, Missed, Notice, Pop
+from cordboard.desk.records import reasons
 from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator
-from cordboard.records import reasons
 from cordboard.screenpop.views import Message, moment
 
 Shown = (
@@ -320,6 +320,8 @@ def missed(shown: Missed, names: Names) -> Message:
         "customer": _brief(call.card),
         "why": shown.why,
         "at": moment(shown.at),
+        "state": shown.state,
+        "since": moment(shown.since),
     }
 
 

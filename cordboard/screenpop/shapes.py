@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cordboard.crm_core.model import CallRecord, Customer, User
-from cordboard.desk import Gap
+from cordboard.desk.model import Gap
 from cordboard.screenpop.render import unseen
 from cordboard.screenpop.views import Message, moment
 

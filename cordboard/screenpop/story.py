@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cordboard.crm_core.model import FactRecord, User
+from cordboard.desk.records import HANDLED
 from cordboard.queue.decisions import Decision
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Trial, explain
@@ -20,8 +21,8 @@ PLUMBING = frozenset(
     ["at", "call", "linkedid", "channel", "uniqueid", "peer_uniqueid", "pbx", "boot", "age"]
 )
 """What facts carry that tells people nothing."""
-QUIET = frozenset(["called", "placed"])
-"""Facts that say nothing which the one after them does not say better."""
+QUIET = frozenset(["called", "placed", HANDLED])
+"""Facts that say nothing which those around them do not say better."""
 
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
 

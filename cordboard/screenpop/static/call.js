@@ -13,8 +13,17 @@ import { html, render } from "./vendor/htm-preact.js";
  *   data: Record<string, any>}} Told */
 
 const main = /** @type {HTMLElement} */ (document.getElementById("call"));
+/** AGISTATUS of a route that did not come, as the server calls it. @type {Record<string, string>} */
+const HOW = { SUCCESS: "interrupted", HANGUP: "late" };
 
 function Call(/** @type {{call: any, events: Told[], decisions: Decided[]}} */ { call, events, decisions }) {
+  const first = decisions.map(({ decision }) => decision.personal?.name).findLast(Boolean);
+  let away = false;
+  /** A phone outside that rings while the place is kept is that of whoever is rung first. */
+  const whose = (/** @type {Told} */ { event, operator_name, phone: device }) => {
+    if (event === "kept" || event === "back") away = event === "kept";
+    return operator_name ?? (away && device ? first : device) ?? "";
+  };
   return html`
     <header class="story-head">
       <h1 data-testid="story-who">
@@ -34,7 +43,7 @@ function Call(/** @type {{call: any, events: Told[], decisions: Decided[]}} */ {
           ${events.map(
             (told) => html`<li data-event=${told.event}>
               <time datetime=${told.at}>${clockSeconds(told.at)}</time>
-              <span>${eventText(told)}</span>
+              <span>${eventText(told, whose(told), first)}</span>
             </li>`,
           )}
         </ol>
@@ -94,7 +103,7 @@ function outcome(/** @type {any} */ { action, queue, priority, to }) {
   return words[/** @type {keyof typeof words} */ (action)] ?? `${action} ${to}`;
 }
 
-function more(/** @type {any} */ { personal, growth, overflow, callback }) {
+function more(/** @type {any} */ { personal, growth, penalties, overflow, callback }) {
   const texts = [];
   if (personal) {
     const where = [personal.desk, personal.mobile && phone(personal.mobile)].filter(Boolean).join(", ");
@@ -103,6 +112,10 @@ function more(/** @type {any} */ { personal, growth, overflow, callback }) {
   if (growth) {
     const { by, every, up_to } = growth;
     texts.push(_("The priority grows by {by} every {every} s, up to {up_to}", { by, every, up_to }));
+  }
+  if (penalties) {
+    const { least, most } = penalties;
+    texts.push(_("Operators of penalty {least} to {most} serve it", { least: least ?? 0, most: most ?? "∞" }));
   }
   if (overflow) {
     const { after, kind, to } = overflow;
@@ -133,6 +146,7 @@ function wanted(/** @type {Record<string, any>} */ wish) {
 function shown(/** @type {any} */ value, key = "") {
   if (key === "status" && value) return word("status", value);
   if (key === "language") return languageName(value);
+  if (key === "manager.mobile" && value) return phone(value);
   if (key === "lookup") {
     const words = { found: _("found"), unknown: _("nobody has this number"), failed: _("no answer in time") };
     return words[/** @type {keyof typeof words} */ (value)] ?? value;
@@ -193,9 +207,8 @@ function named(/** @type {string} */ key, /** @type {Record<string, any>} */ inp
   return name || key;
 }
 
-/** One fact of the call in words. */
-function eventText(/** @type {Told} */ { event, phone: device, operator_name, data }) {
-  const who = operator_name ?? device ?? "";
+/** One fact of the call in words: `who` it is about, and `first` whoever was rung before the queue. */
+function eventText(/** @type {Told} */ { event, data }, who = "", first = "") {
   switch (event) {
     case "offered":
       return _("The call came in");
@@ -226,7 +239,13 @@ function eventText(/** @type {Told} */ { event, phone: device, operator_name, da
     case "peercleared":
       return data.lost ? _("The phone was lost: {who}", { who }) : _("Hung up: {who}", { who });
     case "detoured":
-      return _("Another way than was meant ({kind}: {status})", { kind: data.kind, status: data.status });
+      return detourText(data, first);
+    case "taken":
+      return _("Takes the call, and hears the customer's phone ring: {who}", { who });
+    case "reached":
+      return _("The customer's turn has come: he is called back");
+    case "callback":
+      return _("A callback is promised: the place in {queue} is kept", { queue: data.queue });
     case "unseen":
       return _("Was not seen for a while");
     case "kept":
@@ -242,6 +261,26 @@ function eventText(/** @type {Told} */ { event, phone: device, operator_name, da
     .filter(([, value]) => value !== null && typeof value !== "object" && value !== "")
     .map(([name, value]) => `${name}: ${value}`);
   return [event, who, ...details].filter(Boolean).join(" · ");
+}
+
+/** What the dialplan did with the call because it could not go where it was meant to go. */
+function detourText(/** @type {any} */ { kind, status, where }, /** @type {string} */ first) {
+  if (kind === "overflow") {
+    const words = { queue: _("another queue"), number: _("an outside number"), voicemail: _("a mailbox"), message: _("a message") };
+    const to = words[/** @type {keyof typeof words} */ (status)] ?? status;
+    return _("Has waited as long as the rule lets him, and goes to {to}", { to });
+  }
+  const codes = {
+    fallback: "fallback",
+    manager: "manager-not-reached",
+    transfer: "transfer-not-taken",
+    number: "number-not-reached",
+    voicemail: "voicemail-failed",
+    script: "script-failed",
+    callback: "callback-not-taken",
+  };
+  const code = codes[/** @type {keyof typeof codes} */ (kind)] ?? kind;
+  return reasonText({ code, args: { status, where, how: HOW[status], operator: first } });
 }
 
 function movedText(/** @type {any} */ { queue, from, to, reasons = [] }) {

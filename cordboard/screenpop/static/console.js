@@ -401,7 +401,7 @@ function Idle() {
       <h1>${own?.state === "ready" ? _("Ready for the next call") : _("No call now")}</h1>
       <p class="soft">${text}</p>
     </div>
-    ${state?.user.phone && html`<${DialForm} desk=${desk} />`}
+    ${(own?.phone ?? state?.user.phone) && html`<${DialForm} desk=${desk} />`}
     <${MissedCalls} desk=${desk} />
     <${RecentCalls} />
   </section>`;

@@ -21,7 +21,9 @@ function text(/** @type {Missed} */ missed) {
 
 export function MissedCalls(/** @type {{desk: Desk}} */ { desk }) {
   useStream(stream, ["snapshot", "missed", "missed-end"]);
-  const own = [...(stream.state?.missed.values() ?? [])].filter((one) => one.operator === me);
+  const own = [...(stream.state?.missed.values() ?? [])].filter(
+    (one) => one.operator === me && one.state === "open",
+  );
   if (!own.length) return null;
   const seen = (/** @type {string} */ id) =>
     stream.act(`/api/v1/operators/${encodeURIComponent(me)}/actions`, "seen", { id });

@@ -26,7 +26,7 @@ import { _ } from "./i18n.js";
 /** @typedef {{name: string, display_name: string, role: string, phone: string | null, language: string | null, queues?: string[]}} User */
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{who: string | null, operator: string | null, operator_name: string | null}} Away */
-/** @typedef {{id: string, operator: string, operator_name: string, call: string, from: string, name: string, customer: {id: string, name: string, status: string} | null, why: string, at: string}} Missed */
+/** @typedef {{id: string, operator: string, operator_name: string, call: string, from: string, name: string, customer: {id: string, name: string, status: string} | null, why: string, at: string, state: "open" | "seen" | "talked", since: string}} Missed */
 /** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
 
 /**

@@ -156,8 +156,6 @@ export function reasonText(/** @type {Reason} */ reason) {
       return _("Caller's language: {language}", { language: languageName(String(args.language)) });
     case "rule":
       return _("Routing rule: {rule}", { rule: String(args.rule) });
-    case "personal-away":
-      return _("{operator} was to be rung first, but is away", { operator: String(args.operator) });
     case "closed":
       return closedText(args);
     case "back-from-manager":

@@ -1,8 +1,9 @@
-/** The supervisor's wallboard: queues, who waits in them and why, and what the operators do. */
+/** The supervisor's wallboard: queues, who waits in them and why, what the operators do, and whom they owe a call. */
 import { Operators } from "./crew.js";
 import { percent, phone } from "./format.js";
 import { _, language, load, ngettext } from "./i18n.js";
 import { MoveButton, MoveForm } from "./moving.js";
+import { PersonalCalls } from "./personal.js";
 import { Stream } from "./stream.js";
 import {
   Alarms,
@@ -28,6 +29,8 @@ const main = /** @type {HTMLElement} */ (document.getElementById("wallboard"));
 const ALARM_FACTOR = 3;
 const LOW_PERCENT = 80;
 const WAITING_SHOWN = 12;
+/** From so many queues on, their tiles are made smaller: whoever waits is to be seen beneath them. */
+const DENSE = 5;
 
 function Wallboard() {
   return html`
@@ -38,6 +41,7 @@ function Wallboard() {
     <div class="board-grid">
       <${WaitingCallers} />
       <${Operators} stream=${stream} />
+      <${PersonalCalls} stream=${stream} />
     </div>
   `;
 }
@@ -60,8 +64,9 @@ function trouble(/** @type {Queue} */ queue) {
 
 function Queues() {
   useStreamByFrame(stream, ["snapshot", "queues"]);
-  return html`<section class="tiles" aria-label=${_("Queues")}>
-    ${queuesNow().map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
+  const queues = queuesNow();
+  return html`<section class="tiles" aria-label=${_("Queues")} data-dense=${queues.length >= DENSE}>
+    ${queues.map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
   </section>`;
 }
 
@@ -79,11 +84,11 @@ class QueueTile extends Component {
     return html`<article class="tile-queue" data-testid=${`queue-${queue.name}`} data-waiting=${queue.waiting}>
       <h2>${queue.name}</h2>
       <div class="tile-figures">
-        <div class="tile-waiting">
+        <div class="tile-waiting" title=${waiting}>
           <b aria-label=${waiting} data-testid="queue-waiting">${queue.waiting}</b>
           <span>${_("waiting")}</span>
         </div>
-        <div class="tile-longest">
+        <div class="tile-longest" title=${_("longest wait")}>
           ${queue.waiting > 0 && queue.longest_since
             ? html`<${Timer} since=${queue.longest_since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} testid="queue-longest" />`
             : html`<span class="timer none">–</span>`}
@@ -155,17 +160,18 @@ function WaitingCallers() {
 }
 
 class WaitingQueue extends Component {
-  /** @type {{moving: {call: string, name: string} | null}} */
-  state = { moving: null };
+  /** @type {{moving: {call: string, name: string} | null, all: boolean}} */
+  state = { moving: null, all: false };
 
   shouldComponentUpdate(
     /** @type {{queue: Queue, entries: Waiting[]}} */ next,
-    /** @type {{moving: {call: string, name: string} | null}} */ state,
+    /** @type {{moving: {call: string, name: string} | null, all: boolean}} */ state,
   ) {
     const { queue, entries } = /** @type {any} */ (this.props);
     return (
       next.entries !== entries ||
       state.moving !== this.state.moving ||
+      state.all !== this.state.all ||
       next.queue.service_level.threshold !== queue.service_level.threshold
     );
   }
@@ -185,9 +191,10 @@ class WaitingQueue extends Component {
 
   render() {
     const { queue, entries } = /** @type {{queue: Queue, entries: Waiting[]}} */ (this.props);
-    const { moving } = this.state;
+    const { moving, all } = this.state;
     const threshold = queue.service_level.threshold * 1000;
-    const hidden = entries.length - WAITING_SHOWN;
+    const shown = all ? entries : entries.slice(0, WAITING_SHOWN);
+    const hidden = entries.length - shown.length;
     return html`<div class="waiting-queue" data-testid=${`waiting-queue-${queue.name}`}>
       <h3>${queue.name}</h3>
       ${moving &&
@@ -200,7 +207,7 @@ class WaitingQueue extends Component {
         onClose=${() => this.close()}
       />`}
       <ol>
-        ${entries.slice(0, WAITING_SHOWN).map(
+        ${shown.map(
           (entry) => html`<li key=${entry.call} class="waiting" data-away=${Boolean(entry.away)} data-testid=${`waiting-${entry.call}`}>
             <span class="position">${entry.position}</span>
             <span class="waiting-who">
@@ -223,7 +230,16 @@ class WaitingQueue extends Component {
           </li>`,
         )}
       </ol>
-      ${hidden > 0 && html`<p class="soft">${ngettext("and {n} more", "and {n} more", hidden)}</p>`}
+      ${entries.length > WAITING_SHOWN &&
+      html`<button
+        type="button"
+        class="quiet waiting-more"
+        aria-expanded=${all}
+        data-testid=${`waiting-more-${queue.name}`}
+        onClick=${() => this.setState({ all: !all })}
+      >
+        ${all ? _("Show the first {n} alone", { n: WAITING_SHOWN }) : ngettext("and {n} more", "and {n} more", hidden)}
+      </button>`}
     </div>`;
   }
 }

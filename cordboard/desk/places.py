@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from cordboard.commands import Command, Save, SendPlace
 from cordboard.crm_core.model import FactRecord
 from cordboard.cti.facts import Detoured
-from cordboard.desk import Call
+from cordboard.desk.commands import Command, Save, SendPlace
+from cordboard.desk.facts import BackAsked
+from cordboard.desk.model import Call
 from cordboard.events import CallId, QueueName, derived_id
-from cordboard.news import BackAsked
 from cordboard.queue.decisions import Personal, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
@@ -46,6 +46,7 @@ class Places:
             decision.priority,
             now,
             joined=decision.priority,
+            skills=decision.penalties,
         )
         line = self._floor.line(decision.queue)
         line.keep(entry)

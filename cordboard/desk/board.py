@@ -13,14 +13,15 @@ from collections.abc import Collection, Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.alarms import Alarms
-from cordboard.announcements import Announcements
-from cordboard.arrivals import Arrivals, new_call
-from cordboard.book import Book
-from cordboard.callbacks import Callbacks
-from cordboard.callers import Callers
-from cordboard.cards import Cards, pop_end
-from cordboard.commands import (
+from cordboard.cti import facts as cti
+from cordboard.desk.alarms import Alarms
+from cordboard.desk.announcements import Announcements
+from cordboard.desk.arrivals import Arrivals, new_call
+from cordboard.desk.book import Book
+from cordboard.desk.callbacks import Callbacks
+from cordboard.desk.callers import Callers
+from cordboard.desk.cards import Cards, pop_end
+from cordboard.desk.commands import (
     Command,
     CountFallbacks,
     EndCall,
@@ -30,19 +31,7 @@ from cordboard.commands import (
     ShowOperator,
     Tell,
 )
-from cordboard.cti import facts as cti
-from cordboard.desk import Call, CallState, MissedWhy, PopEnd, Rules
-from cordboard.events import (
-    CallId,
-    Linkedid,
-    OperatorName,
-    PbxName,
-    QueueName,
-    Uniqueid,
-)
-from cordboard.links import Links
-from cordboard.missed import MissedCalls
-from cordboard.news import (
+from cordboard.desk.facts import (
     ActionAsked,
     ActionDone,
     AlarmEnded,
@@ -64,24 +53,35 @@ from cordboard.news import (
     UsersChanged,
     WrapUpSaved,
 )
-from cordboard.notes import Notes
-from cordboard.outgoing import Outgoing
-from cordboard.places import Places, not_reached, personal, returned
-from cordboard.queue.decisions import Reason
-from cordboard.queue.floor import Floor
-from cordboard.queue.lines import Entry
-from cordboard.queue.operators import PHONE_LOST
-from cordboard.recollection import Recollection
-from cordboard.records import (
+from cordboard.desk.links import Links
+from cordboard.desk.missed import MissedCalls
+from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
+from cordboard.desk.notes import Notes
+from cordboard.desk.outgoing import Outgoing
+from cordboard.desk.places import Places, not_reached, personal, returned
+from cordboard.desk.recollection import Recollection
+from cordboard.desk.records import (
     call_record,
     contact,
     fact_record,
     handled_record,
     recalled,
 )
-from cordboard.requests import Requests
-from cordboard.shifts import Shifts
-from cordboard.waits import Waits
+from cordboard.desk.requests import Requests
+from cordboard.desk.shifts import Shifts
+from cordboard.desk.waits import Waits
+from cordboard.events import (
+    CallId,
+    Linkedid,
+    OperatorName,
+    PbxName,
+    QueueName,
+    Uniqueid,
+)
+from cordboard.queue.decisions import Reason
+from cordboard.queue.floor import Floor
+from cordboard.queue.lines import Entry
+from cordboard.queue.operators import PHONE_LOST
 
 _FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
 """AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
@@ -122,7 +122,6 @@ class Board:
             self._waits,
             self._places,
             self._missed,
-            self._cards,
             self._links,
         )
         self._notes = Notes(self._book, self._floor, self._cards, self._shifts)
@@ -448,7 +447,7 @@ class Board:
         if name is None and call.direction == "out":
             name = call.operator
         if name and not consulted:
-            self._book.out += self._missed.talked(call, name)
+            self._book.out += self._missed.talked(call, name, self._book.now)
             self._book.out.append(Save(contact(call, name)))
             self._book.out += self._waits.answer(call, name)
 

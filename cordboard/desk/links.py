@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cordboard.commands import Command, Save, ShowLink
 from cordboard.cti.facts import LinkDown, LinkFact, LinkUp, SnapshotDone
-from cordboard.desk import Link, LinkState, Part
+from cordboard.desk.commands import Command, Save, ShowLink
+from cordboard.desk.model import Link, LinkState, Part
+from cordboard.desk.records import link_record
 from cordboard.events import PbxName
-from cordboard.records import link_record
 
 _PARTS: dict[str, Part] = {
     "CoreShowChannels": "calls",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cordboard.commands import Command, Originate, Tell
 from cordboard.cti.facts import Originated
+from cordboard.desk.commands import Command, Originate, Tell
+from cordboard.desk.facts import ActionAsked, ActionDone
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.news import ActionAsked, ActionDone
 from cordboard.queue.operators import Operator
 
 ANSWER_WITHIN = 60.0

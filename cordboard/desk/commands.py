@@ -9,10 +9,10 @@ from cordboard.crm_core.model import (
     AuditRecord,
     Record,
 )
-from cordboard.desk import Alarm, AlarmKind, Call, Link, Missed, Notice, Pop, PopEnd
+from cordboard.desk.facts import ActionAsked
+from cordboard.desk.model import Alarm, AlarmKind, Call, Link, Missed, Notice, Pop, PopEnd
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.news import ActionAsked
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import Decision, Penalties, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
 from cordboard.queue.operators import Operator, Post
 
@@ -232,7 +232,7 @@ class Reorder:
 @dataclass(frozen=True, slots=True)
 class Requeue:
     """Take a caller who waits in `queue` over into the queue `to`, where he has `priority`.
-    `rings`: phones ring for him, which he would have to wait for."""
+    `skills`: who may serve him there."""
 
     pbx: PbxName
     channel: str
@@ -240,7 +240,7 @@ class Requeue:
     queue: QueueName
     to: QueueName
     priority: int
-    rings: bool
+    skills: Penalties | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +313,7 @@ class ShowMissed:
 
 @dataclass(frozen=True, slots=True)
 class EndMissed:
-    """Seen, made good, or too old."""
+    """Too old, or one of too many."""
 
     id: str
     operator: OperatorName

@@ -18,7 +18,7 @@ from cordboard.crm_core.model import (
     User,
 )
 from cordboard.cti.facts import Fact
-from cordboard.desk import AlarmKind, Gap
+from cordboard.desk.model import AlarmKind, Gap
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim
 from cordboard.queue.decisions import Reason

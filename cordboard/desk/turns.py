@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from cordboard.commands import Command, Save
 from cordboard.crm_core.model import StateRecord
+from cordboard.desk.commands import Command, Save
 from cordboard.events import OperatorName, PbxName, derived_id
 from cordboard.queue.operators import Operator
 

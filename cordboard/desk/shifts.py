@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from cordboard.alarms import Alarms
-from cordboard.cards import Cards
-from cordboard.commands import (
+from cordboard.crm_core.model import StateRecord
+from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
+from cordboard.desk.alarms import Alarms
+from cordboard.desk.cards import Cards
+from cordboard.desk.commands import (
     Command,
     EndNotice,
     LogIn,
@@ -22,12 +24,11 @@ from cordboard.commands import (
     ShowNotice,
     Tell,
 )
-from cordboard.crm_core.model import StateRecord
-from cordboard.cti.facts import Cause, LinkUp, SnapshotDone
-from cordboard.desk import Notice, Rules
+from cordboard.desk.facts import ActionAsked, ActionDone, AlarmRaised
+from cordboard.desk.links import Links
+from cordboard.desk.model import Notice, Rules
+from cordboard.desk.turns import Turns
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
-from cordboard.links import Links
-from cordboard.news import ActionAsked, ActionDone, AlarmRaised
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import (
     DECLINED,
@@ -38,7 +39,6 @@ from cordboard.queue.operators import (
     Operator,
     OwnPause,
 )
-from cordboard.turns import Turns
 
 DECLINED_FOR = 10.0
 """Seconds in which whoever declined a call is not rung, unless it is over or rang elsewhere before
@@ -50,6 +50,10 @@ AGAIN_AFTER = 5.0
 
 ANSWER_WITHIN = 60.0
 """Seconds for the PBX's answer, which a link that is lost takes along."""
+
+SHOWN_WITHIN = 5.0
+"""Seconds for the event that shows a log-in or log-out which the PBX has granted. Whoever asked is
+answered after it: what is looked up on the word that it is done, is so."""
 
 _PASSING = (None, WRAP_UP, DECLINED)
 """Pauses that end by themselves, and none: over these one that stays is put."""
@@ -66,6 +70,8 @@ class _Pending:
     asked: ActionAsked | None = None
     but: str | None = None
     """What remains to be said when it has worked."""
+    granted: bool = False
+    """The PBX has done it, at `at`; its event is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +258,7 @@ class Shifts:
         self._now = now
         self._undecline(n for n, d in self._declined.items() if d.until <= now)
         self._pending = {i: p for i, p in self._pending.items() if now - p.at < ANSWER_WITHIN}
-        out: list[Command] = []
+        out = self._granted(now)
         for operator in self._floor.operators:
             out += self._converge(operator, now)
             due = operator.duty.due
@@ -267,8 +273,9 @@ class Shifts:
     def settle(self, now: float) -> list[Command]:
         """What follows for those whom the last fact changed, and the rows of what they do."""
         self._now = now
-        out: list[Command] = []
-        for touched in self._floor.touched:
+        changed = self._floor.touched
+        out = self._granted(now) if changed else []
+        for touched in changed:
             self._floor.instruct(touched.name, self._duty(touched))
             operator = self._floor.operator(touched.name)
             assert operator
@@ -341,6 +348,9 @@ class Shifts:
         if pending is None:
             return None
         name, command, asked = pending.operator, pending.command, pending.asked
+        if fact.error is None and asked is not None and not self._is_seen(pending):
+            self._pending[fact.id] = replace(pending, granted=True, at=now)
+            return []
         out: list[Command] = []
         if fact.error is None and isinstance(command, PauseMember):
             reason = command.reason if command.paused else None
@@ -351,11 +361,34 @@ class Shifts:
             self._hold[name] = now + AGAIN_AFTER
             out.append(Remark(f"{name}: {fact.error}"))
         if asked is not None:
-            out.append(Tell(asked.id, asked.actor, fact.error or pending.but))
-            if fact.error is None:
-                out += self._notice(asked, now)
+            out += self._told(asked, fact.error or pending.but, fact.error is None, now)
         self._floor.touch_operator(name)
         return out
+
+    def _is_seen(self, pending: _Pending) -> bool:
+        """Whether the picture shows what the PBX has granted. A pause goes by the reply itself."""
+        operator, command = self._floor.operator(pending.operator), pending.command
+        if operator is None or isinstance(command, PauseMember):
+            return True
+        at = command.phone if isinstance(command, LogIn) else command.interface
+        serves = {m.queue for m in operator.memberships if m.interface == at}
+        if isinstance(command, LogIn):
+            return serves.issuperset(queue for queue, _ in command.queues)
+        return serves.isdisjoint(command.queues)
+
+    def _granted(self, now: float) -> list[Command]:
+        """The answers to what the picture shows by now, or will not show any more."""
+        out: list[Command] = []
+        for identity, pending in list(self._pending.items()):
+            late = now - pending.at >= SHOWN_WITHIN
+            if pending.granted and pending.asked and (late or self._is_seen(pending)):
+                del self._pending[identity]
+                out += self._told(pending.asked, pending.but, True, now)
+        return out
+
+    def _told(self, asked: ActionAsked, said: str | None, done: bool, now: float) -> list[Command]:
+        out: list[Command] = [Tell(asked.id, asked.actor, said)]
+        return out + self._notice(asked, now) if done else out
 
     def _notice(self, asked: ActionAsked, now: float) -> list[Command]:
         name = OperatorName(asked.target)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from cordboard.commands import Command, Save, ShowQueue, ShowWaiting
 from cordboard.cti.facts import Placed, Queued, QueueLeft, SnapshotDone
-from cordboard.desk import Call
-from cordboard.events import CallId, OperatorName, derived_id
-from cordboard.news import Remembered
-from cordboard.priorities import Priorities
+from cordboard.desk.commands import Command, Save, ShowQueue, ShowWaiting
+from cordboard.desk.facts import Remembered
+from cordboard.desk.model import Call
+from cordboard.desk.priorities import Priorities
+from cordboard.desk.recollection import Recollection
+from cordboard.desk.records import entry_record
+from cordboard.events import CallId, OperatorName, QueueName, derived_id
+from cordboard.queue.decisions import Penalties
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
-from cordboard.recollection import Recollection
-from cordboard.records import entry_record
 
 
 class Waits:
@@ -143,7 +144,7 @@ class Waits:
             # The PBX measures by its time of day, which may have been set meanwhile.
             entered = now - max(0.0, fact.waited)
             joined = call.decision.priority if call.decision else 0
-            if any(reason.code == "fallback" for reason in call.befell):
+            if _fell_back(call):
                 joined = 0  # so the dialplan does
             if fact.priority is not None:
                 joined = fact.priority
@@ -151,4 +152,17 @@ class Waits:
             identity = derived_id(millis, call.id, fact.uniqueid, fact.queue, str(millis))
         now_has = joined if fact.priority is None else fact.priority
         entry = Entry(identity, call.id, fact.uniqueid, fact.queue, now_has, entered, joined=joined)
-        return replace(entry, since=call.waits_since)
+        return replace(entry, since=call.waits_since, skills=_skills(call, fact.queue))
+
+
+def _skills(call: Call, queue: QueueName) -> Penalties | None:
+    """Penalties are those of the members of the queue that was decided: the dialplan forgets them
+    on the way to another one."""
+    decision = call.decision
+    if decision is None or decision.queue != queue or _fell_back(call):
+        return None
+    return decision.penalties
+
+
+def _fell_back(call: Call) -> bool:
+    return any(reason.code == "fallback" for reason in call.befell)

@@ -23,6 +23,7 @@ Direction = Literal["in", "out"]
 CallState = Literal["routing", "waiting", "ringing", "talking", "ended"]
 LinkState = Literal["up", "connecting", "down"]
 MissedWhy = Literal["not-taken", "caller-left", "engaged"]
+MissedState = Literal["open", "seen", "talked"]
 """Of a call that went to somebody in person: rung in vain; the caller hung up meanwhile; not even
 rung, because they were busy or paused."""
 PopEnd = Literal[
@@ -195,10 +196,13 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A call that `operator` should have taken in person. `call` as it was then."""
+    """A call that `operator` should have taken in person. `call` as it was then. `state`: they
+    have seen it, or have talked to the caller after all, `since` when."""
 
     id: str
     operator: OperatorName
     call: Call
     why: MissedWhy
     at: float
+    state: MissedState = "open"
+    since: float = 0.0

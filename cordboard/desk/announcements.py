@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from cordboard.commands import Announce, Command, Hush, Remark
 from cordboard.cti.facts import Originated
-from cordboard.desk import Announcing, Call
+from cordboard.desk.commands import Announce, Command, Hush, Remark
+from cordboard.desk.model import Announcing, Call
 from cordboard.events import CallId, Linkedid, PbxName, derived_id
 from cordboard.queue.lines import Entry
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cordboard.actions import audited, command_for, is_audited
-from cordboard.arrivals import Arrivals
-from cordboard.book import Book
-from cordboard.callbacks import Callbacks
-from cordboard.callers import Callers
-from cordboard.commands import Originate, Tell
+from cordboard.desk.actions import audited, command_for, is_audited
+from cordboard.desk.arrivals import Arrivals
+from cordboard.desk.book import Book
+from cordboard.desk.callbacks import Callbacks
+from cordboard.desk.callers import Callers
+from cordboard.desk.commands import Originate, Tell
+from cordboard.desk.facts import ActionAsked, Audited
+from cordboard.desk.links import Links
+from cordboard.desk.missed import MissedCalls
+from cordboard.desk.outgoing import Outgoing
+from cordboard.desk.shifts import Shifts
 from cordboard.events import Linkedid, OperatorName
-from cordboard.links import Links
-from cordboard.missed import MissedCalls
-from cordboard.news import ActionAsked, Audited
-from cordboard.outgoing import Outgoing
 from cordboard.queue.floor import Floor
-from cordboard.shifts import Shifts
 
 
 class Requests:
@@ -54,7 +54,9 @@ class Requests:
             case ActionAsked(kind="operator", action="call"):
                 self._place(fact)
             case ActionAsked(kind="operator", action="seen"):
-                self._book.out += self._missed.see(OperatorName(fact.target), str(fact.args["id"]))
+                self._book.out += self._missed.see(
+                    OperatorName(fact.target), str(fact.args["id"]), self._book.now
+                )
                 self._book.out.append(Tell(fact.id, fact.actor, None))
             case ActionAsked(kind="operator") if is_audited(fact):
                 standing = self._shifts.standing(OperatorName(fact.target))

@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cordboard.commands import (
+from cordboard.crm_core.model import CallbackRecord, FactRecord
+from cordboard.desk.commands import (
     AskCallbacks,
     CallBack,
     CallbackRefusal,
@@ -23,14 +24,13 @@ from cordboard.commands import (
     Save,
     SendCallback,
 )
-from cordboard.crm_core.model import CallbackRecord, FactRecord
-from cordboard.desk import Call, Calling
+from cordboard.desk.facts import CallbackAsked, CallbacksMade
+from cordboard.desk.model import Call, Calling
+from cordboard.desk.records import reasons
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, derived_id
-from cordboard.news import CallbackAsked, CallbacksMade
 from cordboard.queue.calendars import clock, within
 from cordboard.queue.decisions import Decision
 from cordboard.queue.lines import Entry, Line
-from cordboard.records import reasons
 
 CALLBACK_CHANNEL = "cordboard-callback-"
 """How the Uniqueids of their channels begin."""

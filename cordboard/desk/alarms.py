@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.commands import Command, EndAlarm, ShowAlarm
-from cordboard.desk import Alarm, AlarmKind
-from cordboard.news import AlarmEnded, AlarmRaised
+from cordboard.desk.commands import Command, EndAlarm, ShowAlarm
+from cordboard.desk.facts import AlarmEnded, AlarmRaised
+from cordboard.desk.model import Alarm, AlarmKind
 
 QUIET_AFTER: dict[AlarmKind, float] = {
     "forged-callers": 900.0,

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.actions import audited, command_for
-from cordboard.arrivals import Arrivals
-from cordboard.book import Book
-from cordboard.cards import Cards
-from cordboard.commands import ForgetCustomer, Save
-from cordboard.desk import Call
-from cordboard.events import Linkedid, PbxName
-from cordboard.links import Links
-from cordboard.missed import MissedCalls
-from cordboard.news import (
+from cordboard.desk.actions import audited, command_for
+from cordboard.desk.arrivals import Arrivals
+from cordboard.desk.book import Book
+from cordboard.desk.commands import ForgetCustomer, Save
+from cordboard.desk.facts import (
     ActionAsked,
     Audited,
     CustomerChanged,
@@ -25,11 +20,15 @@ from cordboard.news import (
     CustomerStale,
     RouteAsked,
 )
-from cordboard.places import Places
+from cordboard.desk.links import Links
+from cordboard.desk.missed import MissedCalls
+from cordboard.desk.model import Call
+from cordboard.desk.places import Places
+from cordboard.desk.records import contact
+from cordboard.desk.waits import Waits
+from cordboard.events import Linkedid, PbxName
 from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
-from cordboard.records import contact
-from cordboard.waits import Waits
 
 
 class Callers:
@@ -43,7 +42,6 @@ class Callers:
         waits: Waits,
         places: Places,
         missed: MissedCalls,
-        cards: Cards,
         links: Links,
     ) -> None:
         self._book = book
@@ -52,7 +50,6 @@ class Callers:
         self._waits = waits
         self._places = places
         self._missed = missed
-        self._cards = cards
         self._links = links
 
     def route_asked(self, fact: RouteAsked) -> None:
@@ -111,11 +108,8 @@ class Callers:
             self._book.out += self._arrivals.decided(call)
         priorities.decided(entry, decision, self._book.now, changed)
         if decision.queue != entry.queue and entry.uniqueid == call.uniqueid and not entry.away:
-            rings = call.state == "ringing" or bool(self._cards.of(call.id))
-            to = decision.queue
-            self._book.out += priorities.requeue(
-                entry, self._book.calls[call.id], to, rings, changed
-            )
+            moved = self._book.calls[call.id]
+            self._book.out += priorities.requeue(entry, moved, decision.queue, changed)
         self.reorder()
 
     def customer_changed(self, fact: CustomerChanged) -> None:

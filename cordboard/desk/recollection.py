@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti.facts import SnapshotDone
-from cordboard.desk import Call, Gap
+from cordboard.desk.facts import Remembered, Unwritten
+from cordboard.desk.model import Call, Gap
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
-from cordboard.news import Remembered, Unwritten
 
 
 class Recollection:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cordboard.book import Book
-from cordboard.cards import Cards
-from cordboard.commands import Tell
-from cordboard.desk import Call, Pop
+from cordboard.desk.book import Book
+from cordboard.desk.cards import Cards
+from cordboard.desk.commands import Tell
+from cordboard.desk.facts import Unwritten, WrapUpSaved
+from cordboard.desk.model import Call, Pop
+from cordboard.desk.shifts import Shifts
 from cordboard.events import CallId, OperatorName, Uniqueid
-from cordboard.news import Unwritten, WrapUpSaved
 from cordboard.queue.floor import Floor
-from cordboard.shifts import Shifts
 
 
 class Notes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cordboard.commands import Audit, Command, HangUp, SaveWrapUp, Tell
 from cordboard.crm_core.model import AuditRecord
-from cordboard.desk import Call
+from cordboard.desk.commands import Audit, Command, HangUp, SaveWrapUp, Tell
+from cordboard.desk.facts import ActionAsked
+from cordboard.desk.model import Call
 from cordboard.events import CallId
-from cordboard.news import ActionAsked
 
 AUDITED = frozenset({("call", "move")})
 """What is written down, with its reason, before it is done; so is all that is done to another

@@ -14,11 +14,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cordboard.commands import Command, Move, Remark, Reorder, Requeue, Save, Tell
 from cordboard.crm_core.model import FactRecord
-from cordboard.desk import Call
+from cordboard.desk.commands import Command, Move, Remark, Reorder, Requeue, Save, Tell
+from cordboard.desk.facts import ActionAsked, ByHand, Rank, Reordered, Requeued
+from cordboard.desk.model import Call
 from cordboard.events import CallId, PbxName, QueueName, Uniqueid
-from cordboard.news import ActionAsked, ByHand, Rank, Reordered, Requeued
 from cordboard.queue.claims import Claim, Place, aim, steps
 from cordboard.queue.decisions import Decision, Growth, Reason
 from cordboard.queue.floor import Floor
@@ -265,9 +265,7 @@ class Priorities:
         self._at_once(turn.where, now)
         return []
 
-    def requeue(
-        self, entry: Entry, call: Call, to: QueueName, rings: bool, *news: Reason
-    ) -> list[Command]:
+    def requeue(self, entry: Entry, call: Call, to: QueueName, *news: Reason) -> list[Command]:
         """He belongs into another queue."""
         turn = self._turns.get(entry.uniqueid)
         if turn is None or turn.to is not None or call.decision is None:
@@ -276,9 +274,9 @@ class Priorities:
         self._turns[entry.uniqueid] = turn
         stood = self._standing(entry)
         self._departures[call.id] = Departure(entry.uniqueid, to, stood, turn.news)
-        priority = call.decision.priority
+        due = call.decision
         place = (call.pbx, call.channel, entry.uniqueid, entry.queue)
-        return [Requeue(*place, to, priority, rings)]
+        return [Requeue(*place, to, due.priority, due.penalties)]
 
     def requeued(self, fact: Requeued, now: float) -> list[Command]:
         """Only what failed is worth a word: who is on his way shows by joining there."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.commands import Command, EndPop, ShowPop
 from cordboard.cti.facts import Cause
-from cordboard.desk import Call, Pop, PopEnd
+from cordboard.desk.commands import Command, EndPop, ShowPop
+from cordboard.desk.facts import Unwritten
+from cordboard.desk.model import Call, Pop, PopEnd
+from cordboard.desk.records import pop_id
 from cordboard.events import CallId, OperatorName, Uniqueid
-from cordboard.news import Unwritten
-from cordboard.records import pop_id
 
 _ENDS: dict[Cause, PopEnd] = {
     "no-answer": "no-answer",

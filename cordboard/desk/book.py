@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cordboard.cards import Cards
-from cordboard.commands import Command, EndCall, Remark, Save, ShowCall
-from cordboard.desk import Call, CallState
+from cordboard.desk.cards import Cards
+from cordboard.desk.commands import Command, EndCall, Remark, Save, ShowCall
+from cordboard.desk.model import Call, CallState
+from cordboard.desk.records import call_record
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import Surprise, WorkEvent
-from cordboard.records import call_record
 
 
 class Book:

@@ -16,7 +16,7 @@ from cordboard.crm_core.model import (
     link_id,
 )
 from cordboard.cti.facts import CSTA, AnyCallFact, CallFact, LinkFact
-from cordboard.desk import Call
+from cordboard.desk.model import Call
 from cordboard.events import (
     CallId,
     Linkedid,

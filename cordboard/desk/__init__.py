@@ -1,0 +1,1 @@
+"""The desk: what it is told, what it knows, and all rules by which it decides. Pure."""
