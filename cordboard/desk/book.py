@@ -69,10 +69,6 @@ class Book:
         if known and known.state not in (state, "talking", "ended"):
             self.change(replace(known, state=state))
 
-    def is_offered(self, call: Call) -> bool:
-        """Whether somebody's phone rings for it, or somebody has its card."""
-        return call.state == "ringing" or bool(self._cards.of(call.id))
-
     def change(self, call: Call, force: bool = False) -> None:
         """The call is now so: kept, saved, shown, and on every card that is open for it."""
         before = self._calls.get(call.id)
