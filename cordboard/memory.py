@@ -20,7 +20,7 @@ from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk.facts import ByHand, Remembered, Unwritten
 from cordboard.desk.model import Gap
-from cordboard.desk.priorities import MOVED, by_hand
+from cordboard.desk.moves import MOVED, by_hand
 from cordboard.desk.records import HANDLED, fact_kind, handled_of
 from cordboard.events import PbxName, Uniqueid
 

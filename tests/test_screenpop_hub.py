@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 import screenpop_messages as say
@@ -15,9 +14,8 @@ from screenpop_server import Desk, Place, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cordboard.screenpop import sessions
 from cordboard.screenpop import stream as stream_module
-from cordboard.screenpop.hub import SIGNED_OUT, TAKEN_OVER, Limits
+from cordboard.screenpop.hub import TAKEN_OVER, Limits
 from cordboard.screenpop.views import Viewer
 
 
@@ -502,74 +500,6 @@ async def test_sessions_left_behind_are_bounded(place: Place) -> None:
             await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
         async with desk.stream("anna", f"?session={sessions[0]}&after=0") as anna:
             assert (await anna.next())["type"] == "snapshot"
-
-
-# Who leaves
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logins are rechecked all the time, not every few seconds."""
-    assert sessions.RECHECK_SECONDS < 5
-    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 0.05)
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens, happens without a recheck."""
-    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 3600)
-
-
-async def test_logging_out_closes_the_streams_of_that_login_at_once(
-    unhurried: None, desk: Desk
-) -> None:
-    one, two = await desk.browser("anna"), await desk.browser("anna")
-    async with (
-        desk.stream("anna", headers=one.headers) as mine,
-        desk.stream("anna", headers=two.headers) as other,
-    ):
-        session = (await mine.next())["session"]
-        await other.next()
-        status, _, _ = await desk.ask(
-            "POST", "/logout", headers=one.headers, data={"csrf": one.headers["X-CSRF-Token"]}
-        )
-        assert status == 303
-        assert await mine.closed() == SIGNED_OUT
-        await other.echo()
-    async with desk.stream("anna", f"?session={session}&after=0") as again:
-        assert (await again.next())["type"] == "snapshot"
-
-
-@pytest.mark.parametrize("change", [{"role": "supervisor"}, {"active": False}])
-async def test_another_role_or_a_closed_account_closes_the_streams(
-    hurried: None, desk: Desk, change: dict[str, Any]
-) -> None:
-    async with desk.stream("anna") as anna, desk.stream("boris") as boris:
-        await anna.next()
-        await boris.next()
-        await desk.store.update_user("anna", change)
-        assert await anna.closed() == SIGNED_OUT
-        await boris.echo()
-
-
-async def test_a_revoked_token_closes_its_streams(hurried: None, desk: Desk) -> None:
-    async with desk.stream("anna") as anna:
-        await anna.next()
-        await desk.store.revoke_tokens("anna")
-        assert await anna.closed() == SIGNED_OUT
-
-
-async def test_dropping_a_user_closes_all_their_streams(desk: Desk) -> None:
-    async with (
-        desk.stream("anna") as one,
-        desk.stream("anna") as two,
-        desk.stream("boris") as boris,
-    ):
-        for each in (one, two, boris):
-            await each.next()
-        desk.hub.drop_user("anna")
-        assert [await one.closed(), await two.closed()] == [SIGNED_OUT] * 2
-        await boris.echo()
 
 
 async def test_a_stopping_server_says_goodbye(desk: Desk) -> None:

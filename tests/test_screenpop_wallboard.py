@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import screenpop_messages as say
-from fake_desk import customer, identity, reason
+from desk_scenes import customer, reason
+from fake_desk import identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 

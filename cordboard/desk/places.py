@@ -12,12 +12,10 @@ import json
 from collections.abc import Mapping
 
 from cordboard.crm_core.model import FactRecord
-from cordboard.cti.facts import Detoured
 from cordboard.desk.commands import Command, Save, SendPlace
 from cordboard.desk.facts import BackAsked
 from cordboard.desk.model import Call
 from cordboard.events import CallId, QueueName, derived_id
-from cordboard.queue.decisions import Personal, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 
@@ -83,20 +81,6 @@ class Places:
 def returned(call: Call, entry: Entry, position: int, now: float) -> Command:
     """For the call's timeline: he is back in the queue, at this place."""
     return _fact(call, now, "back", entry.queue, entry.priority, {"place": position})
-
-
-def not_reached(call: Call, fact: Detoured) -> Reason:
-    """Why whoever the call went to in person did not take it."""
-    first = personal(call)
-    whose = {"who": first.who, "operator": first.name} if first else {}
-    return Reason(
-        "manager-not-reached", {"status": fact.status, "where": fact.where or "mobile", **whose}
-    )
-
-
-def personal(call: Call) -> Personal | None:
-    """At whose phones the caller of an `away` entry is."""
-    return call.decision.personal if call.decision else None
 
 
 def _fact(
