@@ -215,6 +215,53 @@ async def test_cordboard_started_again_meanwhile_finds_the_place_by_how_long_he_
             assert await queue.order() == [first, VIP, late]
 
 
+GROWING = RULES.replace(
+    "first = {", "raise = { by = 1, every = 2, up_to = 40 }\npenalties = { most = 7 }\nfirst = {", 1
+)
+
+
+@pytest.mark.parametrize("rules", [GROWING])
+async def test_over_a_restart_he_keeps_the_place_the_growth_and_whoever_missed_him(
+    queue: Queue,
+) -> None:
+    """Killed while the manager's mobile rings, and once more when he waits: his priority is that
+    of all his wait, not of the last start."""
+    server, ami = queue.server, queue.ami
+    async with server.stream("maria") as board:
+        first, _ = await queue.joins()
+        began = asyncio.get_running_loop().time()
+        async with with_the_manager(queue, Manner("no-answer")):
+            await board.until(lambda m: shown(m, first, f"({VIP})") or shown(m, f"({VIP})", first))
+            server.kill()
+            await server.start()
+            async with server.stream("maria") as again:
+                kept = again.messages[0]["waiting"]
+                assert [bool(row["away"]) for row in kept if VIP in row["from"]] == [True]
+                back = await ami.until_event("QueueCallerJoin", 60, CallerIDNum=VIP)
+                assert back["Position"] == "1", "he has grown, and the first has not"
+                missed = await again.until(lambda m: m["type"] == "missed")
+                assert missed["missed"]["operator"] == "anna"
+            server.kill()
+            await server.start()
+            async with asyncio.timeout(30):
+                while True:
+                    waited = asyncio.get_running_loop().time() - began
+                    has = await priority_of(queue, VIP)
+                    if abs(has - (5 + waited / 2)) <= 2.5:
+                        break
+                    await asyncio.sleep(0.2)
+            (row,) = [r for r in (await server.snapshot("maria"))["waiting"] if VIP in r["from"]]
+            assert row["priority"] == pytest.approx(has, abs=2)
+            assert await queue.order() == [VIP, first]
+
+
+async def priority_of(queue: Queue, number: str) -> int:
+    """Asterisk's own."""
+    await queue.order()
+    entries = [e for e in queue.ami.events("QueueEntry") if e["CallerIDNum"] == number]
+    return int(entries[-1]["Priority"])
+
+
 async def test_the_last_operator_is_rung_at_the_desk_first_with_the_card_on_the_screen(
     queue: Queue,
 ) -> None:
