@@ -20,7 +20,7 @@ test: $(READY)
 	@tools/system.sh
 	@$(PYTHON) -m pytest -n auto --dist loadgroup -m "not faults"
 
-# The tests that need no Asterisk, no PostgreSQL and no browser: seconds.
+# The tests that need no Asterisk, no PostgreSQL and no browser.
 test-pure: $(READY)
 	@$(PYTHON) -m pytest -m "not faults and not pbx and not browser and not postgres"
 

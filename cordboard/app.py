@@ -8,6 +8,7 @@ inbox as a fact.
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import signal
 import ssl
@@ -304,6 +305,8 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self.start()
+        gc.collect()
+        gc.freeze()  # what is there by now stays, and no caller waits for it to be looked through
         host, port = self.http_address
         log.info("serving", http=f"{host}:{port}", agi=self.settings.agi.listen)
         await stop.wait()

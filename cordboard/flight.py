@@ -52,7 +52,7 @@ class _Plan(NamedTuple):
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
-        country customer_id target phone interface state_interface message written""",
+        country customer_id target phone desk interface state_interface message written""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
         hours source sources lookup failures""",
     "channel": "channel peer by stays diverted_from",

@@ -20,8 +20,8 @@ from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
 from cordboard.desk.facts import ByHand, Kept, Remembered, Unwritten
 from cordboard.desk.model import Gap
+from cordboard.desk.moves import MOVED, by_hand
 from cordboard.desk.places import KEPT
-from cordboard.desk.priorities import MOVED, by_hand
 from cordboard.desk.records import DECIDED, HANDLED, decision_of, fact_kind, handled_of
 from cordboard.events import PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision

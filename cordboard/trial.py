@@ -177,6 +177,10 @@ def _said(found: Figures) -> list[str]:
         )
     if found.occupancy is not None:
         said.append(f"occupancy of operators: {found.occupancy:.1f} %")
+    for queue, callers in found.unserved.items():
+        said.append(
+            f"no operator of the traffic file serves {queue}, to which {callers} callers came"
+        )
     others = {k: n for k, n in found.total.outcomes.items() if k not in ("answered", "abandoned")}
     if found.total.unfinished:
         others["still waiting"] = found.total.unfinished  # type: ignore[index]
@@ -246,6 +250,7 @@ def _as_json(names: list[str], found: list[Figures], service: Service, seed: int
                 "by_status": {status: _tally(side) for status, side in each.by_status.items()},
                 "least_important": {"priority": each.least_priority, **_tally(each.least)},
                 "occupancy": _round(each.occupancy),
+                "unserved": each.unserved,
                 "estimated_wait": _rounded(each.estimate),
                 "estimated_wait_narrowed": _rounded(each.narrowed),
                 "asterisk_holdtime": _rounded(each.holdtime),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -126,7 +127,9 @@ class Pictures:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
-    async def take(self, page: Page, name: str, timer: Locator, shows: str) -> None:
+    async def take(
+        self, page: Page, name: str, timer: Locator, shows: str | re.Pattern[str]
+    ) -> None:
         """The page as it is when `timer` shows this time: a picture of a call that goes on."""
         if self.folder is None:
             return

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from browser_fixtures import expect
-from fake_desk import FakeDesk, office
+from desk_scenes import office
+from fake_desk import FakeDesk
 from playwright.async_api import Browser, Page
 from store_fixtures import sqlite_url
 

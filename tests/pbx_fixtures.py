@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import shutil
 import tempfile
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cordboard.errors import CordboardError
+from cordboard.errors import CordboardError, UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tap import AmiTap
 
-__all__ = ["Heard", "ami", "ami_raw", "pbx", "sandbox", "shared_pbx"]
+__all__ = ["Heard", "ami", "ami_raw", "brisk", "pbx", "sandbox", "shared_pbx"]
 
 
 @functools.cache
@@ -48,6 +49,21 @@ def pbx() -> Iterator[SandboxPbx]:
 def sandbox(pbx: SandboxPbx) -> dict[str, Any]:
     """Its `status`, for phones, callers and connections."""
     return pbx.status()
+
+
+@pytest.fixture
+def brisk(pbx: SandboxPbx) -> Iterator[None]:
+    """Queues that ring a phone again a second after its last call, not five, where the guard of
+    the wrap-up is not what is tested."""
+    path = pbx.directory / "etc/queues.conf"
+    kept = path.read_text(encoding="utf-8")
+    quick = "".join(f"\n[{queue}](+)\nwrapuptime = 1\n" for queue in pbx.status()["queues"])
+    path.write_text(kept + quick, encoding="utf-8")
+    pbx.cli("queue reload parameters")
+    yield
+    path.write_text(kept, encoding="utf-8")
+    with contextlib.suppress(UserError):  # it may be gone
+        pbx.cli("queue reload parameters")
 
 
 class Heard(AmiTap):

@@ -20,8 +20,8 @@ from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec, dial
 QUEUE = "support-ru"
 REGULAR = [f"7916000000{n}" for n in range(1, 7)]
 VIP = "79160000010"
-WRAPUP = 6.0
-"""Seconds: `wrapuptime` of the shipped queues.conf, and one for Asterisk's whole ones."""
+REST = 2.0
+"""Seconds: the `wrapuptime` of `brisk`, and one for Asterisk's whole ones."""
 
 Standing = list[tuple[str, int]]
 """The callers' numbers and Asterisk's priorities, the head first."""
@@ -97,12 +97,12 @@ class Hall:
         self.pbx.cli(f"queue pause member PJSIP/{self._phone}")
 
     async def rested(self) -> None:
-        """The phone may ring again: app_queue leaves it alone after a call for `wrapuptime`."""
+        """The phone may ring again: app_queue leaves it alone after a call. For `brisk` queues."""
         while True:
             items = [i for i in await fresh(self.ami) if i.get("Event") == "QueueMember"]
             mine = [i for i in items if i["Location"] == f"PJSIP/{self._phone}"]
             busy = any(i["Status"] != "1" for i in mine)
-            if not busy and time.time() > max(int(i["LastCall"]) for i in mine) + WRAPUP:
+            if not busy and time.time() > max(int(i["LastCall"]) for i in mine) + REST:
                 return
             await asyncio.sleep(0.1)
 

@@ -245,6 +245,16 @@ def test_a_redirect_is_abandon_in_the_log_and_moved_for_us_if_the_caller_went_on
     assert cause.startswith("redirected")
 
 
+@pytest.mark.parametrize(("late", "differ"), [(1.2, 0), (1.6, 1)])
+def test_a_busy_pbx_may_stamp_its_events_late_but_not_by_as_much_as_a_second(
+    late: float, differ: int
+) -> None:
+    whole = replace(ANSWERED, at=0.0, waited=4.0, talked=24.0)
+    entry, facts = replace(whole, talked=24.0 + late).stored()
+    log = read_queue_log({"queue_log": "\n".join(log_of(whole)) + "\n"})
+    assert len(account(log, [entry], facts).differences) == differ
+
+
 def test_talk_that_asterisk_counts_on_after_the_caller_was_taken_out_of_it_is_explained() -> None:
     parked = replace(ANSWERED, talked=3.0)
     entry, facts = parked.stored()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from board_desk import Caller, Desk, call, customer, desk
 
 from cordboard.cti.facts import Originated
-from cordboard.desk.announcements import BACK_OFF, SPOKEN_FOR, Announcements, rounded
+from cordboard.desk.announcements import BACK_OFF, SPOKEN_FOR, rounded
 from cordboard.desk.commands import Announce, Hush, Remark
 from cordboard.desk.facts import Tick
 from cordboard.desk.model import Announcing
@@ -21,13 +21,13 @@ FIRST, EVERY = Announcing().first, Announcing().every
 
 
 class Expecting:
-    """A desk whose forecast is as the test says, by place."""
+    """A desk whose forecast is as the test says."""
 
     def __init__(self, desk: Desk, seconds: float | None = None) -> None:
         self.desk, self.seconds = desk, seconds
-        desk.board._estimate = self._estimate  # type: ignore[method-assign]
+        desk.board._floor.wait = self._wait  # type: ignore[method-assign]
 
-    def _estimate(self, entry: Entry, place: int) -> float | None:
+    def _wait(self, entry: Entry) -> float | None:
         return self.seconds
 
     def after(self, seconds: float) -> list[Announce]:
@@ -125,9 +125,11 @@ def test_a_pbx_that_cannot_announce_is_left_alone_for_a_while(desk: Desk, call: 
     assert len(hears.after(1)) == 1
 
 
-def test_every_zero_is_never() -> None:
-    announcements = Announcements(Announcing(every=0))
-    assert announcements.tick([], lambda *_: 1.0, lambda *_: None, 1e9) == []
+def test_every_zero_is_never(desk: Desk, call: Caller) -> None:
+    desk.board._announcements._rules = Announcing(every=0)
+    hears = Expecting(desk, 130)
+    desk.tell(*call.arrives(customer()))
+    assert [hears.after(FIRST), hears.after(EVERY)] == [[], []]
 
 
 def test_a_wait_is_rounded_as_people_say_it() -> None:

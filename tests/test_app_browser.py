@@ -28,7 +28,7 @@ __all__ = ["browser", "pictures"]
 pytestmark = [pytest.mark.pbx, pytest.mark.browser]
 
 NUMBER = "79161234567"
-SLOW = Manner(ring=2.5)
+SLOW = Manner(ring=5)
 ANNA = PhoneSpec("1001", (SLOW,))
 BORIS = PhoneSpec("1002", (SLOW,))
 EVIL = "<img src=x onerror=alert(1)>"
@@ -73,6 +73,7 @@ async def ready(desk: Seat) -> None:
 # -- a call of a known customer
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_card_comes_before_the_answer_follows_the_call_and_the_note_is_on_the_next(
     server: Server, browser: Browser
 ) -> None:
@@ -148,6 +149,7 @@ async def test_the_card_is_painted_while_the_phone_still_rings(
 # -- an unknown number
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_an_unknown_number_is_saved_with_two_fields_and_known_at_the_next_call(
     server: Server, browser: Browser
 ) -> None:
@@ -514,5 +516,13 @@ async def test_a_strangers_card_and_a_busy_wallboard(
         await expect(board.page.get_by_text("Alice Example")).to_be_visible()
         waits = board["queue-support-ru"].get_by_test_id("queue-longest")
         await pictures.take(board.page, "wallboard-en", waits, "0:05")
+        # A caller's name leads to the call's page, in a tab of its own.
+        async with board.page.expect_popup() as opened:
+            await ru.first.get_by_role("link").click()
+        story = await opened.value
+        await expect(story.get_by_test_id("story-who")).to_contain_text("Лебедева Ирина Павловна")
+        same = story.get_by_test_id("same")
+        await expect(same).to_have_attribute("data-same", "true")
+        await pictures.take(story, "call-en", same, re.compile("come to the same"))
         for caller in callers:
             await caller.hang_up()

@@ -19,6 +19,7 @@ ANNA = PhoneSpec("1001", (SLOW,))
 BORIS = PhoneSpec("1002", (SLOW,))
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_the_card_is_on_the_screen_before_the_answer_and_the_note_on_the_next(
     server: Server,
 ) -> None:
@@ -42,7 +43,6 @@ async def test_the_card_is_on_the_screen_before_the_answer_and_the_note_on_the_n
         result = await console.until(lambda m: m["type"] == "result")
         assert (result["id"], result["ok"]) == (action["id"], True)
 
-        # The queue leaves an operator alone for its wrapuptime of 5 seconds.
         caller = dial(server.status, NUMBER, "Someone", stay=120)
         again = await console.pop()
         assert again["customer"]["id"] == known["id"]

@@ -80,8 +80,7 @@ async def test_a_card_that_came_while_the_browser_was_offline_is_there_once_when
         await board.pop()
         await board.call("talking")
         # Nobody has seen the card, and its console is away: supervisors are told.
-        alarm = await board.until(lambda m: m["type"] == "alarm")
-        assert (alarm["alarm"]["kind"], alarm["alarm"]["detail"]) == ("pops-missed", "anna")
+        assert (await board.alarm("pops-missed"))["detail"] == "anna"
         assert await server.metric("cordboard_pops_unacked_total") == 1
         await expect(desk["pop-card"]).to_have_count(0)
 

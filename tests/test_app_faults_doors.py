@@ -94,14 +94,11 @@ async def waited(ami: Heard) -> tuple[str, float]:
     return joined["Queue"], float(joined["Timestamp"]) - float(began["Timestamp"])
 
 
-async def alarm(board: Stream, kind: str, within: float = 60) -> Message:
-    if board.messages[0]["alarms"]:
-        (found,) = [one for one in board.messages[0]["alarms"] if one["kind"] == kind]
-        return dict(found)
-    message = await board.until(
-        lambda m: m["type"] == "alarm" and m["alarm"]["kind"] == kind, within
-    )
-    return dict(message["alarm"])
+async def alarm(board: Stream, kind: str) -> Message:
+    for standing in board.messages[0]["alarms"]:
+        if standing["kind"] == kind:
+            return dict(standing)
+    return await board.alarm(kind)
 
 
 @contextlib.contextmanager
@@ -321,7 +318,7 @@ async def test_a_phone_lost_in_mid_call_puts_the_caller_first_and_its_operator_o
             assert [entry["name"] for entry in waiting["entries"]] == ["Иван Петров", "Other"]
             lost = {"code": "phone-lost", "args": {"operator": "anna"}, "text": None}
             assert lost in waiting["entries"][0]["why"]
-            (told,) = [m["alarm"] for m in board.of("alarm")]
+            (told,) = board.alarms()
             assert (told["kind"], told["detail"]) == ("phone-lost", "anna")
             assert await paused(server) == {"anna": "phone-lost"}
             assert not caller.result.done()
@@ -358,7 +355,7 @@ async def test_a_phone_that_is_put_down_ends_the_call_and_pauses_nobody(
         async with Phones(server.status, [short]):
             assert (await caller.result).hung_up == "them"
         await board.call("ended")
-        assert board.of("alarm") == []
+        assert board.alarms() == []
     assert await paused(server) == {}
     assert len(ami.events("QueueCallerJoin")) == 1
 
@@ -408,7 +405,7 @@ async def test_a_callers_phone_that_is_gone_is_no_fault_of_the_operator(
             await board.call("talking")
             await caller.drop()
             await board.call("ended")
-            assert board.of("alarm") == []
+            assert board.alarms() == []
     assert await paused(server) == {}
 
 
@@ -425,7 +422,7 @@ async def test_a_phone_that_makes_no_sound_is_missed_by_the_session_timer(
                 lambda m: m["type"] == "waiting" and len(m["entries"]) == 1, 150
             )
             assert waiting["entries"][0]["call"] == talking["id"]
-            assert [m["alarm"]["kind"] for m in board.of("alarm")] == ["phone-lost"]
+            assert [alarm["kind"] for alarm in board.alarms()] == ["phone-lost"]
             assert not caller.result.done()
 
 

@@ -20,7 +20,12 @@ from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Phones, PhoneSpec
 
-pytestmark = [pytest.mark.pbx, pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.pbx,
+    pytest.mark.faults,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("brisk"),
+]
 
 ROUNDS = 12
 ENDS = ("CONNECT", "ABANDON", "WITHDRAW", "EXITWITHKEY")
@@ -128,6 +133,7 @@ async def test_a_move_by_hand_and_something_quicker(
                 assert not one.calls[race.number].result.done()
             assert not one.calls[stays].result.done()
             assert stays in dict(await one.standing())
+            one.close()  # before it is free for who stays
             caller = one.calls.pop(race.number)
             if what != "hang up":
                 await caller.hang_up()

@@ -130,7 +130,7 @@ async def test_a_login_that_is_refused_while_the_pbx_shuts_down_is_a_restart_and
         told = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["restarting"])
         assert "shutting down" in told["pbx"]["reason"]
         assert not caller.result.done()
-        assert board.of("alarm") == []
+        assert board.alarms() == []
         await caller.hang_up()
         await stopping
         while pbx.pid() is not None:

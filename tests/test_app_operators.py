@@ -218,8 +218,7 @@ async def test_who_lets_calls_ring_is_paused_told_and_comes_back(shift: Server, 
         shown = of(missed, "anna")
         assert shown is not None
         assert (shown["state"], shown["misses"]) == ("paused", 2)
-        told = await maria.until(lambda m: m["type"] == "alarm")
-        assert (told["alarm"]["kind"], told["alarm"]["detail"]) == ("calls-missed", "anna")
+        assert (await maria.alarm("calls-missed"))["detail"] == "anna"
         await caller.hang_up()
         assert await ask(shift, anna, "anna", "unpause") is None
         assert {i["Paused"] for i in (await members(ami, "PJSIP/1001")).values()} == {"0"}

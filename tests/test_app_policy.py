@@ -211,22 +211,22 @@ async def test_a_changed_rule_file_takes_effect_and_a_faulty_one_does_not(
         assert (await waits(server, board))["priority"] == 11
 
         rules.write_text(ruling(12).replace("priority", "prioritee"))
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
-        assert (alarm["kind"], alarm["count"]) == ("policy-refused", 1)
+        alarm = await board.alarm("policy-refused")
+        assert alarm["count"] == 1
         assert "rules.toml:5: rule.0.prioritee: no such key" in alarm["detail"]
         assert (await waits(server, board))["priority"] == 11
 
         rules.write_text(ruling(13).replace("support", "no-such-queue"))
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
+        alarm = await board.alarm("policy-refused")
         assert "rules.toml:1: queue 'no-such-queue' is on no PBX" in alarm["detail"]
         assert (await waits(server, board))["priority"] == 11
 
         rules.unlink()
-        alarm = (await board.until(lambda m: m["type"] == "alarm"))["alarm"]
+        alarm = await board.alarm("policy-refused")
         assert "No such file" in alarm["detail"]
 
         rules.write_text(ruling(14))
-        await board.until(lambda m: m["type"] == "alarm-end")
+        await board.until(lambda m: m["type"] == "alarm-end" and m["kind"] == "policy-refused")
         assert (await waits(server, board))["priority"] == 14
         # A remark is no other policy.
         changes = server.said().count("policy.changed")

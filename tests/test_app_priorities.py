@@ -181,7 +181,8 @@ async def test_who_becomes_a_debtor_while_waiting_goes_to_collections(
         await one.call(REGULAR[0], REGULAR[2])
         await one.call(REGULAR[1], queue="support-bg")
         await server.api("PATCH", f"/customers/{late['id']}", {"status": "debtor"})
-        await one.until(lambda seen: len(seen) == 2, queue="support-bg")
+        took = await one.until(lambda seen: len(seen) == 2, queue="support-bg")
+        print(f"in the other queue within {took * 1000:.0f} ms of the API's answer")
         assert await one.standing("support-bg") == [(REGULAR[1], 0), (REGULAR[0], 0)]
         row = await one.row(REGULAR[0], 2, "support-bg")
         assert "status-changed" in [reason["code"] for reason in row["why"]]

@@ -219,7 +219,7 @@ async def held(shift: Shift) -> None:
 
 async def parked_and_fetched(shift: Shift) -> None:
     async with shift.phones(p1006=Manner(ring=0.5)):
-        caller, number = shift.dial(ENGLISH, 12)
+        caller, number = shift.dial(ENGLISH, 60)
         await shift.talking(number)
         channel = (await shift.tap.until_event("AgentConnect", CallerIDNum=number))["Channel"]
         await shift.tap.ask("Park", Channel=channel)

@@ -123,6 +123,7 @@ async def test_over_a_kill_nothing_is_lost_nor_out_of_order_and_little_is_repeat
     assert all(verify(KEY, heard.headers, heard.body) for heard in erp.heard)
 
 
+@pytest.mark.usefixtures("brisk")
 async def test_a_receiver_that_takes_nothing_delays_no_call_and_has_it_all_when_it_is_back(
     telling: Server, erp: OutsideSystem
 ) -> None:
@@ -133,7 +134,7 @@ async def test_a_receiver_that_takes_nothing_delays_no_call_and_has_it_all_when_
         for caller in callers:
             await caller.result
         async with telling.stream("anna") as console:
-            caller = dial(telling.status, "79161234567", "Someone", stay=120)  # wrapuptime is 5
+            caller = dial(telling.status, "79161234567", "Someone", stay=120)
             await console.pop()
             assert (await caller.hang_up()).outcome == "completed"
         seconds = await telling.metric("cordboard_route_seconds_sum")

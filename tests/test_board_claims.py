@@ -108,7 +108,7 @@ async def test_a_status_that_changed_while_we_were_away_moves_him_when_he_is_kno
     assert again.all(FindCustomer)
     again.tell(first.found(again.card(1, "vip")))
     assert [move.priority for move in again.all(Reorder)[-1].moves] == [10]
-    shown = again.board._waits.priorities._turns[first.uniqueid]
+    shown = again.board._priorities._turns[first.uniqueid]
     assert [reason.code for reason in shown.news] == ["customer-changed"]
 
 
@@ -140,7 +140,7 @@ async def test_the_place_of_who_is_at_his_managers_is_kept_with_all_that_it_has_
     entry = again.board._floor.line(QUEUE).find(call.uniqueid)
     assert entry is not None
     assert entry.skills == Penalties(most=3, at_least=1)
-    turn = again.board._waits.priorities._turns[call.uniqueid]
+    turn = again.board._priorities._turns[call.uniqueid]
     assert turn.own.at(again.now + 30) == 4
 
 

@@ -6,15 +6,19 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
+from board_desk import RULES
 
 from cordboard.crm_core.model import CallbackRecord
+from cordboard.desk.arrivals import Arrivals
 from cordboard.desk.callbacks import LEFT_QUEUE, SEEN_WITHIN, Callbacks, channel_of
 from cordboard.desk.commands import AskCallbacks, CallBack, Command, Hush, Save, SendCallback
-from cordboard.desk.facts import CallbackAsked, CallbacksMade
+from cordboard.desk.facts import CallbackAsked, CallbacksMade, CustomerFound
 from cordboard.desk.model import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import CallbackOffer, Decision, Growth, Penalties
+from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry, Line
+from cordboard.queue.policy import Policy
 
 PBX, QUEUE = PbxName("pbx"), QueueName("support-ru")
 NOON = 12 * 3600.0
@@ -290,3 +294,24 @@ def test_a_restart_loses_neither_the_growth_nor_the_penalties_of_who_is_called_b
     after.callbacks.over(replace(shown, cause="lost"), NOON + 200)
     again = only(CallBack, after.tick(NOON + 201))
     assert (again.priority, again.skills) == (10, skills)
+
+
+def test_the_rules_know_it_where_they_are_asked_of_somebody_who_is_called_back() -> None:
+    rules = """
+        default_queue = "support-ru"
+        [[rule]]
+        name = "promised"
+        when = { callback = true }
+        action = "queue"
+        priority = 7
+    """
+    desk_rules = replace(RULES, policy=Policy.parse(rules))
+    arrivals = Arrivals(desk_rules, Floor(desk_rules.threshold, desk_rules.short_abandon))
+    turn = Turn()
+    call = turn.call(turn.promised())
+    arrivals.heard(PBX, call.linkedid, NUMBER, "100", NOON)
+    arrivals.found(CustomerFound(PBX, call.linkedid, NUMBER, "RU", None), NOON)
+    for one, priority in ((call, 7), (replace(call, callback=False), 0)):
+        opinion = arrivals.opinion(one, NOON)
+        assert opinion is not None
+        assert opinion[0].priority == priority

@@ -82,6 +82,18 @@ def test_two_policies_stand_side_by_side_on_the_same_callers(files: Path) -> Non
     assert "difference" in simulate(files, *words[:2]).out
 
 
+def test_a_queue_that_nobody_of_the_traffic_file_serves_is_told(files: Path) -> None:
+    unserved = files / "unserved.toml"
+    unserved.write_text(
+        FLAT + '[[rule]]\nname="v"\nwhen={status=["vip"]}\naction="queue"\nqueue="gold"'
+    )
+    said = simulate(files, policy=unserved)
+    assert "no operator of the traffic file serves gold, to which " in said.out
+    assert "no operator" not in simulate(files).out
+    told = json.loads(simulate(files, "--json", policy=unserved).out)["policies"][0]
+    assert told["unserved"] == {"gold": told["by_status"]["vip"]["calls"]}
+
+
 def test_the_same_seed_is_the_same_day_another_is_another(files: Path) -> None:
     first, again, other = (simulate(files, "--json", "--seed", s).out for s in ("1", "1", "2"))
     assert first == again != other

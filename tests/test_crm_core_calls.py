@@ -446,6 +446,27 @@ async def test_lookups_survive_a_cut_of_all_connections(
             assert await store.card_by_number("+79161234567") is not None
 
 
+async def test_who_calls_and_how_often_is_asked_at_once(store: Store) -> None:
+    number = "+79161234567"
+    assert await store.caller(number, 100.0, but=("pbx", "1.1")) == (None, 0)
+    ivan = await a_customer(store)
+    calls = [
+        a_call(id=derived_id(n, "call"), linkedid=f"{n}.1", number=number, started_at=100.0 + n)
+        for n in range(1, 4)
+    ]
+    earlier = a_call(id=derived_id(9, "call"), linkedid="9.1", number=number, started_at=99.0)
+    placed = a_call(
+        id=derived_id(8, "call"), linkedid="8.1", number=number, started_at=105.0, direction="out"
+    )
+    await store.write([*calls, earlier, placed])
+    card, count = await store.caller(number, 100.0, but=(calls[0].pbx, "1.1"))
+    assert card is not None
+    assert card == await store.card_by_number(number) == await store.card(ivan.id)
+    assert count == 2
+    assert (await store.caller(number, 100.0, but=("another", "1.1")))[1] == 3
+    assert await store.caller(number) == (card, 0)
+
+
 def an_audit(key: str, **more: Any) -> AuditRecord:
     values: dict[str, Any] = {
         "id": derived_id(int(AT * 1000), key),

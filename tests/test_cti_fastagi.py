@@ -211,3 +211,20 @@ async def test_stopping_closes_the_sessions_that_wait() -> None:
         await server.stop()
         assert await closed(reader) == b""
         writer.close()
+
+
+async def test_lines_that_nobody_asked_for_end_the_session() -> None:
+    async def handle(session: AgiSession) -> None:
+        await session.execute("NOOP")
+        await asyncio.sleep(0.2)
+        await session.execute("NOOP")
+
+    async with serving(handle) as server:
+        reader, writer = await dial(server)
+        writer.write(ENV)
+        await reader.readline()
+        writer.write(b"200 result=1\n" * 100_000)
+        with contextlib.suppress(ConnectionError):
+            await closed(reader)
+        writer.close()
+        assert server.counters.broken == 1

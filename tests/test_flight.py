@@ -17,7 +17,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -26,7 +26,14 @@ from cordboard.crm_core.model import Card, Customer, Interaction, Manager, Repor
 from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
-from cordboard.desk.commands import Command, FindCustomer, Originate, Save, SaveWrapUp, ShowMissed
+from cordboard.desk.commands import (
+    Command,
+    FindCustomer,
+    Originate,
+    Save,
+    SaveWrapUp,
+    ShowMissed,
+)
 from cordboard.desk.facts import (
     ActionAsked,
     ActionDone,
@@ -393,6 +400,7 @@ def replayed(lines: list[bytes]) -> list[list[dict[str, Any]]]:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.sampled_from(TRACES), min_size=1, max_size=3))
+@example(136713971, ["referred_blind_by_the_caller"])  # the manager's phone was a pseudonym
 def test_what_was_decided_of_people_is_decided_of_pseudonyms_from_any_segment_on(
     seed: int, traces: list[str]
 ) -> None:
@@ -406,6 +414,21 @@ def test_what_was_decided_of_people_is_decided_of_pseudonyms_from_any_segment_on
         assert json.loads(json.dumps(again[1:])) == [decided[n] for n in rest]
     recording = b"".join(live.lines).decode()
     assert not [part for part in SAID if part in recording]
+
+
+def test_a_login_that_is_a_number_is_hidden_also_where_the_state_is_kept_by_it() -> None:
+    core = Core(dataclasses.replace(RULES, pauses={"lunch": 60.0}), [PBX])
+    now, phone = 1_790_000_000.0, "PJSIP/1001"
+    user = User("u1", "79161234567", "Мария", "operator", phone, None, "ru", True)
+    queue = QueueName("support-ru")
+    member = cti.MemberSeen(PBX, queue, phone, "", phone, 1, True, "lunch", False)
+    core.take(UsersChanged((user,)), now)
+    core.board.apply(member, now)
+    core.take(cti.SnapshotDone(PBX), now)
+    core.take(Tick(), now + 61)  # and what is kept of a pause that lasts too long
+    head = a_writer().head(core, now)
+    assert b"PJSIP/1001" in head
+    assert b"1234567" not in head
 
 
 def test_a_state_read_from_a_head_is_written_as_the_same_head() -> None:

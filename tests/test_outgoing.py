@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
-from cordboard.cti.facts import Originated
-from cordboard.desk.commands import Originate, Tell
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cordboard.crm_core.model import User
+from cordboard.cti.facts import LinkDown, Originated, SnapshotDone
+from cordboard.desk.arrivals import Arrivals
+from cordboard.desk.commands import FindCustomer, Originate, Tell
 from cordboard.desk.facts import ActionAsked, ActionDone
+from cordboard.desk.links import Links
+from cordboard.desk.model import Rules
 from cordboard.desk.outgoing import ANSWER_WITHIN, Outgoing
-from cordboard.events import CallId, Linkedid, OperatorName, PbxName, Uniqueid
-from cordboard.queue.operators import Operator
+from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
+from cordboard.queue.floor import Floor
+from cordboard.queue.policy import Policy
 
-ANNA = Operator(OperatorName("anna"), "Anna", "PJSIP/1001")
+ANNA = OperatorName("anna")
 PBX = PbxName("pbx")
+NUMBER = "+79031112233"
+RULES = Rules(
+    Policy.parse('default_queue = "support-ru"'),
+    ZoneInfo("UTC"),
+    wrapup=3.0,
+    threshold=20.0,
+    short_abandon=5.0,
+)
 
 
-def asked(identity: str = "a1") -> ActionAsked:
-    args = {"number": "+79031112233"}
-    return ActionAsked(identity, ANNA.name, "operator", "operator", "anna", "call", args, "")
+class Desk:
+    """Anna at her phone, and a PBX that is there."""
+
+    def __init__(self) -> None:
+        self.floor, self.links = Floor(20.0, 5.0), Links()
+        self.links.seen(SnapshotDone(PBX), 0.0)
+        self.employ("PJSIP/1001")
+        self.outgoing = Outgoing(self.floor, self.links, Arrivals(RULES, self.floor))
+
+    def employ(self, phone: str | None) -> None:
+        queues = ((QueueName("support-ru"), 0),)
+        anna = User("u1", ANNA, "Anna", "operator", phone, None, "ru", True, queues)
+        self.floor.employ([anna], 0.0)
+
+
+def asked(identity: str = "a1", target: str = ANNA) -> ActionAsked:
+    args = {"number": NUMBER}
+    return ActionAsked(identity, ANNA, "operator", "operator", target, "call", args, "")
 
 
 def placed(outgoing: Outgoing, identity: str = "a1", now: float = 0.0) -> Linkedid:
-    command = outgoing.place(asked(identity), ANNA, PBX, now)
+    command, *lookup = outgoing.place(asked(identity), now)
     assert isinstance(command, Originate)
+    assert lookup == [FindCustomer(PBX, command.channel_id, NUMBER, None)]
     return command.channel_id
 
 
@@ -30,7 +64,7 @@ def told(outgoing: Outgoing, linkedid: Linkedid, reason: int) -> list[str | None
 
 
 def test_the_answer_of_the_phone_is_told_once_however_often_it_comes() -> None:
-    outgoing = Outgoing()
+    outgoing = Desk().outgoing
     linkedid = placed(outgoing)
     assert told(outgoing, linkedid, 4) == [None]
     assert told(outgoing, linkedid, 4) == []
@@ -40,7 +74,7 @@ def test_the_answer_of_the_phone_is_told_once_however_often_it_comes() -> None:
 
 
 def test_an_attempt_without_any_word_is_told_as_failed_after_its_time() -> None:
-    outgoing = Outgoing()
+    outgoing = Desk().outgoing
     linkedid = placed(outgoing)
     assert outgoing.tick(ANSWER_WITHIN) == []
     (command,) = outgoing.tick(ANSWER_WITHIN + 0.1)
@@ -50,32 +84,49 @@ def test_an_attempt_without_any_word_is_told_as_failed_after_its_time() -> None:
 
 
 def test_a_second_attempt_waits_for_the_first_to_be_told() -> None:
-    outgoing = Outgoing()
+    outgoing = Desk().outgoing
     linkedid = placed(outgoing)
-    assert outgoing.place(asked("a2"), ANNA, PBX, 1.0) == Tell(
-        "a2", ANNA.name, "this operator is in a call"
-    )
+    assert outgoing.place(asked("a2"), 1.0) == [Tell("a2", ANNA, "this operator is in a call")]
     assert told(outgoing, linkedid, 0) != []
     placed(outgoing, "a3")
 
 
-def test_an_operator_who_talks_or_has_no_phone_and_a_pbx_that_is_away_are_refused() -> None:
-    outgoing = Outgoing()
-    talking = Operator(ANNA.name, "Anna", "PJSIP/1001", "talking", CallId("c"))
-    bare = Operator(ANNA.name, "Anna", None)
-    for operator, pbx in ((talking, PBX), (bare, PBX), (None, PBX), (ANNA, None)):
-        command = outgoing.place(asked(), operator, pbx, 0.0)
-        assert isinstance(command, Tell)
-        assert command.error
+def talks(desk: Desk) -> None:
+    desk.floor.step(ANNA, "answer", CallId("c"), 0.0)
+
+
+@pytest.mark.parametrize(
+    "befalls",
+    [
+        talks,
+        lambda desk: desk.employ(None),
+        lambda desk: desk.links.down(LinkDown(PBX, "cut"), 0.0),
+    ],
+    ids=["talking", "no phone", "pbx away"],
+)
+def test_an_operator_who_talks_or_has_no_phone_and_a_pbx_that_is_away_are_refused(
+    befalls: Callable[[Desk], object],
+) -> None:
+    desk = Desk()
+    befalls(desk)
+    (command,) = desk.outgoing.place(asked(), 0.0)
+    assert isinstance(command, Tell)
+    assert command.error
+
+
+def test_nobody_calls_from_the_desk_of_an_operator_whom_nobody_knows() -> None:
+    (command,) = Desk().outgoing.place(asked(target="nobody"), 0.0)
+    assert isinstance(command, Tell)
+    assert command.error
 
 
 def test_what_the_pbx_would_not_begin_leaves_the_operator_free() -> None:
-    outgoing = Outgoing()
+    outgoing = Desk().outgoing
     placed(outgoing)
-    assert outgoing.refused(ActionDone("a1", ANNA.name, "no such extension"))
-    assert not outgoing.refused(ActionDone("other", ANNA.name, None))
+    assert outgoing.refused(ActionDone("a1", ANNA, "no such extension"))
+    assert not outgoing.refused(ActionDone("other", ANNA, None))
     placed(outgoing, "a2")
 
 
 def test_a_call_of_somebody_else_is_no_attempt() -> None:
-    assert Outgoing().originated(Originated(PBX, Uniqueid("1790000000.1"), 4)) == []
+    assert Desk().outgoing.originated(Originated(PBX, Uniqueid("1790000000.1"), 4)) == []

@@ -24,7 +24,8 @@ from cordboard.desk.facts import (
     Requeued,
     Tick,
 )
-from cordboard.desk.priorities import AT_ONCE, LEFT_ALONE, by_hand
+from cordboard.desk.moves import by_hand
+from cordboard.desk.pacing import AT_ONCE, LEFT_ALONE
 from cordboard.events import OperatorName, Uniqueid
 from cordboard.queue.policy import Policy
 

@@ -6,7 +6,8 @@ import asyncio
 import re
 
 import pytest
-from fake_desk import customer, identity
+from desk_scenes import customer
+from fake_desk import identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 

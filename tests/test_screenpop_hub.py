@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 import screenpop_messages as say
 from screenpop_server import *  # noqa: F403
-from screenpop_server import Desk, Place, Socket, open_desk
+from screenpop_server import Desk, Place, open_desk
 from test_screenpop_views import Client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cordboard.screenpop import sessions
 from cordboard.screenpop import stream as stream_module
-from cordboard.screenpop.hub import SIGNED_OUT, TAKEN_OVER, Limits
+from cordboard.screenpop.hub import TAKEN_OVER, Limits
 from cordboard.screenpop.views import Viewer
 
 
@@ -304,14 +301,19 @@ async def test_a_pop_for_a_closed_browser_is_painted_from_the_snapshot(desk: Des
 # Those who misbehave
 
 
-async def stuck(desk: Desk, name: str) -> socket.socket:
-    """A client that shakes hands and then never reads: a plain socket with a small buffer."""
+async def narrow(desk: Desk) -> socket.socket:
+    """A socket whose buffer does not grow with what comes."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, ("127.0.0.1", desk.port))
-    await loop.sock_sendall(
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", desk.port))
+    return sock
+
+
+async def stuck(desk: Desk, name: str) -> socket.socket:
+    """A client that shakes hands and then never reads."""
+    sock = await narrow(desk)
+    await asyncio.get_running_loop().sock_sendall(
         sock,
         (
             f"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{desk.port}\r\n"
@@ -351,44 +353,30 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
         assert {(await reader.next())["seq"] for reader in readers} == {sent + 1}
 
 
-async def delays(desk: Desk, readers: list[Socket], messages: int) -> list[float]:
-    """Seconds from the publication of each message to each reader's having it."""
-    taken: list[float] = []
-
-    async def read(reader: Socket, began: float) -> None:
-        await reader.next()
-        taken.append(time.monotonic() - began)
-
-    for _ in range(messages):
-        began = time.monotonic()
-        desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
-        await asyncio.gather(*(read(reader, began) for reader in readers))
-    return sorted(taken)
-
-
 async def test_one_client_of_two_hundred_that_stops_reading_falls_alone_and_comes_back_whole(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 100)
+    monkeypatch.setattr(stream_module, "KEPT_MESSAGES", 20)
     async with open_desk(place, Limits(sockets_per_user=300)) as desk, AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(desk.stream("sveta")) for _ in range(200)]
         for reader in readers:
             await reader.next()
-        alone = await delays(desk, readers, 20)
-        async with desk.stream("sveta", max_queue=1) as slow:
+        async with desk.stream("sveta", max_queue=1, sock=await narrow(desk)) as slow:
             session = (await slow.next())["session"]
-            beside: list[float] = []
+            wire = desk.hub._clients[session].transport.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+            sent = 0
             while desk.metric("cordboard_clients_cut_off_total") == 0:
-                assert len(beside) < 100_000, "the client that does not read was never cut off"
-                beside += await delays(desk, readers, 10)
+                assert sent < 1000, "the client that does not read was never cut off"
+                sent += 1
+                desk.hub.publish(say.pop(1, "anna", 1, at="x" * 20_000))
+                received = await asyncio.gather(*(reader.next() for reader in readers))
+                assert {message["seq"] for message in received} == {sent}
             assert desk.metric("cordboard_clients") == 200
             last = 0
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     last = (await slow.next())["seq"]
-        # Milliseconds apart. A machine that has much else to do counts for both, but not alike.
-        p99 = [sorted(each)[int(len(each) * 0.99)] for each in (alone, beside)]
-        assert p99[1] < 2 * p99[0] + 1.0
         async with desk.stream("sveta", f"?session={session}&after={last}") as back:
             fresh = await back.next()
             assert fresh["type"] == "snapshot", "more was missed than is kept"
@@ -512,74 +500,6 @@ async def test_sessions_left_behind_are_bounded(place: Place) -> None:
             await desk.settled(lambda: desk.metric("cordboard_clients") == 0)
         async with desk.stream("anna", f"?session={sessions[0]}&after=0") as anna:
             assert (await anna.next())["type"] == "snapshot"
-
-
-# Who leaves
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logins are rechecked all the time, not every few seconds."""
-    assert sessions.RECHECK_SECONDS < 5
-    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 0.05)
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens, happens without a recheck."""
-    monkeypatch.setattr(sessions, "RECHECK_SECONDS", 3600)
-
-
-async def test_logging_out_closes_the_streams_of_that_login_at_once(
-    unhurried: None, desk: Desk
-) -> None:
-    one, two = await desk.browser("anna"), await desk.browser("anna")
-    async with (
-        desk.stream("anna", headers=one.headers) as mine,
-        desk.stream("anna", headers=two.headers) as other,
-    ):
-        session = (await mine.next())["session"]
-        await other.next()
-        status, _, _ = await desk.ask(
-            "POST", "/logout", headers=one.headers, data={"csrf": one.headers["X-CSRF-Token"]}
-        )
-        assert status == 303
-        assert await mine.closed() == SIGNED_OUT
-        await other.echo()
-    async with desk.stream("anna", f"?session={session}&after=0") as again:
-        assert (await again.next())["type"] == "snapshot"
-
-
-@pytest.mark.parametrize("change", [{"role": "supervisor"}, {"active": False}])
-async def test_another_role_or_a_closed_account_closes_the_streams(
-    hurried: None, desk: Desk, change: dict[str, Any]
-) -> None:
-    async with desk.stream("anna") as anna, desk.stream("boris") as boris:
-        await anna.next()
-        await boris.next()
-        await desk.store.update_user("anna", change)
-        assert await anna.closed() == SIGNED_OUT
-        await boris.echo()
-
-
-async def test_a_revoked_token_closes_its_streams(hurried: None, desk: Desk) -> None:
-    async with desk.stream("anna") as anna:
-        await anna.next()
-        await desk.store.revoke_tokens("anna")
-        assert await anna.closed() == SIGNED_OUT
-
-
-async def test_dropping_a_user_closes_all_their_streams(desk: Desk) -> None:
-    async with (
-        desk.stream("anna") as one,
-        desk.stream("anna") as two,
-        desk.stream("boris") as boris,
-    ):
-        for each in (one, two, boris):
-            await each.next()
-        desk.hub.drop_user("anna")
-        assert [await one.closed(), await two.closed()] == [SIGNED_OUT] * 2
-        await boris.echo()
 
 
 async def test_a_stopping_server_says_goodbye(desk: Desk) -> None:

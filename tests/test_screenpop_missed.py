@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from fake_desk import missed_calls, office, reason
+from desk_scenes import missed_calls, office, reason
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 

@@ -6,15 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from fake_desk import (
-    PASSWORD,
-    customer,
-    history,
-    identity,
-    outside,
-    reason,
-    vip,
-)
+from desk_scenes import customer, history, outside, reason, vip
+from fake_desk import PASSWORD, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import Page, expect
 
@@ -522,7 +515,8 @@ async def test_logging_in_and_out_in_a_browser(at_desk: AtDesk) -> None:
 async def test_login_that_ends_leads_back_to_the_form(at_desk: AtDesk) -> None:
     async with at_desk() as (desk, page):
         await page.context.clear_cookies()
-        desk.hub.drop_user("anna")
+        for credential in desk.hub.credentials():
+            desk.hub.drop_session(credential)
         await expect(page.get_by_test_id("login-form")).to_be_visible()
 
 

@@ -19,6 +19,7 @@ from cordboard.crm_core.model import (
     Card,
     Customer,
     FactRecord,
+    Manager,
     PolicyRecord,
     Record,
 )
@@ -57,6 +58,7 @@ action = "queue"
 queue = "support-{language}"
 priority = 12
 raise = { by = 1, every = 30, up_to = 20 }
+first = { who = "manager" }
 overflow = { after = 300, queue = "support" }
 why = { en = "Gold customers first", ru = "Золотые клиенты первыми", bg = "Златните клиенти първи" }
 """
@@ -67,8 +69,9 @@ AT = 1_795_338_000.0  # Sunday, 22 November 2026, 09:00 UTC
 def story() -> list[Record]:
     """A call that was routed, queued, answered and hung up."""
     customer = Customer(
-        identity("vera"), "person", "Вера <i>Ким</i>", ("+79161234567",), "vip", "bg", None, None,
-        0, 0, tags=("press",), attributes={"open_cases": "none"},
+        identity("vera"), "person", "Вера <i>Ким</i>", ("+79161234567",), "vip", "bg",
+        Manager("maria", "Maria", "+359888110002"), None, 0, 0, tags=("press",),
+        attributes={"open_cases": "none"},
     )  # fmt: skip
     policy = Policy.parse(RULES)
     caller = Caller("+79161234567", "RU", Card(customer, ()))
@@ -91,8 +94,11 @@ def story() -> list[Record]:
         PolicyRecord(policy.fingerprint, AT, RULES),
         fact(0, "offered", number="+79161234567"),
         decided_record(CallId(CALL), AT + 0.2, decision, inputs),
-        fact(0.3, "queued", queue="support-bg", position=2),
+        fact(0.3, "kept", queue="support-bg"),
+        fact(2, "delivered", peer="PJSIP/trunk-0000000b"),
         fact(4, "detoured", kind="manager", status="UNCONFIRMED", where="mobile"),
+        fact(4, "queued", queue="support-bg", position=2),
+        fact(4, "back", queue="support-bg", place=2),
         fact(5, "detoured", kind="overflow", status="queue", where=""),
         fact(6, "called", peer=peer),
         fact(6.1, "delivered", peer=peer),
@@ -125,12 +131,13 @@ async def test_the_page_tells_what_befell_a_call_and_why(
         await page.goto(f"{desk.url}/calls/{CALL}")
         waits, tags, same, unconfirmed = SPOKEN[language]
         events = page.get_by_test_id("timeline").get_by_role("listitem")
-        await expect(events).to_have_count(8)
-        await expect(events.nth(2)).to_contain_text(waits)
-        await expect(events.nth(3)).to_contain_text(unconfirmed)
-        await expect(events.nth(5)).to_contain_text("Anna Sergeeva")
+        await expect(events).to_have_count(11)
+        await expect(events.nth(3)).to_contain_text("maria")
+        await expect(events.nth(4)).to_contain_text(unconfirmed)
+        await expect(events.nth(5)).to_contain_text(waits)
+        await expect(events.nth(8)).to_contain_text("Anna Sergeeva")
         # What a person reads is no code of Asterisk's, nor a figure of ours.
-        for code in ("UNCONFIRMED", "overflow", "handled"):
+        for code in ("UNCONFIRMED", "overflow", "handled", "PJSIP/trunk"):
             await expect(page.get_by_test_id("timeline")).not_to_contain_text(code)
         await expect(page.get_by_test_id("inputs")).to_contain_text(tags)
         await expect(page.get_by_test_id("inputs")).to_contain_text("press")
@@ -142,6 +149,14 @@ async def test_the_page_tells_what_befell_a_call_and_why(
         await expect(tried.nth(2)).to_contain_text("<b>gold</b>")
         await expect(page.get_by_test_id("same")).to_contain_text(same)
         await fits(page)
+        # What a value was stands on one line; what it is called gives way.
+        rows = page.get_by_test_id("inputs").locator("div")
+        broken = """rows => rows.map(row => row.lastElementChild).filter(value => {
+            const text = document.createRange();
+            text.selectNodeContents(value);
+            return text.getClientRects().length > 1;
+        }).map(value => value.textContent)"""
+        assert await rows.evaluate_all(broken) == []
 
 
 async def fits(page: Page) -> None:

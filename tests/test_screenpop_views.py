@@ -136,15 +136,6 @@ def test_snapshot_and_messages_are_a_fresh_snapshot(sent: list[Message], joined:
 
 
 @given(st.lists(messages, max_size=30))
-def test_a_picture_made_from_a_snapshot_gives_the_same_snapshot(sent: list[Message]) -> None:
-    picture = Picture()
-    for message in sent:
-        picture.apply(message)
-    snapshot = picture.snapshot_for(ROOT)
-    assert Picture.from_snapshot(snapshot).snapshot_for(ROOT) == snapshot
-
-
-@given(st.lists(messages, max_size=30))
 def test_an_operator_is_sent_nothing_of_others(sent: list[Message]) -> None:
     picture = Picture()
     for message in sent:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import screenpop_messages as say
-from fake_desk import customer, identity, reason
+from desk_scenes import customer, reason
+from fake_desk import identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
 
@@ -163,6 +164,38 @@ def line(*names: str, priority: int = 0) -> list[dict[str, Any]]:
         }
         for name in names
     ]
+
+
+async def test_many_queues_leave_room_for_those_who_wait(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        for number in range(18):
+            desk.queue(f"queue-{number:02}", waiting=number % 3, longest=30)
+        desk.waiting("queue-01", line("Olga"))
+        row = page.get_by_test_id(f"waiting-{identity('Olga')}")
+        await expect(row).to_be_in_viewport(ratio=1)
+        tile = page.get_by_test_id("queue-queue-17")
+        await expect(tile).to_be_in_viewport(ratio=1)
+        await expect(tile.get_by_test_id("service-level")).to_contain_text("86%")
+        wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wide
+
+
+async def test_a_supervisor_takes_a_callback_back_and_says_why(at_desk: AtDesk) -> None:
+    async with at_desk("/wallboard", role="supervisor") as (desk, page):
+        desk.queue("sales", waiting=2, longest=70, answered=0, in_time=0, abandoned=0, short=0)
+        olga, ivan = line("Olga", "Ivan")
+        desk.waiting("sales", [olga | {"callback": True}, ivan])
+        call = identity("Olga")
+        desk.hub.publish({"type": "call", "call": say.call(1, None, "waiting", id=call)})
+        await page.get_by_test_id(f"move-{identity('Ivan')}").press("Enter")
+        cancel = page.get_by_test_id("callback-cancel")
+        await expect(cancel).to_have_count(0)
+        await page.get_by_test_id(f"move-{call}").press("Enter")
+        await page.keyboard.type("asked us not to")
+        async with page.expect_response("**/actions"):
+            await cancel.press("Enter")
+        asked = desk.asked[-1]
+        assert (asked.action, asked.target, asked.reason) == ("hangup", call, "asked us not to")
 
 
 async def test_a_supervisor_reaches_everybody_of_a_long_queue(at_desk: AtDesk) -> None:

@@ -24,7 +24,14 @@ from cordboard.desk.commands import (
     ShowOperator,
     Tell,
 )
-from cordboard.desk.facts import ActionAsked, ActionDone, Audited, Remembered, Tick, UsersChanged
+from cordboard.desk.facts import (
+    ActionAsked,
+    ActionDone,
+    Audited,
+    Remembered,
+    Tick,
+    UsersChanged,
+)
 from cordboard.events import OperatorName, QueueName
 from cordboard.queue.operators import Operator
 

@@ -8,13 +8,15 @@ news than he was told before: then that part is left out, and with nothing left 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from cordboard.cti.facts import Originated
+from cordboard.desk.callbacks import Callbacks
 from cordboard.desk.commands import Announce, Command, Hush, Remark
 from cordboard.desk.model import Announcing, Call
 from cordboard.events import CallId, Linkedid, PbxName, derived_id
+from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 
 SPOKEN_FOR = 30.0
@@ -22,12 +24,6 @@ SPOKEN_FOR = 30.0
 
 BACK_OFF = 60.0
 """Seconds without announcements after one that the PBX would not make."""
-
-Estimate = Callable[[Entry, int], float | None]
-"""How long the caller at this place has still to wait, in seconds; None where nobody knows."""
-
-Offer = Callable[[Entry, Call], str | None]
-"""At which number he may be called back, None where that is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +47,10 @@ class Spoken:
 class Announcements:
     """The stays of waiting callers of whom something was told, and what is being said now."""
 
-    def __init__(self, rules: Announcing) -> None:
+    def __init__(self, rules: Announcing, floor: Floor, callbacks: Callbacks) -> None:
         self._rules = rules
+        self._floor = floor
+        self._callbacks = callbacks
         self._heard: dict[str, Told] = {}
         self._spoken: dict[Linkedid, Spoken] = {}
         self._silent_until = 0.0
@@ -60,13 +58,7 @@ class Announcements:
     def __len__(self) -> int:
         return len(self._heard)
 
-    def tick(
-        self,
-        waiting: Iterable[tuple[Entry, Call, int]],
-        estimate: Estimate,
-        offer: Offer,
-        now: float,
-    ) -> list[Command]:
+    def tick(self, waiting: Iterable[tuple[Entry, Call, int]], now: float) -> list[Command]:
         """`waiting` are all who stand in a queue, each with his place; the longest waiting of
         those whose turn it is to be told something come first."""
         rules, present = self._rules, set()
@@ -85,7 +77,8 @@ class Announcements:
         for told, entry, call, place in due:
             if len(self._spoken) >= rules.at_once:
                 break
-            seconds, number = estimate(entry, place), offer(entry, call)
+            seconds = self._floor.wait(entry)
+            number = self._callbacks.offer(entry, call, now)
             out += self._tell(told, entry, call, place, seconds, number, now)
         return out
 

@@ -170,7 +170,7 @@ class Arrivals:
         arrival = self._arrivals.get((call.pbx, call.linkedid))
         if arrival is None or arrival.found is None:
             return None
-        return self._weigh(arrival, arrival.found, now)
+        return self._weigh(arrival, arrival.found, now, call.callback)
 
     def settle(self, call: Call, opinion: Opinion, now: float) -> Call:
         """The call, for which this counts from now on."""
@@ -191,7 +191,9 @@ class Arrivals:
         arrival.decision = opinion[0]
         arrival.unsaved = (*arrival.unsaved, (now, *opinion))
 
-    def _weigh(self, arrival: Arrival, found: CustomerFound, now: float) -> Opinion:
+    def _weigh(
+        self, arrival: Arrival, found: CustomerFound, now: float, callback: bool = False
+    ) -> Opinion:
         number = found.e164 or arrival.number
         situation = Situation(
             Caller(
@@ -201,7 +203,7 @@ class Arrivals:
                 found.failed,
                 found.failures,
             ),
-            Approach(arrival.dialled, arrival.ivr, arrival.callback, found.calls_today),
+            Approach(arrival.dialled, arrival.ivr, arrival.callback or callback, found.calls_today),
             datetime.fromtimestamp(now, self.rules.zone),
             partial(self._floor.standing, now=now),
             self._seat,

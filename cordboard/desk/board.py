@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from cordboard.cti import facts as cti
+from cordboard.desk import detours
 from cordboard.desk.alarms import Alarms
 from cordboard.desk.announcements import Announcements
 from cordboard.desk.arrivals import Arrivals, new_call
@@ -56,9 +57,9 @@ from cordboard.desk.facts import (
 from cordboard.desk.links import Links
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
-from cordboard.desk.notes import Notes
 from cordboard.desk.outgoing import Outgoing
-from cordboard.desk.places import Places, not_reached, personal, returned
+from cordboard.desk.places import Places, returned
+from cordboard.desk.priorities import Priorities
 from cordboard.desk.recollection import Recollection
 from cordboard.desk.records import (
     call_record,
@@ -70,6 +71,7 @@ from cordboard.desk.records import (
 from cordboard.desk.requests import Requests
 from cordboard.desk.shifts import Shifts
 from cordboard.desk.waits import Waits
+from cordboard.desk.wrapups import WrapUps
 from cordboard.events import (
     CallId,
     Linkedid,
@@ -83,18 +85,6 @@ from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 from cordboard.queue.operators import PHONE_LOST
 
-_FALLBACKS = {"SUCCESS": "interrupted", "HANGUP": "late"}
-"""AGISTATUS, in our words. A server that dies half way is SUCCESS to Asterisk, one that hangs until
-the lease is over is HANGUP; every other one was never reached."""
-
-_DETOURS: dict[cti.Detour, str] = {
-    "transfer": "transfer-not-taken",
-    "number": "number-not-reached",
-    "voicemail": "voicemail-failed",
-    "script": "script-failed",
-    "overflow": "overflow",
-}
-
 
 class Board:
     """All state of the desk. One consumer calls `apply`, nobody else."""
@@ -102,40 +92,32 @@ class Board:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._floor = Floor(rules.threshold, rules.short_abandon, rules.handling)
-        self._arrivals = Arrivals(rules, self._floor)
-        self._places = Places(self._floor)
-        self._missed = MissedCalls()
-        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
-        self._past = Recollection()
-        self._waits = Waits(self._floor, self._past)
         self._links = Links()
         self._alarms = Alarms()
-        self._outgoing = Outgoing()
-        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
-        self._announcements = Announcements(rules.announcing)
+        self._past = Recollection()
+        self._missed = MissedCalls()
+        self._places = Places(self._floor)
+        self._cards = Cards(rules.wrapup, rules.wrapup_limit)
         self._callbacks = Callbacks(rules.calling, rules.zone)
+        self._announcements = Announcements(rules.announcing, self._floor, self._callbacks)
+        self._arrivals = Arrivals(rules, self._floor)
+        self._outgoing = Outgoing(self._floor, self._links, self._arrivals)
+        self._priorities = Priorities(self._floor, self._links)
+        self._waits = Waits(self._floor, self._past, self._priorities)
+        self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._book = Book(self._floor, self._cards)
         self._callers = Callers(
-            self._book,
-            self._floor,
-            self._arrivals,
-            self._waits,
-            self._places,
-            self._missed,
-            self._links,
+            self._book, self._arrivals, self._waits, self._priorities, self._places, self._missed
         )
-        self._notes = Notes(self._book, self._floor, self._cards, self._shifts)
+        self._wrapups = WrapUps(self._book, self._floor, self._cards, self._shifts)
         self._requests = Requests(
             self._book,
-            self._floor,
-            self._links,
-            self._arrivals,
+            self._callers,
+            self._callbacks,
             self._outgoing,
             self._missed,
             self._shifts,
-            self._callbacks,
-            self._callers,
-            self._notes.end,
+            self._wrapups,
         )
         self._day = ""
 
@@ -161,7 +143,7 @@ class Board:
             "arrivals": self._arrivals,
             "cards": self._cards,
             "answered": self._waits,
-            "turns": self._waits.priorities,
+            "turns": self._priorities,
             "places": self._places,
             "announced": self._announcements,
             "asking": self._callbacks,
@@ -217,7 +199,7 @@ class Board:
             case cti.PhoneSeen():
                 self._floor.phone_seen(fact, now)
             case cti.LinkUp():
-                self._waits.priorities.linked(fact.pbx)
+                self._priorities.linked(fact.pbx)
                 self._shifts.linked(fact)
                 self._book.out += self._links.keep(fact, now) + self._links.connecting(fact, now)
             case cti.SnapshotDone():
@@ -255,15 +237,14 @@ class Board:
             case ActionAsked() | Audited():
                 self._requests.made(fact)
             case Reordered():
-                up = self._links.up()
-                self._book.out += self._waits.priorities.reordered(fact, self._book.calls, up, now)
+                self._book.out += self._priorities.reordered(fact, self._book.calls, now)
             case Requeued():
-                self._book.out += self._waits.priorities.requeued(fact, now)
+                self._book.out += self._priorities.requeued(fact, now)
                 self._callers.reorder()
             case ActionDone():
                 self._action_done(fact)
             case WrapUpSaved():
-                self._notes.saved(fact)
+                self._wrapups.saved(fact)
             case AlarmRaised():
                 self._book.out += self._alarms.raised(fact, now)
             case AlarmEnded():
@@ -295,7 +276,7 @@ class Board:
     ) -> Entry | None:
         """The attempt at somebody in person is over; with `why` they have missed it, and `into` is
         the queue that the caller has joined."""
-        kept, first = self._places.release(call, into), personal(call)
+        kept, first = self._places.release(call, into), call.personal
         if kept is not None and first is not None and why is not None:
             self._book.out += self._missed.missed(call, first, why, self._book.now)
         return kept
@@ -324,7 +305,7 @@ class Board:
         self._book.change(self._arrivals.known(call), force=True)
         self._book.out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
-            self._notes.reopen(self._book.calls[call.id], left)
+            self._wrapups.reopen(self._book.calls[call.id], left)
         if name is None and call.recalled:
             since = self._past.kept(call.id) if call.state == "routing" else None
             if since is not None:
@@ -354,18 +335,11 @@ class Board:
         call = self._book.get(fact.call)
         if call is None:
             return
-        match fact.kind:
-            case "fallback":
-                how = _FALLBACKS.get(fact.status, "unreachable")
-                self._book.befall(call, Reason("fallback", {"how": how}))
-                self._book.out.append(CountFallbacks(call.pbx))
-            case "manager":
-                self._book.befall(call, not_reached(call, fact))
-            case "callback":
-                self._callbacks.failed(call.linkedid, fact.status)
-                self._book.befall(call, Reason("callback-not-taken", {"status": fact.status}))
-            case _:
-                self._book.befall(call, Reason(_DETOURS[fact.kind], {"status": fact.status}))
+        self._book.befall(call, detours.reason(fact, call))
+        if fact.kind == "fallback":
+            self._book.out.append(CountFallbacks(call.pbx))
+        elif fact.kind == "callback":
+            self._callbacks.failed(call.linkedid, fact.status)
 
     def _queue_left(self, fact: cti.QueueLeft) -> None:
         call = self._book.get(fact.call)
@@ -391,7 +365,7 @@ class Board:
         self, name: OperatorName, uniqueid: Uniqueid, call: Call, talked: bool = False
     ) -> None:
         """The card opens for the operator whose leg has this Uniqueid."""
-        self._notes.end(name, but=call.id)
+        self._wrapups.end(name, but=call.id)
         self._book.out.append(self._cards.open(name, uniqueid, call, self._book.now, talked))
 
     def _undelivered(self, fact: cti.Undelivered) -> None:
@@ -436,7 +410,7 @@ class Board:
             self._shifts.answered(name)
         consulted = fact.channel != call.channel
         if not consulted:
-            first = personal(call)
+            first = call.personal
             if self._release(call, None) is not None and first is not None:
                 name = name or OperatorName(first.name)  # at the mobile, which is no phone of ours
             self._past.talks(call.id)
@@ -492,7 +466,7 @@ class Board:
             return
         if fact.lost:
             self._phone_lost(name, fact.call)
-        self._notes.begin(name, fact.call, fact.peer_uniqueid)
+        self._wrapups.begin(name, fact.call, fact.peer_uniqueid)
 
     def _phone_lost(self, name: OperatorName, identity: CallId) -> None:
         """No more calls to a phone that went away in mid-call, until its operator says that it is
@@ -526,7 +500,7 @@ class Board:
         name = self._book.step(fact.channel, "hang-up", fact.call)
         call = self._book.get(fact.call)
         if name is not None:
-            self._notes.begin(name, fact.call, call.uniqueid if call else Uniqueid(""))
+            self._wrapups.begin(name, fact.call, call.uniqueid if call else Uniqueid(""))
         if call is None:
             return
         self._release(call, "caller-left")
@@ -555,10 +529,8 @@ class Board:
         self._book.out += self._callbacks.tick(self._links.up(), self._floor.line, self._book.now)
         self._book.out += self._missed.tick(self._book.now)
         waiting = self._waits.places(self._book.calls)
-        self._book.out += self._announcements.tick(
-            waiting, self._estimate, self._offer, self._book.now
-        )
-        self._notes.tick()
+        self._book.out += self._announcements.tick(waiting, self._book.now)
+        self._wrapups.tick()
         self._book.out += self._shifts.tick(self._book.now)
         self._arrivals.tick(self._book.now, live=self._book.linked)
         self._callers.reorder()
@@ -568,19 +540,6 @@ class Board:
             if self._day:
                 self._floor.new_day()
             self._day = day
-
-    # Operators and queues
-
-    def _estimate(self, entry: Entry, place: int) -> float | None:
-        """How long this caller has still to wait, in seconds, by our own forecast."""
-        entries = self._floor.line(entry.queue).entries
-        return self._floor.waits(entry.queue)[entries.index(entry)]
-
-    def _offer(self, entry: Entry, call: Call) -> str | None:
-        """The number at which this caller may be called back, if that is to be offered now."""
-        offer = call.decision.callback if call.decision else None
-        due = offer is not None and self._book.now - entry.entered >= offer.after
-        return call.number if due and self._callbacks.may(call, self._book.now) else None
 
     # The memory, and the snapshot that it is held against
 
@@ -596,7 +555,7 @@ class Board:
                 identity = CallId(left.call.id)
                 if identity not in self._book.calls:
                     self._book.change(recalled(left.call, left.card), force=True)
-                self._notes.reopen(self._book.calls[identity], left)
+                self._wrapups.reopen(self._book.calls[identity], left)
                 self._book.forget_if_over(identity)
 
     def _snapshot_done(self, fact: cti.SnapshotDone) -> None:

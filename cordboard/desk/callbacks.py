@@ -118,10 +118,13 @@ class Callbacks:
         told = FactRecord(call.id, now, "callback", json.dumps(promised))
         return [SendCallback(fact.ask, None), Save(told), *self._make(record, lines, now)]
 
-    def may(self, call: Call, now: float) -> bool:
-        """Whether a callback may be offered to this caller."""
+    def offer(self, entry: Entry, call: Call, now: float) -> str | None:
+        """The number at which this caller may be called back, if that is to be offered now."""
+        offered = call.decision.callback if call.decision else None
+        if call.decision is None or offered is None or now - entry.entered < offered.after:
+            return None
         number = call.number if call.number.startswith("+") else None
-        return call.decision is not None and self._refused(number, call.decision, now) is None
+        return number if self._refused(number, call.decision, now) is None else None
 
     def _refused(
         self, number: str | None, decision: Decision, now: float

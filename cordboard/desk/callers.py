@@ -20,15 +20,14 @@ from cordboard.desk.facts import (
     CustomerStale,
     RouteAsked,
 )
-from cordboard.desk.links import Links
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call
 from cordboard.desk.places import Places
+from cordboard.desk.priorities import Priorities
 from cordboard.desk.records import contact
 from cordboard.desk.waits import Waits
 from cordboard.events import Linkedid, PbxName
 from cordboard.queue.decisions import Decision, Reason
-from cordboard.queue.floor import Floor
 
 
 class Callers:
@@ -37,20 +36,18 @@ class Callers:
     def __init__(
         self,
         book: Book,
-        floor: Floor,
         arrivals: Arrivals,
         waits: Waits,
+        priorities: Priorities,
         places: Places,
         missed: MissedCalls,
-        links: Links,
     ) -> None:
         self._book = book
-        self._floor = floor
         self._arrivals = arrivals
         self._waits = waits
+        self._priorities = priorities
         self._places = places
         self._missed = missed
-        self._links = links
 
     def route_asked(self, fact: RouteAsked) -> None:
         self._book.out += self._arrivals.asked(fact, self._book.now)
@@ -85,7 +82,7 @@ class Callers:
         entry = self._waits.entry(call) if call.decision is None else None
         opinion = self._arrivals.opinion(call, self._book.now) if entry is not None else None
         if entry is not None and opinion is not None and opinion[0].action == "queue":
-            self._waits.priorities.decided(entry, opinion[0], self._book.now)
+            self._priorities.decided(entry, opinion[0], self._book.now)
 
     def _reconsider(self, before: Call) -> None:
         """The policy is asked again for a caller who waits, whose customer was other `before`. He
@@ -103,17 +100,16 @@ class Callers:
         changed = Reason("status-changed", {"status": now, "before": was})
         if was == now or found_again:
             changed = Reason("customer-changed", {})
-        priorities = self._waits.priorities
         if decision.action != "queue":
-            priorities.noted(entry, Reason("stays", {"action": decision.action}))
+            self._priorities.noted(entry, Reason("stays", {"action": decision.action}))
             return
         if not entry.away:
             self._book.change(self._arrivals.settle(call, opinion, self._book.now))
             self._book.out += self._arrivals.decided(call)
-        priorities.decided(entry, decision, self._book.now, changed)
+        self._priorities.decided(entry, decision, self._book.now, changed)
         if decision.queue != entry.queue and entry.uniqueid == call.uniqueid and not entry.away:
             moved = self._book.calls[call.id]
-            self._book.out += priorities.requeue(entry, moved, decision.queue, changed)
+            self._book.out += self._priorities.requeue(entry, moved, decision.queue, changed)
         self.reorder()
 
     def customer_changed(self, fact: CustomerChanged) -> None:
@@ -155,17 +151,14 @@ class Callers:
         if entry is None:
             self._book.out.append(command_for(asked, call))
         elif isinstance(fact, Audited):
-            self._book.out += self._waits.priorities.asked(asked, entry, self._book.now)
+            self._book.out += self._priorities.asked(asked, entry, self._book.now)
             self.reorder()
         else:
-            place = self._floor.line(entry.queue).place(entry.uniqueid)
-            stands = {"queue": entry.queue, "priority": entry.priority, "place": place}
-            self._book.out.append(audited(asked, stands, self._book.now))
+            standing = self._priorities.standing(entry)
+            self._book.out.append(audited(asked, standing, self._book.now))
 
     def reorder(self) -> None:
-        self._book.out += self._waits.priorities.step(
-            self._book.calls, self._links.up(), self._book.now
-        )
+        self._book.out += self._priorities.step(self._book.calls, self._book.now)
 
 
 def _leads_as(one: Decision, other: Decision) -> bool:

@@ -11,7 +11,7 @@ from cordboard.crm_core.model import (
     Card,
 )
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import Decision, Personal, Reason
 from cordboard.queue.policy import Policy
 
 Gap = tuple[float, float]
@@ -141,6 +141,11 @@ class Call:
     """What was decided of it is known from before a start of ours."""
     waits_since: float | None = None
     """From when his place in a queue counts, where that is before this call."""
+
+    @property
+    def personal(self) -> Personal | None:
+        """At whose phones it rings first, where it goes to somebody in person."""
+        return self.decision.personal if self.decision else None
 
 
 @dataclass(frozen=True, slots=True)

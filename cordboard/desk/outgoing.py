@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cordboard.cti.facts import Originated
+from cordboard.desk.arrivals import Arrivals
 from cordboard.desk.commands import Command, Originate, Tell
 from cordboard.desk.facts import ActionAsked, ActionDone
+from cordboard.desk.links import Links
 from cordboard.events import Linkedid, OperatorName, PbxName
+from cordboard.queue.floor import Floor
 from cordboard.queue.operators import Operator
 
 ANSWER_WITHIN = 60.0
@@ -41,14 +44,17 @@ class Attempt:
 class Outgoing:
     """The attempts under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, floor: Floor, links: Links, arrivals: Arrivals) -> None:
+        self._floor = floor
+        self._links = links
+        self._arrivals = arrivals
         self._attempts: dict[Linkedid, Attempt] = {}
         self._told: set[Linkedid] = set()
 
-    def place(
-        self, asked: ActionAsked, operator: Operator | None, pbx: PbxName | None, now: float
-    ) -> Originate | Tell:
-        """`pbx` is the one to place the call on, None while it is away."""
+    def place(self, asked: ActionAsked, now: float) -> list[Command]:
+        """A call from the desk. Who is called is looked up while the operator's phone rings."""
+        operator = self._floor.operator(OperatorName(asked.target))
+        pbx = self._pbx(operator)
         fault = None
         if operator is None or operator.phone is None:
             fault = "no phone belongs to this operator"
@@ -57,13 +63,22 @@ class Outgoing:
         elif pbx is None:
             fault = "there is no link to the PBX; try again when it is back"
         if fault or operator is None or operator.phone is None or pbx is None:
-            return Tell(asked.id, asked.actor, fault)
+            return [Tell(asked.id, asked.actor, fault)]
         linkedid = Linkedid(f"cordboard-{asked.id}")
         number = str(asked.args["number"])
         self._attempts[linkedid] = Attempt(
             asked.id, asked.actor, operator.name, pbx, linkedid, number, now
         )
-        return Originate(asked.id, asked.actor, pbx, operator.phone, number, linkedid)
+        return [
+            Originate(asked.id, asked.actor, pbx, operator.phone, number, linkedid),
+            *self._arrivals.heard(pbx, linkedid, number, number, now),
+        ]
+
+    def _pbx(self, operator: Operator | None) -> PbxName | None:
+        """Where the operator's call is placed: on one whose queues they serve, if they serve any.
+        None while it is away."""
+        serves = {m.pbx for m in operator.memberships} if operator else set()
+        return next((name for name in self._links.up() if name in serves or not serves), None)
 
     def of(self, linkedid: Linkedid) -> Attempt | None:
         return self._attempts.get(linkedid)

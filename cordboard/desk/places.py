@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cordboard.crm_core.model import FactRecord
-from cordboard.cti.facts import Detoured
 from cordboard.desk.commands import Command, Save, SendPlace
 from cordboard.desk.facts import BackAsked
 from cordboard.desk.model import Call
 from cordboard.events import CallId, PbxName, QueueName, derived_id
 from cordboard.queue.claims import Claim
-from cordboard.queue.decisions import Decision, Personal, Reason
+from cordboard.queue.decisions import Decision
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
 
@@ -124,20 +123,6 @@ def _due(call: Call, since: float, now: float) -> int:
 def returned(call: Call, entry: Entry, position: int, now: float) -> Command:
     """For the call's timeline: he is back in the queue, at this place."""
     return _fact(call, now, "back", entry.queue, entry.priority, {"place": position})
-
-
-def not_reached(call: Call, fact: Detoured) -> Reason:
-    """Why whoever the call went to in person did not take it."""
-    first = personal(call)
-    whose = {"who": first.who, "operator": first.name} if first else {}
-    return Reason(
-        "manager-not-reached", {"status": fact.status, "where": fact.where or "mobile", **whose}
-    )
-
-
-def personal(call: Call) -> Personal | None:
-    """At whose phones the caller of an `away` entry is."""
-    return call.decision.personal if call.decision else None
 
 
 def _fact(

@@ -8,118 +8,43 @@ is believed. So no caller is moved twice at once, and equals are moved in the or
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from cordboard.crm_core.model import FactRecord
-from cordboard.desk.commands import Command, Move, Remark, Reorder, Requeue, Save, Tell
+from cordboard.desk.commands import Command, Move, Remark, Reorder, Requeue, Tell
 from cordboard.desk.facts import ActionAsked, ByHand, Rank, Reordered, Requeued
+from cordboard.desk.links import Links
 from cordboard.desk.model import Call
+from cordboard.desk.moves import Asked, Departure, Request, Turn, Where, aim_by_hand, moved
+from cordboard.desk.pacing import Pace
 from cordboard.events import CallId, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim, Place, aim, steps
-from cordboard.queue.decisions import Decision, Growth, Reason
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry, Outcome
 
-AT_ONCE = 50
-"""Moves in one request, and so a second and queue; of more, the most important first."""
-
-PAUSE, LISTED_A_SECOND = 1.0, 500
-"""Seconds between two requests for one queue, longer where it is long: each lists it twice, and on
-average no more than twice so many callers a second are listed. What people do goes at once."""
-
 BY_HAND_AT_MOST = 100
 """Moves that one place by hand may take, among many who have the same priority."""
-
-IN_VAIN = 3
-"""Requests that change nothing, after which this queue is left alone for a while."""
-LEFT_ALONE = 60.0
 
 _LEFT: dict[Outcome, str] = {
     "connected": "the caller has already been answered",
     "abandoned": "the caller has already hung up",
 }
 
-MOVED = "moved"
-"""The kind of a fact that tells of a place."""
-
-Where = tuple[PbxName, QueueName]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one stay in a queue has a right to. `news` are the reasons for its latest change until
-    that is made, `why` those before. `to` is the queue that the caller is on his way to."""
-
-    stay: str
-    where: Where
-    own: Claim
-    hand: ByHand | None = None
-    news: tuple[Reason, ...] = ()
-    why: tuple[Reason, ...] = ()
-    to: QueueName | None = None
-
-    def claim(self, now: float) -> Claim:
-        if self.hand is None:
-            return self.own
-        if self.hand.less:
-            return self.hand.claim
-        return max(self.hand.claim, self.own, key=lambda one: (one.at(now), -one.since))
-
-    def told(self) -> Turn:
-        """The news are none any more."""
-        codes = {reason.code for reason in self.news}
-        kept = (reason for reason in self.why if reason.code not in codes)
-        return replace(self, why=(*kept, *self.news), news=())
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Somebody wants this caller moved, and would thereby get `hand` for him."""
-
-    action: ActionAsked
-    uniqueid: Uniqueid
-    hand: ByHand | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A `Reorder` under way; `line` stood there when it was made."""
-
-    moves: tuple[Move, ...]
-    line: tuple[Uniqueid, ...]
-    asked: Asked | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A caller on his way to another queue: where he stood, and why he goes."""
-
-    uniqueid: Uniqueid
-    to: QueueName
-    stood: dict[str, Any]
-    reasons: tuple[Reason, ...]
-
 
 class Priorities:
-    """The turns of all who wait. Each step returns what is to be asked, kept and told; `up` are
-    the PBXs that can be asked."""
+    """The turns of all who wait. Each step returns what is to be asked, kept and told."""
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, links: Links) -> None:
         self._floor = floor
+        self._links = links
         self._turns: dict[Uniqueid, Turn] = {}
-        self._requests: dict[Where, Request] = {}
-        self._asked: dict[Where, tuple[Asked, ...]] = {}
+        self._paces: dict[Where, Pace] = {}
         self._late: dict[Uniqueid, Asked] = {}
         self._hands: dict[CallId, ByHand] = {}
         self._departures: dict[CallId, Departure] = {}
-        self._wake: dict[Where, float] = {}
-        self._not_before: dict[Where, float] = {}
-        self._in_vain: dict[Where, int] = {}
-        self._unsure: dict[Where, None] = {}
         self._unable: tuple[PbxName, ...] = ()
 
     def __len__(self) -> int:
@@ -134,7 +59,7 @@ class Priorities:
         if pbx in self._unable:
             self._unable = tuple(other for other in self._unable if other != pbx)
             for turn in self._turns.values():
-                self._look(turn.where, 0.0)
+                self._pace(turn.where).look(0.0)
 
     def reasons(self, entry: Entry) -> tuple[Reason, ...]:
         """Why he stands where he stands, beside the reasons of his route."""
@@ -144,6 +69,11 @@ class Priorities:
         seconds = turn.own.raised(entry.priority)
         raised = () if seconds is None else (_raised(seconds, entry.priority),)
         return (*raised, *turn.told().why)
+
+    def standing(self, entry: Entry) -> dict[str, Any]:
+        """Where a caller stands, for the audit and the timeline."""
+        place = self._floor.line(entry.queue).place(entry.uniqueid)
+        return {"queue": entry.queue, "priority": entry.priority, "place": place}
 
     # Coming and going
 
@@ -164,23 +94,23 @@ class Priorities:
         out: list[Command] = []
         if departure is not None:
             turn = replace(turn, why=departure.reasons)
-            arrived = self._standing(entry)
+            arrived = self.standing(entry)
             verified = entry.queue == departure.to
             call = replace(call, queue=entry.queue)
-            out = [_moved(call, now, departure.stood, arrived, departure.reasons, verified)]
+            out = [moved(call, now, departure.stood, arrived, departure.reasons, verified)]
         self._turns[entry.uniqueid] = turn
-        claim = turn.claim(now)
-        self._look(turn.where, now if claim.at(now) != entry.priority else claim.next(now))
+        claim, pace = turn.claim(now), self._pace(turn.where)
+        pace.look(now if claim.at(now) != entry.priority else claim.next(now))
         if call.befell:
-            self._unsure[turn.where] = None
-            self._at_once(turn.where, now)
+            pace.unsure = True
+            pace.at_once(now)
         return out
 
     def kept(self, entry: Entry, call: Call, now: float) -> None:
         """A place is kept for a caller, and grows as if he stood there."""
         own = self._own(entry, call, entry.entered, now)
         self._turns[entry.uniqueid] = Turn(entry.id, (call.pbx, entry.queue), own)
-        self._look((call.pbx, entry.queue), own.next(now))
+        self._pace((call.pbx, entry.queue)).look(own.next(now))
 
     def seen(self, entry: Entry, priority: int, now: float) -> None:
         """Asterisk has another priority for this caller than we thought. More of it was given by
@@ -191,7 +121,7 @@ class Priorities:
         if priority > entry.priority and not (turn.hand and turn.hand.less):
             own = _floored(turn.own, priority, now)
             self._turns[entry.uniqueid] = replace(turn, own=own)
-        self._look(turn.where, now)
+        self._pace(turn.where).look(now)
 
     def left(self, entry: Entry, outcome: Outcome) -> list[Command]:
         """Whoever wanted him moved is told what was quicker."""
@@ -202,16 +132,9 @@ class Priorities:
             self._departures.pop(entry.call, None)
         self._hands.pop(entry.call, None)
         late = [self._late.pop(entry.uniqueid)] if entry.uniqueid in self._late else []
-        waiting = self._asked.get(turn.where, ())
-        if waiting:
-            late += [one for one in waiting if one.uniqueid == entry.uniqueid]
-            self._asked[turn.where] = tuple(one for one in waiting if one not in late)
-        request = self._requests.get(turn.where)
-        if request and request.asked and request.asked.uniqueid == entry.uniqueid:
-            late.append(request.asked)
-            self._requests[turn.where] = replace(request, asked=None)
+        late += self._pace(turn.where).forget(entry.uniqueid)
         text = _LEFT.get(outcome, "the caller has already left the queue")
-        return [Tell(one.action.id, one.action.actor, text) for one in late]
+        return [one.answer(text) for one in late]
 
     def over(self, call: Call) -> None:
         """The call has ended, or is part of another."""
@@ -247,7 +170,7 @@ class Priorities:
         if not news:
             own = _floored(own, entry.priority, now)
         self._turns[entry.uniqueid] = replace(turn, own=own, news=(*turn.news, *news))
-        self._at_once(turn.where, now)
+        self._pace(turn.where).at_once(now)
 
     def noted(self, entry: Entry, reason: Reason) -> None:
         """Something to be said of his place that does not change it."""
@@ -260,9 +183,9 @@ class Priorities:
         turn = self._turns.get(entry.uniqueid)
         if turn is None or turn.to is not None or entry.away:
             return [Tell(action.id, action.actor, "the caller is on the way to another place")]
-        one = Asked(action, entry.uniqueid)
-        self._asked[turn.where] = (*self._asked.get(turn.where, ()), one)
-        self._at_once(turn.where, now)
+        pace = self._pace(turn.where)
+        pace.asked = (*pace.asked, Asked(action, entry.uniqueid))
+        pace.at_once(now)
         return []
 
     def requeue(self, entry: Entry, call: Call, to: QueueName, *news: Reason) -> list[Command]:
@@ -272,7 +195,7 @@ class Priorities:
             return []
         turn = replace(turn, to=to, news=(*turn.news, *news))
         self._turns[entry.uniqueid] = turn
-        stood = self._standing(entry)
+        stood = self.standing(entry)
         self._departures[call.id] = Departure(entry.uniqueid, to, stood, turn.news)
         due = call.decision
         place = (call.pbx, call.channel, entry.uniqueid, entry.queue)
@@ -289,136 +212,103 @@ class Priorities:
             for call, going in self._departures.items()
             if going.uniqueid != fact.uniqueid
         }
-        self._at_once(turn.where, now)
+        self._pace(turn.where).at_once(now)
         return [Remark(f"{fact.queue}: a caller could not be taken to {fact.to}: {fact.error}")]
 
     # What is asked of the PBX
 
-    def step(
-        self, calls: Mapping[CallId, Call], up: Collection[PbxName], now: float
-    ) -> list[Command]:
+    def step(self, calls: Mapping[CallId, Call], now: float) -> list[Command]:
         """What is due now."""
         out: list[Command] = []
-        for where, wake in list(self._wake.items()):
-            if wake <= now and where not in self._requests:
-                out += self._step(where, calls, up, now)
+        for where, pace in self._paces.items():
+            if pace.is_due(now):
+                out += self._step(where, pace, calls, now)
         return out
 
     def _step(
-        self, where: Where, calls: Mapping[CallId, Call], up: Collection[PbxName], now: float
+        self, where: Where, pace: Pace, calls: Mapping[CallId, Call], now: float
     ) -> list[Command]:
         pbx, _ = where
-        if pbx in self._unable or pbx not in up:
-            if pbx in self._unable:
-                del self._wake[where]
-            text = "there is no link to the PBX; try again when it is back"
-            if pbx in self._unable:
-                text = "this PBX cannot move callers who wait"
-            return [_tell(one, text) for one in self._asked.pop(where, ())]
+        fault = None
+        if pbx in self._unable:
+            pace.wake = math.inf
+            fault = "this PBX cannot move callers who wait"
+        elif pbx not in self._links.up():
+            fault = "there is no link to the PBX; try again when it is back"
+        if fault is not None:
+            asked, pace.asked = pace.asked, ()
+            return [one.answer(fault) for one in asked]
         out: list[Command] = []
-        while self._asked.get(where) and where not in self._requests:
-            first, *rest = self._asked[where]
-            self._asked[where] = tuple(rest)
+        while pace.asked and pace.request is None:
+            first, *rest = pace.asked
+            pace.asked = tuple(rest)
             out += self._by_hand(where, first, calls, now)
-        if where in self._requests or now < self._not_before.get(where, 0.0):
+        if pace.request is not None or now < pace.not_before:
             return out
         line = self._line(where, calls)
         claims = self._claims(line, now)
         due = steps(line, aim(line, claims, now))
-        self._wake[where] = min((claim.next(now) for claim in claims.values()), default=math.inf)
-        if not due and where not in self._unsure:
+        pace.wake = min((claim.next(now) for claim in claims.values()), default=math.inf)
+        if not due and not pace.unsure:
             return out
-        pause = max(PAUSE, len(line) / LISTED_A_SECOND)
-        most = round(AT_ONCE * pause / PAUSE)
+        most = pace.begin(len(line), now)
         if len(due) > most:
-            self._wake[where] = now
-        self._not_before[where] = now + pause
-        return out + self._request(where, line, due[:most], now)
+            pace.wake = now
+        return out + self._request(where, line, due[:most])
 
     def _by_hand(
         self, where: Where, one: Asked, calls: Mapping[CallId, Call], now: float
     ) -> list[Command]:
         line = self._line(where, calls)
-        claims = self._claims(line, now)
-        names = [uniqueid for uniqueid, _ in line]
-        if one.uniqueid not in names:
-            return [_tell(one, "the caller has already left the queue")]
-        index, turn = names.index(one.uniqueid), self._turns[one.uniqueid]
-        to, number = one.action.args.get("to"), one.action.args.get("priority")
-        rest = [place for place in line if place[0] != one.uniqueid]
-        present = turn.claim(now)
-        less, fault = False, None
-        if to in ("head", "up"):
-            fault = "the caller is first already" if index == 0 else None
-            place = 0 if to == "head" else max(0, index - 1)
-            other, priority = line[place]
-            claim = claims.get(other, Claim(priority, present.since))
-            claim = claim.over() if to == "head" else claim.beside(-1)
-            priority += to == "head"
-        elif to == "down":
-            fault = "the caller is last already" if index == len(rest) else None
-            place = min(index + 1, len(rest))
-            other, priority = line[place]
-            claim, less = claims.get(other, Claim(priority, present.since)).beside(1), True
-        else:
-            priority = int(number or 0)
-            place = sum(had >= priority for _, had in rest)
-            place = index if priority == line[index][1] else place
-            claim = Claim(priority, turn.own.since, turn.own.rule)
-            less = priority < present.at(now)
-        aimed = [*rest[:place], (one.uniqueid, priority), *rest[place:]]
-        due = steps(line, aimed)
+        if one.uniqueid not in dict(line):
+            return [one.answer("the caller has already left the queue")]
+        turn = self._turns[one.uniqueid]
+        wanted = aim_by_hand(one, turn, line, self._claims(line, now), now)
+        if isinstance(wanted, str):
+            return [one.answer(wanted)]
+        due = steps(line, wanted.line)
         if len(due) > BY_HAND_AT_MOST:
             fault = "too many stand there with the same priority: send the caller to the head"
-        if fault is not None:
-            return [_tell(one, fault)]
+            return [one.answer(fault)]
         args = {"operator": one.action.actor, "reason": one.action.reason}
-        hand = ByHand(where[1], claim, less, Reason("moved-by-hand", args))
+        hand = ByHand(where[1], wanted.claim, wanted.less, Reason("moved-by-hand", args))
         if not due:
-            self._hand(one.uniqueid, hand)
-            return [_tell(one, None)]
-        return self._request(where, line, due, now, replace(one, hand=hand))
+            self._turns[one.uniqueid] = turn.handed(hand)
+            return [one.answer(None)]
+        return self._request(where, line, due, replace(one, hand=hand))
 
     def _request(
-        self,
-        where: Where,
-        line: list[Place],
-        due: list[Place],
-        now: float,
-        asked: Asked | None = None,
+        self, where: Where, line: list[Place], due: list[Place], asked: Asked | None = None
     ) -> list[Command]:
         """The moves of those whom Asterisk has. A place that is kept moves with them, in ours."""
-        was, ours = dict(line), self._floor.line(where[1])
+        was, ours, pace = dict(line), self._floor.line(where[1]), self._pace(where)
         moves = tuple(Move(uniqueid, was[uniqueid], priority) for uniqueid, priority in due)
         here = tuple(m for m in moves if not ((e := ours.find(m.uniqueid)) and e.away))
-        if not here and where not in self._unsure:
+        if not here and not pace.unsure:
             for move in moves:
                 ours.move(move.uniqueid, move.priority)
             self._floor.touch(where[1])
             if asked is None or asked.hand is None:
                 return []
-            turn = self._turns[asked.uniqueid]
-            self._turns[asked.uniqueid] = replace(
-                turn, hand=asked.hand, news=(asked.hand.why,)
-            ).told()
-            return [_tell(asked, None)]
-        self._unsure.pop(where, None)
-        self._requests[where] = Request(moves, tuple(was), asked)
+            self._turns[asked.uniqueid] = self._turns[asked.uniqueid].handed(asked.hand)
+            return [asked.answer(None)]
+        pace.unsure = False
+        pace.request = Request(moves, tuple(was), asked)
         return [Reorder(*where, here)]
 
     # What came of it
 
-    def reordered(
-        self, fact: Reordered, calls: Mapping[CallId, Call], up: Collection[PbxName], now: float
-    ) -> list[Command]:
+    def reordered(self, fact: Reordered, calls: Mapping[CallId, Call], now: float) -> list[Command]:
         """Asterisk's order is ours from now on. That it is another than we expected is a surprise,
         unless somebody has joined meanwhile."""
         where = (fact.pbx, fact.queue)
-        request = self._requests.pop(where, None)
+        pace = self._pace(where)
+        request, pace.request = pace.request, None
         if request is None:
             return []
         if fact.error is not None:
-            return self._failed(fact, where, request, now)
+            pace.failed(now)
+            return self._failed(fact, request)
         out, line = list[Command](), self._floor.line(fact.queue)
         refused = dict(fact.refused)
         before = {seat.uniqueid: seat for seat in fact.before}
@@ -449,29 +339,24 @@ class Priorities:
                 said, stands = _said(before[move.uniqueid]), _said(seat) if seat else {}
                 verified = seat is not None and seat.priority == move.priority
                 reasons = self._reasons(move, now)
-                out.append(_moved(calls[entry.call], now, said, stands, reasons, verified))
+                out.append(moved(calls[entry.call], now, said, stands, reasons, verified))
         if request.asked is not None:
             out += self._handed(request.asked, fact, calls, now, ours == theirs)
-        self._in_vain[where] = 0 if worked else self._in_vain.get(where, 0) + 1
-        if self._in_vain[where] >= IN_VAIN:
-            self._in_vain[where] = 0
-            self._not_before[where] = now + LEFT_ALONE
+        if pace.answered(worked, now):
             out.append(Remark(f"{fact.queue}: the PBX does not move callers as it is asked to"))
         elif refused.keys() & before.keys():  # what we thought was wrong, and is right now
-            self._not_before.pop(where, None)
-        self._look(where, now)
-        return out + self.step(calls, up, now)
+            pace.not_before = 0.0
+        pace.look(now)
+        return out + self.step(calls, now)
 
-    def _failed(self, fact: Reordered, where: Where, request: Request, now: float) -> list[Command]:
+    def _failed(self, fact: Reordered, request: Request) -> list[Command]:
         assert fact.error is not None
         out: list[Command] = []
         if request.asked is not None:
-            out.append(_tell(request.asked, fact.error))
+            out.append(request.asked.answer(fact.error))
         if fact.unable and fact.pbx not in self._unable:
             self._unable = (*self._unable, fact.pbx)
             out.append(Remark(f"{fact.pbx}: {fact.error}"))
-        self._not_before[where] = now + PAUSE
-        self._look(where, now)
         return out
 
     def _handed(
@@ -492,13 +377,13 @@ class Priorities:
             self._late[asked.uniqueid] = asked
             return []
         if (refusal := dict(fact.refused).get(asked.uniqueid)) is not None:
-            return [_tell(asked, f"the caller was not moved: he {refusal}")]
-        self._hand(asked.uniqueid, asked.hand)
-        out: list[Command] = [_tell(asked, None)]
+            return [asked.answer(f"the caller was not moved: he {refusal}")]
+        self._turns[asked.uniqueid] = turn.handed(asked.hand)
+        out: list[Command] = [asked.answer(None)]
         if (call := calls.get(entry.call)) is not None:
             stood = next((_said(s) for s in fact.before if s.uniqueid == asked.uniqueid), {})
             stands, why = _said(seats[asked.uniqueid]), (asked.hand.why,)
-            out.insert(0, _moved(call, now, stood, stands, why, verified, asked.hand))
+            out.insert(0, moved(call, now, stood, stands, why, verified, asked.hand))
         return out
 
     def _reasons(self, move: Move, now: float) -> tuple[Reason, ...]:
@@ -517,18 +402,9 @@ class Priorities:
 
     # Inside
 
-    def _hand(self, uniqueid: Uniqueid, hand: ByHand) -> None:
-        turn = self._turns[uniqueid]
-        self._turns[uniqueid] = replace(turn, hand=hand, news=(hand.why,)).told()
-
-    def _look(self, where: Where, at: float) -> None:
-        """Something may be due at this moment."""
-        if at < self._wake.get(where, math.inf):
-            self._wake[where] = at
-
-    def _at_once(self, where: Where, now: float) -> None:
-        self._look(where, now)
-        self._not_before.pop(where, None)
+    def _pace(self, where: Where) -> Pace:
+        """That of this queue, made at first sight."""
+        return self._paces.setdefault(where, Pace())
 
     def _line(self, where: Where, calls: Mapping[CallId, Call]) -> list[Place]:
         """Asterisk's order as far as we know it, with the places that are kept."""
@@ -544,18 +420,10 @@ class Priorities:
         turns = ((uniqueid, self._turns.get(uniqueid)) for uniqueid, _ in line)
         return {u: turn.claim(now) for u, turn in turns if turn is not None and turn.to is None}
 
-    def _standing(self, entry: Entry) -> dict[str, Any]:
-        place = self._floor.line(entry.queue).place(entry.uniqueid)
-        return {"queue": entry.queue, "priority": entry.priority, "place": place}
-
 
 def _floored(claim: Claim, priority: int, now: float) -> Claim:
     """The claim, but for no less than Asterisk gives already."""
     return claim if priority <= claim.at(now) else replace(claim, floor=priority)
-
-
-def _tell(asked: Asked, error: str | None) -> Tell:
-    return Tell(asked.action.id, asked.action.actor, error)
 
 
 def _raised(seconds: int, priority: int) -> Reason:
@@ -564,40 +432,3 @@ def _raised(seconds: int, priority: int) -> Reason:
 
 def _said(rank: Rank) -> dict[str, Any]:
     return {"priority": rank.priority, "place": rank.position}
-
-
-def _moved(
-    call: Call,
-    now: float,
-    stood: dict[str, Any],
-    stands: dict[str, Any],
-    reasons: tuple[Reason, ...],
-    verified: bool,
-    hand: ByHand | None = None,
-) -> Save:
-    """For the call's timeline: from where to where, why, and whether the PBX has confirmed it."""
-    data: dict[str, Any] = {
-        "queue": call.queue,
-        "from": stood,
-        "to": stands,
-        "reasons": [{"code": reason.code, "args": reason.args} for reason in reasons],
-        "verified": verified,
-    }
-    if hand is not None:
-        data["hand"] = asdict(hand)
-    return Save(FactRecord(call.id, now, MOVED, json.dumps(data, ensure_ascii=False)))
-
-
-def by_hand(data: Mapping[str, Any]) -> ByHand | None:
-    """What a supervisor made of a place, as a fact of the kind `MOVED` tells it."""
-    said = data.get("hand")
-    if not isinstance(said, dict):
-        return None
-    claim = said["claim"]
-    growth = Growth(**claim["growth"]) if claim["growth"] else None
-    return ByHand(
-        QueueName(said["queue"]),
-        Claim(**{**claim, "growth": growth}),
-        said["less"],
-        Reason(**said["why"]),
-    )

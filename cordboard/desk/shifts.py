@@ -27,7 +27,7 @@ from cordboard.desk.commands import (
 from cordboard.desk.facts import ActionAsked, ActionDone, AlarmRaised
 from cordboard.desk.links import Links
 from cordboard.desk.model import Notice, Rules
-from cordboard.desk.turns import Turns
+from cordboard.desk.state_log import StateLog
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import (
@@ -96,7 +96,7 @@ class Shifts:
         self._cards = cards
         self._links = links
         self._alarms = alarms
-        self._turns = Turns()
+        self._log = StateLog()
         self._pending: dict[str, _Pending] = {}
         self._number = 0
         self._now = 0.0
@@ -104,7 +104,7 @@ class Shifts:
         self._declined: dict[OperatorName, _Declined] = {}
         self._rung: dict[OperatorName, CallId] = {}
         self._hold: dict[OperatorName, float] = {}
-        self._late: dict[OperatorName, float] = {}
+        self._overdue: dict[OperatorName, float] = {}
         self._notices: dict[OperatorName, Notice] = {}
         self._boots: dict[PbxName, str] = {}
         self._before: dict[PbxName, tuple[Operator, ...]] = {}
@@ -264,8 +264,8 @@ class Shifts:
             due = operator.duty.due
             if operator.state != "paused" or due is None or due > now:
                 continue
-            if self._late.get(operator.name) != operator.since:
-                self._late[operator.name] = operator.since
+            if self._overdue.get(operator.name) != operator.since:
+                self._overdue[operator.name] = operator.since
                 told = AlarmRaised("pause-over", detail=operator.display_name)
                 out += self._alarms.raised(told, now)
         return out
@@ -281,7 +281,7 @@ class Shifts:
             assert operator
             out += self._converge(operator, now)
             pbx = operator.memberships[0].pbx if operator.memberships else PbxName("")
-            out += self._turns.keep(operator, self._boots.get(pbx, ""))
+            out += self._log.keep(operator, self._boots.get(pbx, ""))
         return out
 
     def _converge(self, operator: Operator, now: float) -> list[Command]:
@@ -401,12 +401,12 @@ class Shifts:
     # When the PBX, or we ourselves, were away
 
     def remember(self, rows: tuple[StateRecord, ...]) -> None:
-        self._turns.remember(rows)
+        self._log.remember(rows)
 
     def resumes_wrapup(self, name: OperatorName, default: float) -> float | None:
         """When the wrap-up ends that a restart cut into; `default` where nothing was written
         down; None where the operator had ended it."""
-        row = self._turns.remembered(name)
+        row = self._log.remembered(name)
         if row is None:
             return default
         return (row.due or default) if row.state == "wrap-up" else None
@@ -431,7 +431,7 @@ class Shifts:
         for before in self._before.pop(fact.pbx, ()):
             out += self._restore(before, fact.pbx)
         for operator in self._floor.operators:
-            row = self._turns.recalled(operator, fact.pbx)
+            row = self._log.recalled(operator, fact.pbx)
             if row is None:
                 continue
             if row.boot != self._boots.get(fact.pbx) and row.state == "paused" and row.reason:
@@ -440,7 +440,7 @@ class Shifts:
                 row.state != "paused" or row.reason == operator.reason
             ):
                 self._floor.redate(operator.name, row.since)
-        self._turns.begin()
+        self._log.begin()
         for operator in self._floor.operators:
             self._floor.touch_operator(operator.name)
         return out

@@ -21,10 +21,10 @@ from cordboard.queue.lines import Entry
 class Waits:
     """Each step returns what is to be kept or shown."""
 
-    def __init__(self, floor: Floor, past: Recollection) -> None:
+    def __init__(self, floor: Floor, past: Recollection, priorities: Priorities) -> None:
         self._floor = floor
         self._past = past
-        self.priorities = Priorities(floor)
+        self._priorities = priorities
         self._answered_entries: dict[CallId, Entry] = {}
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Waits:
         return len(self._answered_entries)
 
     def remember(self, fact: Remembered) -> None:
-        self.priorities.remember(fact.hands)
+        self._priorities.remember(fact.hands)
         for entry in fact.entries:
             if entry.left_at is not None:
                 self._floor.recall(entry)
@@ -50,7 +50,7 @@ class Waits:
         decision = call.decision
         entry = decision and self._floor.line(decision.queue).find(call.uniqueid)
         if entry and entry.away:
-            self.priorities.kept(entry, call, now)
+            self._priorities.kept(entry, call, now)
 
     def join(
         self, fact: Queued, call: Call, now: float, kept: Entry | None = None
@@ -68,7 +68,7 @@ class Waits:
         entry = self._join(entry, fact, now)
         if known:
             return []
-        turn = self.priorities.joined(entry, call, now, since)
+        turn = self._priorities.joined(entry, call, now, since)
         return [Save(entry_record(entry, call, None)), *turn]
 
     def place(self, fact: Placed, now: float) -> None:
@@ -78,7 +78,7 @@ class Waits:
 
     def _join(self, entry: Entry, fact: Queued | Placed, now: float) -> Entry:
         if fact.priority is not None:
-            self.priorities.seen(entry, fact.priority, now)
+            self._priorities.seen(entry, fact.priority, now)
             entry = replace(entry, priority=fact.priority)
         self._floor.join(entry, fact.position)
         return entry
@@ -88,7 +88,7 @@ class Waits:
         entry = self._floor.leave(fact.queue, fact.uniqueid, fact.outcome, now)
         if entry is None:
             return []
-        told = self.priorities.left(entry, fact.outcome)
+        told = self._priorities.left(entry, fact.outcome)
         if call is None:
             return told
         if fact.outcome == "connected" and call.state != "ended":
@@ -106,7 +106,7 @@ class Waits:
     def over(self, call: Call) -> None:
         """The call has ended, or is part of another."""
         self._answered_entries.pop(call.id, None)
-        self.priorities.over(call)
+        self._priorities.over(call)
 
     def gone(self, fact: SnapshotDone, calls: Mapping[CallId, Call], now: float) -> list[Command]:
         """The waits from before the start that are over by now; `calls` tell how."""
@@ -125,7 +125,7 @@ class Waits:
             out.append(ShowQueue(queue, here, line.longest_since, level))
             rows = zip(entries, self._floor.waits(queue), strict=True)
             known = [(e, calls[e.call], wait) for e, wait in rows if e.call in calls]
-            reasons = self.priorities.reasons
+            reasons = self._priorities.reasons
             waiting = tuple((entry, call, reasons(entry)) for entry, call, _ in known)
             out.append(ShowWaiting(queue, waiting, tuple(wait for *_, wait in known)))
         return out

@@ -282,6 +282,11 @@ class Floor:
         skills = [*(entry.skills for entry in entries), *([None] * more)]
         return waits(skills, teams, self._paces.of(queue).leaving)
 
+    def wait(self, entry: Entry) -> float | None:
+        """How long this caller has still to wait, in seconds, by our own forecast."""
+        entries = self.line(entry.queue).entries
+        return self.waits(entry.queue)[entries.index(entry)]
+
     def join(self, entry: Entry, position: int) -> None:
         self.line(entry.queue).join(entry, position)
         self.touch(entry.queue)

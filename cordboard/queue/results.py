@@ -87,14 +87,16 @@ class Hour:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All of one run. `least` are those with the lowest priority that the policy gave to anybody
-    in a queue; `occupancy` is percent of the time that operators were there. `estimate` is of all
-    who were told one, `narrowed` of those whom the policy does not give every operator."""
+    in a queue; `occupancy` is percent of the time that operators were there; `unserved` counts who
+    came to queues that no operator serves, by queue. `estimate` is of all who were told one,
+    `narrowed` of those whom the policy does not give every operator."""
 
     total: Tally
     by_status: dict[str, Tally]
     least_priority: int | None
     least: Tally
     occupancy: float | None
+    unserved: dict[str, int]
     estimate: Accuracy | None
     narrowed: Accuracy | None
     holdtime: Accuracy | None
@@ -114,6 +116,8 @@ def figures(run: Run, service: Service) -> Figures:
     lowest = min((stay.decision.priority for stay in queued), default=None)
     present = sum(clerk.present for clerk in run.clerks)
     busy = sum(clerk.busy for clerk in run.clerks)
+    served = {queue for clerk in run.clerks for queue in clerk.queues}
+    unserved = Counter(str(stay.queue) for stay in queued if stay.queue not in served)
     told = [s for s in queued if s.outcome == "answered" and s.estimated and not s.was_away]
     return Figures(
         _tally(run.stays, service),
@@ -121,6 +125,7 @@ def figures(run: Run, service: Service) -> Figures:
         lowest,
         _tally([s for s in queued if s.decision.priority == lowest], service),
         100 * busy / present if present else None,
+        dict(sorted(unserved.items())),
         accuracy(told, _estimated),
         accuracy([s for s in told if s.entry.skills is not None], _estimated),
         accuracy(told, lambda stay: stay.holdtime or 0.0),

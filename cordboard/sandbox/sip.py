@@ -271,17 +271,21 @@ class Phones(_Group):
         if not self.ports:
             return
         lines = [f"{user};{self._secrets[user]};{port}" for user, port in self.ports.items()]
-        sipp = Sipp(self._status)
-        try:
-            await sipp.start(
-                scenarios.register(expires=expires),
-                *("-m", str(len(lines)), "-r", "50", "-timeout", "30", "-timeout_error"),
-                data="SEQUENTIAL\n" + "\n".join(lines) + "\n",
-            )
-            if await sipp.wait() != 0:
-                raise PeerError(f"phones did not register: {sipp.complaint()}")
-        finally:
-            await sipp.stop()
+        complaint = ""
+        for _ in range(3):  # SIPp gives up at a second challenge, which a busy PBX may send
+            sipp = Sipp(self._status)
+            try:
+                await sipp.start(
+                    scenarios.register(expires=expires),
+                    *("-m", str(len(lines)), "-r", "50", "-timeout", "30", "-timeout_error"),
+                    data="SEQUENTIAL\n" + "\n".join(lines) + "\n",
+                )
+                if await sipp.wait() == 0:
+                    return
+                complaint = sipp.complaint()
+            finally:
+                await sipp.stop()
+        raise PeerError(f"phones did not register: {complaint}")
 
 
 class Mobile(_Group):

@@ -438,7 +438,10 @@ def _faults(error: ValidationError) -> list[tuple[str, str]]:
             "model_type": "must be an object",
             "dict_type": "must be an object",
         }
-        found.append((_field(where), words.get(kind) or fault["msg"]))
+        if kind == "string_pattern_mismatch" and where[-1:] == ["reason"]:
+            found.append(("reason", "must be one line that says why"))
+            continue
+        found.append((_field(where), words.get(kind) or fault["msg"].removeprefix("Value error, ")))
     return found
 
 

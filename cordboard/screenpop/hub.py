@@ -256,10 +256,6 @@ class Hub:
             client.release()
         return ws
 
-    def drop_user(self, name: str) -> None:
-        """Logged out everywhere, deactivated, or of another role from now on."""
-        self._drop(list(self._of_user.get(name, {}).values()))
-
     def drop_session(self, credential: str) -> None:
         """Ends all streams of one login or token."""
         self._drop([s for s in self._streams.values() if s.credential == credential])

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
 from cordboard.desk.commands import (
-    Command,
     EndAlarm,
     EndCall,
     EndMissed,
@@ -89,10 +88,6 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "alarm-end", "kind": kind}
         case Tell(id=identity, error=error):
             return {"type": "result", "id": identity, "ok": error is None, "error": error}
-
-
-def is_shown(command: Command) -> bool:
-    return isinstance(command, Shown)
 
 
 def screenpop(pop: Pop, currency: str, names: Names) -> Message:
@@ -299,7 +294,7 @@ def _places(entries: Iterable[Entry]) -> list[int]:
 
 def _away(call: Call, names: Names) -> Message:
     """At whose phone the caller is, whose place is kept."""
-    first = call.decision.personal if call.decision else None
+    first = call.personal
     name = first.name if first else None
     return {
         "who": first.who if first else None,

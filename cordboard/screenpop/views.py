@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
 
 from cordboard.crm_core.model import Role
 
@@ -71,23 +71,6 @@ class Picture:
         self.notices: dict[str, Message] = {}
         self.missed: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
-
-    @classmethod
-    def from_snapshot(cls, snapshot: Message) -> Self:
-        """The picture that a client holds after this snapshot."""
-        picture = cls()
-        picture.pbx = {item["name"]: item for item in snapshot["pbx"]}
-        picture.operators = {item["name"]: item for item in snapshot["operators"]}
-        picture.queues = {item["name"]: item for item in snapshot["queues"]}
-        for entry in snapshot["waiting"]:
-            picture.waiting.setdefault(entry["queue"], []).append(entry)
-        picture.calls = {item["id"]: item for item in snapshot["calls"]}
-        picture.alarms = {item["kind"]: item for item in snapshot["alarms"]}
-        picture.notices = {item["operator"]: item for item in snapshot["notices"]}
-        picture.missed = {item["id"]: item for item in snapshot["missed"]}
-        for pop in snapshot["pops"]:
-            picture._put_pop(pop)
-        return picture
 
     def apply(self, message: Message, to: str | None = None) -> list[Delivery]:
         """Takes `message` in and says what must be sent, and to whom.

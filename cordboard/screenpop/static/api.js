@@ -4,7 +4,7 @@ import { _ } from "./i18n.js";
 const csrf = document.querySelector("meta[name=csrf]")?.getAttribute("content") ?? "";
 
 /** What went wrong, in words for the operator. */
-export class ApiError extends Error {
+class ApiError extends Error {
   /**
    * @param {string} message
    * @param {number} status 0 where the server was not reached

@@ -17,7 +17,13 @@ const main = /** @type {HTMLElement} */ (document.getElementById("call"));
 const HOW = { SUCCESS: "interrupted", HANGUP: "late" };
 
 function Call(/** @type {{call: any, events: Told[], decisions: Decided[]}} */ { call, events, decisions }) {
-  const first = decisions.map(({ decision }) => decision.personal).findLast(Boolean);
+  const first = decisions.map(({ decision }) => decision.personal?.name).findLast(Boolean);
+  let away = false;
+  /** A phone outside that rings while the place is kept is that of whoever is rung first. */
+  const whose = (/** @type {Told} */ { event, operator_name, phone: device }) => {
+    if (event === "kept" || event === "back") away = event === "kept";
+    return operator_name ?? (away && device ? first : device) ?? "";
+  };
   return html`
     <header class="story-head">
       <h1 data-testid="story-who">
@@ -37,7 +43,7 @@ function Call(/** @type {{call: any, events: Told[], decisions: Decided[]}} */ {
           ${events.map(
             (told) => html`<li data-event=${told.event}>
               <time datetime=${told.at}>${clockSeconds(told.at)}</time>
-              <span>${eventText(told, first?.name)}</span>
+              <span>${eventText(told, whose(told), first)}</span>
             </li>`,
           )}
         </ol>
@@ -140,6 +146,7 @@ function wanted(/** @type {Record<string, any>} */ wish) {
 function shown(/** @type {any} */ value, key = "") {
   if (key === "status" && value) return word("status", value);
   if (key === "language") return languageName(value);
+  if (key === "manager.mobile" && value) return phone(value);
   if (key === "lookup") {
     const words = { found: _("found"), unknown: _("nobody has this number"), failed: _("no answer in time") };
     return words[/** @type {keyof typeof words} */ (value)] ?? value;
@@ -200,9 +207,8 @@ function named(/** @type {string} */ key, /** @type {Record<string, any>} */ inp
   return name || key;
 }
 
-/** One fact of the call in words; `first` is who was rung before the queue. */
-function eventText(/** @type {Told} */ { event, phone: device, operator_name, data }, first = "") {
-  const who = operator_name ?? device ?? "";
+/** One fact of the call in words: `who` it is about, and `first` whoever was rung before the queue. */
+function eventText(/** @type {Told} */ { event, data }, who = "", first = "") {
   switch (event) {
     case "offered":
       return _("The call came in");

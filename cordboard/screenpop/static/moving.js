@@ -64,7 +64,8 @@ export function MoveForm({ stream, call, name, entry, onClose }) {
     document.addEventListener("keydown", escape);
     return () => document.removeEventListener("keydown", escape);
   }, []);
-  const move = async (/** @type {Record<string, unknown>} */ args) => {
+  const move = (/** @type {Record<string, unknown>} */ args) => ask("move", args);
+  const ask = async (/** @type {string} */ action, /** @type {Record<string, unknown>} */ args) => {
     if (!reason.trim()) {
       setState({ busy: false, error: _("Say why: the reason is kept.") });
       first.current?.focus();
@@ -73,7 +74,7 @@ export function MoveForm({ stream, call, name, entry, onClose }) {
     setState({ busy: true, error: "" });
     try {
       const address = `/api/v1/calls/${encodeURIComponent(call)}/actions`;
-      const outcome = await stream.act(address, "move", args, undefined, reason.trim());
+      const outcome = await stream.act(address, action, args, undefined, reason.trim());
       setState({ busy: false, error: outcome.ok ? "" : refusal(outcome.error ?? "") });
     } catch (failure) {
       setState({ busy: false, error: failure instanceof Error ? failure.message : String(failure) });
@@ -128,6 +129,10 @@ export function MoveForm({ stream, call, name, entry, onClose }) {
       <button type="button" disabled=${busy || !entry || !priority.trim()} data-testid="move-set" onClick=${set}>
         ${_("Set")}
       </button>
+      ${entry?.callback &&
+      html`<button type="button" disabled=${busy} data-testid="callback-cancel" onClick=${() => void ask("hangup", {})}>
+        <${Icon} name="close" />${_("Take the callback back")}
+      </button>`}
       <button type="button" data-testid="move-close" onClick=${onClose}>${_("Close")}</button>
     </div>
     ${error && html`<p class="form-error" role="alert" data-testid="move-error">${error}</p>`}

@@ -276,17 +276,13 @@ export function startClock(/** @type {() => number} */ source) {
 }
 
 /** Stops the timers while the picture is old: a time that goes on would be a claim. */
-export function freezeClock(/** @type {boolean} */ stop) {
+function freezeClock(/** @type {boolean} */ stop) {
   frozen = stop;
 }
 
-/**
- * Time since `since` (the server's milliseconds or a time as text), running. From `warn` and from
- * `alarm` milliseconds on it carries `data-level`, for the style.
- * @typedef {{since: number | string, warn?: number, alarm?: number, testid?: string}} TimerProps
- */
-export class Timer extends Component {
-  shouldComponentUpdate(/** @type {TimerProps} */ next) {
+/** A time on the page that paints itself, each second and when what it is told changes. */
+class Running extends Component {
+  shouldComponentUpdate(/** @type {object} */ next) {
     this.props = next;
     this.paint();
     return false;
@@ -301,14 +297,28 @@ export class Timer extends Component {
     timers.delete(this);
   }
 
+  /** What it shows now. */
+  paint() {}
+
+  /** Writes only what is another than before. */
+  show(/** @type {string} */ text, /** @type {string} */ level) {
+    const element = /** @type {HTMLElement} */ (this.base);
+    if (element.textContent !== text) element.textContent = text;
+    if ((element.dataset.level ?? "") !== level) element.dataset.level = level;
+  }
+}
+
+/**
+ * Time since `since` (the server's milliseconds or a time as text), running. From `warn` and from
+ * `alarm` milliseconds on it carries `data-level`, for the style.
+ * @typedef {{since: number | string, warn?: number, alarm?: number, testid?: string}} TimerProps
+ */
+export class Timer extends Running {
   paint() {
     const { since, warn, alarm } = /** @type {TimerProps} */ (this.props);
-    const element = /** @type {HTMLElement} */ (this.base);
     const passed = now() - (typeof since === "number" ? since : Date.parse(since));
-    const text = duration(passed);
-    if (element.textContent !== text) element.textContent = text;
     const level = alarm && passed >= alarm ? "alarm" : warn && passed >= warn ? "warn" : "";
-    if ((element.dataset.level ?? "") !== level) element.dataset.level = level;
+    this.show(duration(passed), level);
   }
 
   render() {
@@ -321,30 +331,13 @@ export class Timer extends Component {
  * Time left until `until`, running; once it is over, by how much, with a plus.
  * @typedef {{until: string, label: string, testid?: string}} CountdownProps
  */
-export class Countdown extends Component {
-  shouldComponentUpdate(/** @type {CountdownProps} */ next) {
-    this.props = next;
-    this.paint();
-    return false;
-  }
-
-  componentDidMount() {
-    timers.add(this);
-    this.paint();
-  }
-
-  componentWillUnmount() {
-    timers.delete(this);
-  }
-
+export class Countdown extends Running {
   paint() {
     const { until, label } = /** @type {CountdownProps} */ (this.props);
     const element = /** @type {HTMLElement} */ (this.base);
     const left = Date.parse(until) - now();
     const text = left < 0 ? `+${duration(-left)}` : duration(left + 999);
-    if (element.textContent !== text) element.textContent = text;
-    const level = left < 0 ? "alarm" : left < 10_000 ? "warn" : "";
-    if ((element.dataset.level ?? "") !== level) element.dataset.level = level;
+    this.show(text, left < 0 ? "alarm" : left < 10_000 ? "warn" : "");
     if (element.title !== label) element.title = label;
   }
 

@@ -29,6 +29,8 @@ const main = /** @type {HTMLElement} */ (document.getElementById("wallboard"));
 const ALARM_FACTOR = 3;
 const LOW_PERCENT = 80;
 const WAITING_SHOWN = 12;
+/** From so many queues on, their tiles are made smaller: whoever waits is to be seen beneath them. */
+const DENSE = 5;
 
 function Wallboard() {
   return html`
@@ -62,8 +64,9 @@ function trouble(/** @type {Queue} */ queue) {
 
 function Queues() {
   useStreamByFrame(stream, ["snapshot", "queues"]);
-  return html`<section class="tiles" aria-label=${_("Queues")}>
-    ${queuesNow().map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
+  const queues = queuesNow();
+  return html`<section class="tiles" aria-label=${_("Queues")} data-dense=${queues.length >= DENSE}>
+    ${queues.map((queue) => html`<${QueueTile} key=${queue.name} queue=${queue} />`)}
   </section>`;
 }
 
@@ -81,11 +84,11 @@ class QueueTile extends Component {
     return html`<article class="tile-queue" data-testid=${`queue-${queue.name}`} data-waiting=${queue.waiting}>
       <h2>${queue.name}</h2>
       <div class="tile-figures">
-        <div class="tile-waiting">
+        <div class="tile-waiting" title=${waiting}>
           <b aria-label=${waiting} data-testid="queue-waiting">${queue.waiting}</b>
           <span>${_("waiting")}</span>
         </div>
-        <div class="tile-longest">
+        <div class="tile-longest" title=${_("longest wait")}>
           ${queue.waiting > 0 && queue.longest_since
             ? html`<${Timer} since=${queue.longest_since} warn=${threshold} alarm=${threshold * ALARM_FACTOR} testid="queue-longest" />`
             : html`<span class="timer none">–</span>`}

@@ -1,4 +1,4 @@
-"""The note after a talk: awaited for as long as the wrap-up lasts, saved, or given up. Pure."""
+"""The wrap-up after a talk: while it lasts the note is awaited, then it is given up. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cordboard.events import CallId, OperatorName, Uniqueid
 from cordboard.queue.floor import Floor
 
 
-class Notes:
+class WrapUps:
     """What joins cards, calls and the work of their operators when the telephone is down."""
 
     def __init__(self, book: Book, floor: Floor, cards: Cards, shifts: Shifts) -> None:

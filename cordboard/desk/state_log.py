@@ -1,4 +1,4 @@
-"""What each operator did, state by state, as the rows that reports judge the day by. Pure."""
+"""The log of the operators' states, as the rows that reports judge the day by. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cordboard.events import OperatorName, PbxName, derived_id
 from cordboard.queue.operators import Operator
 
 
-class Turns:
+class StateLog:
     """The open row of each operator. Nothing is kept before `begin`: what the phones do is not
     known until a PBX has told."""
 
     def __init__(self) -> None:
-        self._open: dict[OperatorName, StateRecord] = {}
+        self._rows: dict[OperatorName, StateRecord] = {}
         self._recalled: set[OperatorName] = set()
         self._begun = False
 
     def remember(self, rows: Iterable[StateRecord]) -> None:
         """The rows that the server before this one left open."""
         for row in rows:
-            self._open[OperatorName(row.operator)] = row
+            self._rows[OperatorName(row.operator)] = row
             self._recalled.add(OperatorName(row.operator))
 
     def begin(self) -> None:
@@ -31,7 +31,7 @@ class Turns:
 
     def remembered(self, name: OperatorName) -> StateRecord | None:
         """What the server before this one knew of this operator, until a PBX has told."""
-        return self._open.get(name) if name in self._recalled else None
+        return self._rows.get(name) if name in self._recalled else None
 
     def recalled(self, operator: Operator, pbx: PbxName) -> StateRecord | None:
         """What the server before this one knew of an operator who is a member on `pbx` now and was
@@ -48,14 +48,14 @@ class Turns:
         """The row that ends and the one that begins, where the operator's state is another."""
         if not self._begun or not operator.has_login:
             return []
-        before, row = self._open.get(operator.name), _row(operator, boot)
+        before, row = self._rows.get(operator.name), _row(operator, boot)
         if before is not None and _same(before, row):
             row = replace(row, id=before.id, since=before.since)
             if row == before:
                 return []
-            self._open[operator.name] = row
+            self._rows[operator.name] = row
             return [Save(row)]
-        self._open[operator.name] = row
+        self._rows[operator.name] = row
         if before is None:
             return [Save(row)]
         return [Save(replace(before, until=max(row.since, before.since))), Save(row)]
