@@ -30,7 +30,7 @@ from cordboard.moments import moment
 from cordboard.pseudonyms import Pseudonyms
 from cordboard.queue import recording
 from cordboard.queue.policy import Policy
-from cordboard.queue.results import Accuracy, Figures, Tally, figures, mean_waits
+from cordboard.queue.results import TALKED, Accuracy, Figures, Tally, figures, mean_waits
 from cordboard.queue.simulation import Run, Simulation
 from cordboard.queue.traffic import Arrival, Service, Traffic
 
@@ -43,7 +43,10 @@ STEP = 1800.0
 WIDTH = 100
 """Columns that the tables need; a narrower terminal breaks their lines."""
 
-_COLUMNS = ("calls", "ans-\nwered", "gave\nup %", "mean\ns", "median\ns", "90 %\ns", "longest\ns")
+_COLUMNS = (
+    *("calls", "ans-\nwered", "in per-\nson", "gave\nup %"),
+    *("mean\ns", "median\ns", "90 %\ns", "longest\ns"),
+)
 
 
 def simulate(
@@ -115,7 +118,7 @@ def _print(names: list[str], found: list[Figures], service: Service, title: str)
     formula = (
         f"service level = answered within {service.threshold:g} s / (answered + gave up - gave up"
         f" within {service.short_abandon:g} s); waits are those of the answered, longest is"
-        " anybody's"
+        " anybody's; who is answered in person, before the queue, counts as answered in all of it"
     )
     console.print(formula, soft_wrap=True)
     for name, each in zip(names, found, strict=True):
@@ -150,9 +153,9 @@ def _by_status(names: list[str], found: list[Figures], service: Service) -> Tabl
 
 
 def _cells(side: Tally) -> list[float | None]:
-    answered = side.outcomes.get("answered", 0)
+    talked = (side.outcomes.get(outcome, 0) for outcome in TALKED)
     waits = [side.mean, side.quantile(0.5), side.quantile(0.9), side.longest]
-    return [side.calls, answered, side.abandonment, *waits, side.level.percent]
+    return [side.calls, *talked, side.abandonment, *waits, side.level.percent]
 
 
 def _cell(value: float | None, sign: str = "") -> str:
@@ -181,7 +184,7 @@ def _said(found: Figures) -> list[str]:
         said.append(
             f"no operator of the traffic file serves {queue}, to which {callers} callers came"
         )
-    others = {k: n for k, n in found.total.outcomes.items() if k not in ("answered", "abandoned")}
+    others = {k: n for k, n in found.total.outcomes.items() if k not in (*TALKED, "abandoned")}
     if found.total.unfinished:
         others["still waiting"] = found.total.unfinished  # type: ignore[index]
     if others:

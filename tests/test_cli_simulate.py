@@ -94,6 +94,29 @@ def test_a_queue_that_nobody_of_the_traffic_file_serves_is_told(files: Path) -> 
     assert told["unserved"] == {"gold": told["by_status"]["vip"]["calls"]}
 
 
+def test_callers_answered_by_their_manager_have_a_column_of_their_own(files: Path) -> None:
+    """Also where nobody else answers: they are not those who gave up."""
+    traffic = SMALL.replace('language = "ru"', "manager = true", 1)
+    nobody = traffic.replace("support-ru = 0, support = 0", "sales = 0")
+    more = "patience = { mean = 1e6 }\n[personal]\nanswers = 1\n"
+    (files / "traffic.toml").write_text(more + nobody)
+    first = files / "first.toml"
+    first.write_text(
+        FLAT + '[[rule]]\nname="v"\nwhen={status=["vip"]}\naction="queue"\n'
+        'first={who="manager", seconds=60}'
+    )
+    out = simulate(files, policy=first).out
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[1][:4] == ["ans-", "in", "per-", "gave"]
+    vip = json.loads(simulate(files, "--json", policy=first).out)["policies"][0]["by_status"]["vip"]
+    calls = vip["calls"]
+    assert calls > 50
+    assert lines[lines.index(["vip"]) + 1][:5] == ["first.toml", str(calls), "0", str(calls), "0.0"]
+    assert vip["abandonment"] == 0
+    assert vip["outcomes"] == {"personal": calls, "unfinished": 0}
+    assert "personal" not in out
+
+
 def test_the_same_seed_is_the_same_day_another_is_another(files: Path) -> None:
     first, again, other = (simulate(files, "--json", "--seed", s).out for s in ("1", "1", "2"))
     assert first == again != other
