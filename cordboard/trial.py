@@ -351,7 +351,7 @@ def traffic(
                 "number": hide(call.number),
                 "status": caller and caller.status,
                 "segment": caller and caller.segment,
-                "tags": " ".join(caller.tags or ()) if caller else "",
+                "tags": recording.joined(caller.tags or ()) if caller else "",
                 "language": caller and caller.language,
                 "country": phones.country(call.number),
                 "manager": "yes" if caller and caller.manager_id else "",

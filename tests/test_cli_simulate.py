@@ -180,7 +180,7 @@ async def fill(url: str) -> None:
         status="vip",
         balance_minor=-500,
         segment="gold",
-        tags=("a", "b"),
+        tags=("debt dispute", 'a "b"', "c"),
     )
     customer = (await store.create_customer(draft)).customer
     answered = a_call("1", customer_id=customer.id, state="ended", ended_at=AT + 110)
@@ -208,7 +208,7 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     rows = list(csv.DictReader(StringIO(said.out)))
     first, second = rows
     assert (first["status"], first["balance"], first["outcome"]) == ("vip", "-5.0", "connected")
-    assert (first["segment"], first["tags"]) == ("gold", "a b")
+    assert (first["segment"], first["tags"]) == ("gold", '"debt dispute" "a ""b""" c')
     assert (first["waited"], first["talk"], first["country"]) == ("10.0", "100.0", "RU")
     assert (second["status"], second["outcome"], second["waited"]) == ("", "abandoned", "40.0")
     assert (second["talk"], second["country"]) == ("", "BG")
@@ -219,6 +219,12 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     (tmp_path / "traffic.toml").write_text(
         'recording = "calls.csv"\n[[operator]]\ncount = 1\nqueues = { support-ru = 0 }\n'
     )
+    disputed = tmp_path / "disputed.toml"
+    disputed.write_text(
+        FLAT + '[[rule]]\nname="d"\nwhen={tags=["debt dispute"]}\naction="message"\nto="busy"'
+    )
+    told = json.loads(simulate(tmp_path, "--json", policy=disputed).out)
+    assert told["policies"][0]["by_status"]["vip"]["outcomes"] == {"elsewhere": 1, "unfinished": 0}
     told = json.loads(simulate(tmp_path, "--json").out)
     assert told["policies"][0]["by_status"]["vip"]["calls"] == 1
     assert told["policies"][0]["all"]["calls"] == 2
