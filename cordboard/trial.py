@@ -9,6 +9,7 @@ import json
 import math
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
@@ -322,7 +323,9 @@ def _draw(path: Path, names: list[str], runs: list[Run], found: list[Figures]) -
 
 def traffic(
     since: Annotated[str, typer.Option(help="Calls that began then or later: 2026-11-22.")],
-    until: Annotated[str, typer.Option(help="Calls that began before that.")],
+    until: Annotated[
+        str | None, typer.Option(help="Calls that began before that; all till now if not given.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="The configuration; cordboard.toml here if not given."),
@@ -332,9 +335,10 @@ def traffic(
     Numbers are pseudonyms, others in each file."""
     settings = load(config)
     zone = ZoneInfo(settings.desk.timezone)
-    period = moment("--since", since, zone), moment("--until", until, zone)
+    end = time.time() if until is None else moment("--until", until, zone)
+    period = moment("--since", since, zone), end
     if period[0] >= period[1]:
-        raise UserError("--since is not before --until")
+        raise UserError(f"--since is not before {'now' if until is None else '--until'}")
     calls = asyncio.run(_calls(settings, period))
     if not calls:
         raise UserError("the store has no incoming call of that time; see [database] url")

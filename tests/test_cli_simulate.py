@@ -230,6 +230,16 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     assert told["policies"][0]["all"]["calls"] == 2
 
 
+def test_without_an_end_the_calls_till_now_are_traffic(tmp_path: Path, sqlite_url: str) -> None:
+    asyncio.run(fill(sqlite_url))
+    (tmp_path / "cordboard.toml").write_text(f'[database]\nurl = "{sqlite_url}"\n')
+    ends = traffic(tmp_path, "--since", "2026-09-01", "--until", "2026-10-30")
+    till_now = traffic(tmp_path, "--since", "2026-09-01")
+    assert till_now.code == 0, till_now.lines
+    assert len(till_now.out.splitlines()) == len(ends.out.splitlines()) == 3
+    assert "--since is not before now" in traffic(tmp_path, "--since", "2126-01-01").only()
+
+
 def test_a_time_without_calls_or_that_ends_before_it_begins_is_told(
     tmp_path: Path, sqlite_url: str
 ) -> None:
