@@ -70,6 +70,7 @@ from cordboard.roster import Roster
 from cordboard.rulebook import Rulebook
 from cordboard.screenpop import render
 from cordboard.screenpop.hub import Hub
+from cordboard.screenpop.translations import LANGUAGES
 from cordboard.screenpop.web import make_app
 from cordboard.spool import Spool
 from cordboard.webhooks import Webhooks
@@ -357,7 +358,8 @@ class App:
 
     def _house(self) -> House:
         crm, queues = self.settings.crm, self._board.queues(self._models)
-        return House(crm.statuses, crm.languages, crm.segments, queues, self._names or None)
+        names = self._names or None
+        return House(crm.statuses, crm.languages, crm.segments, queues, names, LANGUAGES)
 
     def _policy_changed(self, policy: Policy) -> None:
         self._keep_policy()

@@ -20,6 +20,7 @@ from cordboard.queue import lint
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
 from cordboard.queue.sources import Lines
+from cordboard.screenpop.translations import LANGUAGES
 from cordboard.webhooks import keys_of
 
 NEEDED = {
@@ -175,7 +176,7 @@ def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None)
     except UserError as error:
         return str(error).splitlines()
     crm = settings.crm
-    house = House(crm.statuses, crm.languages, crm.segments, queues or None, logins)
+    house = House(crm.statuses, crm.languages, crm.segments, queues or None, logins, LANGUAGES)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from cordboard.queue.decisions import Penalties
 
 QUEUE, PRIORITY, POSITION = "CB_QUEUE", "CB_PRIO", "CB_POSITION"
+OFFER = "CB_OFFER"
+"""Whether a waiting caller who presses the digit is asked if he wants to be called back."""
 MOVE = "CB_MOVE"
 """The queue to which a waiting caller is to go by the digit `MOVES`."""
 MOVES = "D"

@@ -14,7 +14,7 @@ from cordboard.clock import Clock
 from cordboard.cti.fastagi import AgiSession
 from cordboard.desk.commands import SendCallback, SendPlace, SendRoute
 from cordboard.desk.facts import BackAsked, CallbackAsked, RouteAsked
-from cordboard.dialplan import bounds_of
+from cordboard.dialplan import OFFER, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import Linkedid, PbxName, QueueName, derived_id
 from cordboard.queue.decisions import Decision
@@ -148,7 +148,7 @@ def _variables(decision: Decision) -> Variables:
         "CB_LANG": decision.language,
     }
     if decision.callback:
-        found["CB_OFFER"] = 1
+        found[OFFER] = 1
     if decision.to:
         found["CB_TO"] = decision.to
     if first := decision.personal:

@@ -26,7 +26,7 @@ from cordboard.desk.commands import (
     Requeue,
 )
 from cordboard.desk.facts import Rank, Reordered
-from cordboard.dialplan import MOVE, MOVES, POSITION, PRIORITY, QUEUE, bounds_of
+from cordboard.dialplan import MOVE, MOVES, OFFER, POSITION, PRIORITY, QUEUE, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
 
@@ -178,7 +178,16 @@ class Exchange:
 
     async def announce(self, command: Announce) -> None:
         """Returns when the PBX has taken it on. The one side of the channel whispers to the caller
-        what its other side plays: see cordboard-announce in the dialplan."""
+        what its other side plays: see cordboard-announce in the dialplan. Who hears an offer may
+        take it up, also where the rules did not make it yet when his route was told."""
+        link = self._links[command.pbx]
+        if command.offer is not None:
+            allowed = {"Channel": command.uniqueid, "Variable": OFFER, "Value": "1"}
+            reply = await link.act("Setvar", allowed)
+            if reply["Message"] == "No such channel":
+                return  # he has hung up
+            if reply["Response"] != "Success":
+                raise PeerError(reply["Message"])
         said = {"CB_SPIED": command.uniqueid, "CB_LANG": command.language}
         if command.place is not None:
             said["CB_PLACE"] = str(command.place)
@@ -196,7 +205,7 @@ class Exchange:
             "Variable": ",".join(f"{name}={value}" for name, value in said.items()),
             "Async": "true",
         }
-        reply = await self._links[command.pbx].act("Originate", fields)
+        reply = await link.act("Originate", fields)
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
 

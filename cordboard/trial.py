@@ -9,6 +9,7 @@ import json
 import math
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
@@ -30,7 +31,7 @@ from cordboard.moments import moment
 from cordboard.pseudonyms import Pseudonyms
 from cordboard.queue import recording
 from cordboard.queue.policy import Policy
-from cordboard.queue.results import Accuracy, Figures, Tally, figures, mean_waits
+from cordboard.queue.results import TALKED, Accuracy, Figures, Tally, figures, mean_waits
 from cordboard.queue.simulation import Run, Simulation
 from cordboard.queue.traffic import Arrival, Service, Traffic
 
@@ -43,7 +44,10 @@ STEP = 1800.0
 WIDTH = 100
 """Columns that the tables need; a narrower terminal breaks their lines."""
 
-_COLUMNS = ("calls", "ans-\nwered", "gave\nup %", "mean\ns", "median\ns", "90 %\ns", "longest\ns")
+_COLUMNS = (
+    *("calls", "ans-\nwered", "in per-\nson", "gave\nup %"),
+    *("mean\ns", "median\ns", "90 %\ns", "longest\ns"),
+)
 
 
 def simulate(
@@ -115,7 +119,7 @@ def _print(names: list[str], found: list[Figures], service: Service, title: str)
     formula = (
         f"service level = answered within {service.threshold:g} s / (answered + gave up - gave up"
         f" within {service.short_abandon:g} s); waits are those of the answered, longest is"
-        " anybody's"
+        " anybody's; who is answered in person, before the queue, counts as answered in all of it"
     )
     console.print(formula, soft_wrap=True)
     for name, each in zip(names, found, strict=True):
@@ -150,9 +154,9 @@ def _by_status(names: list[str], found: list[Figures], service: Service) -> Tabl
 
 
 def _cells(side: Tally) -> list[float | None]:
-    answered = side.outcomes.get("answered", 0)
+    talked = (side.outcomes.get(outcome, 0) for outcome in TALKED)
     waits = [side.mean, side.quantile(0.5), side.quantile(0.9), side.longest]
-    return [side.calls, answered, side.abandonment, *waits, side.level.percent]
+    return [side.calls, *talked, side.abandonment, *waits, side.level.percent]
 
 
 def _cell(value: float | None, sign: str = "") -> str:
@@ -181,7 +185,7 @@ def _said(found: Figures) -> list[str]:
         said.append(
             f"no operator of the traffic file serves {queue}, to which {callers} callers came"
         )
-    others = {k: n for k, n in found.total.outcomes.items() if k not in ("answered", "abandoned")}
+    others = {k: n for k, n in found.total.outcomes.items() if k not in (*TALKED, "abandoned")}
     if found.total.unfinished:
         others["still waiting"] = found.total.unfinished  # type: ignore[index]
     if others:
@@ -319,7 +323,9 @@ def _draw(path: Path, names: list[str], runs: list[Run], found: list[Figures]) -
 
 def traffic(
     since: Annotated[str, typer.Option(help="Calls that began then or later: 2026-11-22.")],
-    until: Annotated[str, typer.Option(help="Calls that began before that.")],
+    until: Annotated[
+        str | None, typer.Option(help="Calls that began before that; all till now if not given.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="The configuration; cordboard.toml here if not given."),
@@ -329,9 +335,10 @@ def traffic(
     Numbers are pseudonyms, others in each file."""
     settings = load(config)
     zone = ZoneInfo(settings.desk.timezone)
-    period = moment("--since", since, zone), moment("--until", until, zone)
+    end = time.time() if until is None else moment("--until", until, zone)
+    period = moment("--since", since, zone), end
     if period[0] >= period[1]:
-        raise UserError("--since is not before --until")
+        raise UserError(f"--since is not before {'now' if until is None else '--until'}")
     calls = asyncio.run(_calls(settings, period))
     if not calls:
         raise UserError("the store has no incoming call of that time; see [database] url")
@@ -348,7 +355,7 @@ def traffic(
                 "number": hide(call.number),
                 "status": caller and caller.status,
                 "segment": caller and caller.segment,
-                "tags": " ".join(caller.tags or ()) if caller else "",
+                "tags": recording.joined(caller.tags or ()) if caller else "",
                 "language": caller and caller.language,
                 "country": phones.country(call.number),
                 "manager": "yes" if caller and caller.manager_id else "",

@@ -42,9 +42,25 @@ def number(index: int) -> str:
     return f"7916123450{index}"
 
 
+ONLY_OF_VIPS = (
+    POLICY.replace('"by language"', '"vip"\nwhen = { status = ["vip"] }')
+    + """
+[[rule]]
+name = "all"
+action = "queue"
+queue = "support-{language}"
+"""
+)
+
+
 @pytest.fixture
 def hours() -> str:
     return ""
+
+
+@pytest.fixture
+def rules() -> str:
+    return POLICY
 
 
 @pytest.fixture
@@ -54,9 +70,10 @@ async def server(
     sandbox: Status,
     monkeypatch: pytest.MonkeyPatch,
     hours: str,
+    rules: str,
 ) -> AsyncIterator[Server]:
     policy = tmp_path / "routing.toml"
-    policy.write_text(POLICY.replace("HOURS", hours))
+    policy.write_text(rules.replace("HOURS", hours))
     monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
     running = Server(tmp_path, sandbox, wrapup=1)
     async with served(running, pbx):
@@ -88,6 +105,15 @@ class Desk:
         async with asyncio.timeout(60):
             while prompt not in await asyncio.to_thread(self.pbx.cli, "core show channels concise"):
                 await asyncio.sleep(0.05)
+
+    async def is_offered(self) -> None:
+        """A caller is being told to press 1."""
+        said = ""
+        async with asyncio.timeout(120):
+            while "vm-tocallnum" not in said:  # press 1 to call this number
+                said = await asyncio.to_thread(self.pbx.cli, "core show channels concise")
+                await asyncio.sleep(0.1)
+        assert "cordboard-announce!say!" in said
 
     async def promised(self, index: int) -> dict[str, str]:
         """What waits in his stead."""
@@ -349,12 +375,23 @@ class TestOffered:
         async with Phones(desk.sandbox, [PhoneSpec("1001")]):
             desk.pause(True)
             caller = await desk.waits(0)
-            said = ""
-            async with asyncio.timeout(120):
-                while "vm-tocallnum" not in said:  # press 1 to call this number
-                    said = await asyncio.to_thread(desk.pbx.cli, "core show channels concise")
-                    await asyncio.sleep(0.1)
-            assert "cordboard-announce!say!" in said
+            await desk.is_offered()
+            await desk.asks(caller, 0)
+            await caller.result
+            assert (await desk.promised(0))["Position"] == "1"
+        assert await open_callbacks(server) == 1
+
+    @pytest.mark.parametrize("rules", [ONLY_OF_VIPS])
+    async def test_who_gets_a_rule_with_an_offer_while_he_waits_may_take_it_up(
+        self, soon: None, server: Server, desk: Desk
+    ) -> None:
+        """The route that the dialplan was told said nothing of it."""
+        customer = await server.customer(number(0), status="regular", language="ru")
+        async with Phones(desk.sandbox, [PhoneSpec("1001")]):
+            desk.pause(True)
+            caller = await desk.waits(0)
+            await server.api("PATCH", f"/customers/{customer['id']}", {"status": "vip"})
+            await desk.is_offered()
             await desk.asks(caller, 0)
             await caller.result
             assert (await desk.promised(0))["Position"] == "1"

@@ -367,6 +367,14 @@ def test_a_rule_file_that_is_missing_or_no_toml_is_one_line(alone: Place) -> Non
     assert alone.check().lines[-1] == f"[routing] path {alone.rules}: No such file or directory"
 
 
+def test_a_reason_in_a_language_that_no_console_has_is_told(alone: Place) -> None:
+    alone.rules.write_text(
+        RULES + '\n[[rule]]\nname = "de"\naction = "queue"\nwhy = { de = "so" }\n'
+    )
+    told = "rule 'de': why: 'de': no console speaks it; there are en, ru, bg"
+    assert any(line.endswith(told) for line in alone.check().lines)
+
+
 def test_a_rule_file_beyond_all_measure_is_not_read(alone: Place) -> None:
     alone.rules.write_text("#" * 4_000_001)
     told = f"{alone.rules}: has 4000001 bytes, a rule file 4000000 at most"

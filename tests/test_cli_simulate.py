@@ -94,6 +94,29 @@ def test_a_queue_that_nobody_of_the_traffic_file_serves_is_told(files: Path) -> 
     assert told["unserved"] == {"gold": told["by_status"]["vip"]["calls"]}
 
 
+def test_callers_answered_by_their_manager_have_a_column_of_their_own(files: Path) -> None:
+    """Also where nobody else answers: they are not those who gave up."""
+    traffic = SMALL.replace('language = "ru"', "manager = true", 1)
+    nobody = traffic.replace("support-ru = 0, support = 0", "sales = 0")
+    more = "patience = { mean = 1e6 }\n[personal]\nanswers = 1\n"
+    (files / "traffic.toml").write_text(more + nobody)
+    first = files / "first.toml"
+    first.write_text(
+        FLAT + '[[rule]]\nname="v"\nwhen={status=["vip"]}\naction="queue"\n'
+        'first={who="manager", seconds=60}'
+    )
+    out = simulate(files, policy=first).out
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[1][:4] == ["ans-", "in", "per-", "gave"]
+    vip = json.loads(simulate(files, "--json", policy=first).out)["policies"][0]["by_status"]["vip"]
+    calls = vip["calls"]
+    assert calls > 50
+    assert lines[lines.index(["vip"]) + 1][:5] == ["first.toml", str(calls), "0", str(calls), "0.0"]
+    assert vip["abandonment"] == 0
+    assert vip["outcomes"] == {"personal": calls, "unfinished": 0}
+    assert "personal" not in out
+
+
 def test_the_same_seed_is_the_same_day_another_is_another(files: Path) -> None:
     first, again, other = (simulate(files, "--json", "--seed", s).out for s in ("1", "1", "2"))
     assert first == again != other
@@ -157,7 +180,7 @@ async def fill(url: str) -> None:
         status="vip",
         balance_minor=-500,
         segment="gold",
-        tags=("a", "b"),
+        tags=("debt dispute", 'a "b"', "c"),
     )
     customer = (await store.create_customer(draft)).customer
     answered = a_call("1", customer_id=customer.id, state="ended", ended_at=AT + 110)
@@ -185,7 +208,7 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     rows = list(csv.DictReader(StringIO(said.out)))
     first, second = rows
     assert (first["status"], first["balance"], first["outcome"]) == ("vip", "-5.0", "connected")
-    assert (first["segment"], first["tags"]) == ("gold", "a b")
+    assert (first["segment"], first["tags"]) == ("gold", '"debt dispute" "a ""b""" c')
     assert (first["waited"], first["talk"], first["country"]) == ("10.0", "100.0", "RU")
     assert (second["status"], second["outcome"], second["waited"]) == ("", "abandoned", "40.0")
     assert (second["talk"], second["country"]) == ("", "BG")
@@ -196,9 +219,25 @@ def test_the_calls_of_the_store_become_traffic_without_their_numbers(
     (tmp_path / "traffic.toml").write_text(
         'recording = "calls.csv"\n[[operator]]\ncount = 1\nqueues = { support-ru = 0 }\n'
     )
+    disputed = tmp_path / "disputed.toml"
+    disputed.write_text(
+        FLAT + '[[rule]]\nname="d"\nwhen={tags=["debt dispute"]}\naction="message"\nto="busy"'
+    )
+    told = json.loads(simulate(tmp_path, "--json", policy=disputed).out)
+    assert told["policies"][0]["by_status"]["vip"]["outcomes"] == {"elsewhere": 1, "unfinished": 0}
     told = json.loads(simulate(tmp_path, "--json").out)
     assert told["policies"][0]["by_status"]["vip"]["calls"] == 1
     assert told["policies"][0]["all"]["calls"] == 2
+
+
+def test_without_an_end_the_calls_till_now_are_traffic(tmp_path: Path, sqlite_url: str) -> None:
+    asyncio.run(fill(sqlite_url))
+    (tmp_path / "cordboard.toml").write_text(f'[database]\nurl = "{sqlite_url}"\n')
+    ends = traffic(tmp_path, "--since", "2026-09-01", "--until", "2026-10-30")
+    till_now = traffic(tmp_path, "--since", "2026-09-01")
+    assert till_now.code == 0, till_now.lines
+    assert len(till_now.out.splitlines()) == len(ends.out.splitlines()) == 3
+    assert "--since is not before now" in traffic(tmp_path, "--since", "2126-01-01").only()
 
 
 def test_a_time_without_calls_or_that_ends_before_it_begins_is_told(

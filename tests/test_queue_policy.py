@@ -367,10 +367,14 @@ def lint(*rules: str, head: str = "", house: House = HOUSE) -> list[str]:
         ),
         ('overflow = {after=60, message="x"}\ncallback = { after = 60 }', "overflow has taken"),
         ('first = { who = "last-operator", desk = false }', "no telephone to ring"),
+        (
+            'why = { en = "so", de = "so" }',
+            "5: rule 'r0': why: 'de': no console speaks it; there are en, ru, bg",
+        ),
     ],
 )
 def test_the_lint_finds_what_cannot_be_meant(lines: str, fault: str) -> None:
-    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"}, {"anna"})
+    house = House(STATUSES, LANGUAGES, ["b2b"], {"support"}, {"anna"}, ("en", "ru", "bg"))
     found = lint(lines, house=house)
     assert any(fault in each for each in found), found
 

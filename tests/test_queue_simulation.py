@@ -205,17 +205,20 @@ POLICIES = {
 }
 
 
-def outcomes(policy: str, status: str = "vip", **options: object) -> list[Stay]:
-    given = traffic(**options)  # type: ignore[arg-type]
+def with_manager(given: Traffic) -> Traffic:
     given.customer[0].__dict__["manager"] = True
+    return given
+
+
+def outcomes(policy: str, status: str = "vip", **options: object) -> list[Stay]:
+    given = with_manager(traffic(**options))  # type: ignore[arg-type]
     of = run(Policy.parse(POLICIES[policy]), given)
     return [stay for stay in of.stays if stay.arrival.status == status]
 
 
 def test_a_manager_who_does_not_answer_leaves_the_caller_at_the_old_place() -> None:
     """Nobody who came later, and is no more important, is answered before him."""
-    given = traffic(per_hour=175, more="[personal]\nanswers = 0")
-    given.customer[0].__dict__["manager"] = True
+    given = with_manager(traffic(per_hour=175, more="[personal]\nanswers = 0"))
     of = run(Policy.parse(POLICIES["first"]), given)
     back = [s for s in of.stays if s.was_away and s.outcome == "answered" and s.wait > 15.1]
     assert len(back) > 50
@@ -229,6 +232,21 @@ def test_a_manager_who_answers_takes_the_call_from_the_line() -> None:
     vips = outcomes("first", more="[personal]\nanswers = 1\nring = { mean = 5, spread = 0 }")
     assert {stay.outcome for stay in vips} == {"personal"}
     assert all(stay.wait == pytest.approx(5) for stay in vips)
+
+
+def test_who_talks_to_the_manager_in_person_is_answered_and_never_gave_up() -> None:
+    of = run(
+        Policy.parse(POLICIES["first"]),
+        with_manager(traffic(more="[personal]\nanswers = 1\nring = { mean = 5, spread = 0 }")),
+    )
+    vip = figures(of, traffic().service).by_status["vip"]
+    assert vip.outcomes == {"personal": vip.calls}
+    assert vip.abandonment == 0
+    assert vip.level.percent == 100
+    assert vip.quantile(0.5) == vip.longest == pytest.approx(5)
+    for stay in of.stays:
+        stay.left = stay.entered + 21
+    assert figures(of, traffic().service).by_status["vip"].level.percent == 0
 
 
 def test_a_caller_who_waits_too_long_goes_elsewhere() -> None:

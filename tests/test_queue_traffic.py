@@ -6,8 +6,11 @@ import math
 from statistics import fmean, pstdev
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cordboard.queue.recording import Recording, Survival, parse
+from cordboard.crm_core.rules import tidy
+from cordboard.queue.recording import Recording, Survival, joined, parse, split
 from cordboard.queue.traffic import Seconds, Traffic, draw
 
 OPERATOR = "[[operator]]\ncount = 1\nqueues = { support = 0 }\n"
@@ -189,3 +192,14 @@ def test_a_recording_with_faults_says_all_of_them(text: str, faults: list[str]) 
     lines = str(found.value).splitlines()
     assert len(lines) == len(faults)
     assert all(line.startswith(fault) for line, fault in zip(lines, faults, strict=True))
+
+
+@given(st.lists(st.text().map(tidy).filter(bool)))
+def test_tags_come_back_as_they_were_written(tags: list[str]) -> None:
+    """Tags as the store has them: with spaces, quotation marks, whatever can be printed."""
+    assert split(joined(tags)) == tuple(tags)
+
+
+def test_tags_that_somebody_wrote_have_spaces_between_them() -> None:
+    assert split(' late  press\t"debt dispute" ') == ("late", "press", "debt dispute")
+    assert split("") == ()

@@ -4,6 +4,7 @@ language."""
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,7 @@ from cordboard.crm_core.model import (
     Manager,
     PolicyRecord,
     Record,
+    Role,
 )
 from cordboard.crm_core.store import Store
 from cordboard.desk.records import decided_record
@@ -157,6 +159,20 @@ async def test_the_page_tells_what_befell_a_call_and_why(
             return text.getClientRects().length > 1;
         }).map(value => value.textContent)"""
         assert await rows.evaluate_all(broken) == []
+
+
+@pytest.mark.parametrize("role", ["supervisor", "operator"])
+async def test_only_operators_do_not_see_the_managers_mobile(
+    at_desk: AtDesk, sqlite_url: str, role: Role
+) -> None:
+    await fill(sqlite_url)
+    async with at_desk(role=role) as (desk, page):
+        await page.goto(f"{desk.url}/calls/{CALL}")
+        rows = page.get_by_test_id("inputs").locator("div").filter(has_text="Manager's mobile")
+        shown = re.sub(r"\D", "", await rows.locator("dd").inner_text())
+        assert shown == ("02" if role == "operator" else "359888110002")
+        whole = re.sub(r"[^\d+]", "", await page.locator("body").inner_text())
+        assert ("359888110002" in whole) == (role == "supervisor")
 
 
 async def fits(page: Page) -> None:

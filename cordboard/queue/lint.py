@@ -21,13 +21,15 @@ OF_CUSTOMERS = ("status", "segment", "tags", "balance", "days_since_contact", "l
 @dataclass(frozen=True, slots=True)
 class House:
     """What there is. `queues` are None where they could not be found out; then they are not looked
-    at; nor are `operators`, by their logins. Empty `segments`: the house has no list of them."""
+    at; nor are `operators`, by their logins. Empty `segments`: the house has no list of them.
+    `spoken` are the languages of the consoles; with none, they are not looked at."""
 
     statuses: Collection[str]
     languages: Collection[str]
     segments: Collection[str] = ()
     queues: Collection[str] | None = None
     operators: Collection[str] | None = None
+    spoken: Collection[str] = ()
 
 
 def faults(policy: Policy, text: str, house: House) -> list[str]:
@@ -94,6 +96,10 @@ def _of_rule(
         if calendar is not None and calendar not in policy.calendar:
             add = f"add [calendar.{calendar}]"
             yield at("when", key), f"{named}: there is no calendar {calendar!r}; {add}"
+    for language in rule.why:
+        if house.spoken and language not in house.spoken:
+            there = f"no console speaks it; there are {', '.join(house.spoken)}"
+            yield at("why"), f"{named}: why: {language!r}: {there}"
     for condition in _impossible(ready):
         yield at("when", _word(condition)), f"{named} can never hold: {_contradiction(condition)}"
     for one, other in _contradictions(ready):

@@ -43,8 +43,9 @@ COLUMNS = (
 
 
 class Recorded(BaseModel):
-    """One line. `at` is local time; `tags` have spaces between them; `manager` says whether the
-    customer has one; `queue` is where the call was, which is for people to read. In seconds."""
+    """One line. `at` is local time; `tags` have spaces between them, and quotation marks around one
+    that has a space itself; `manager` says whether the customer has one; `queue` is where the call
+    was, which is for people to read. In seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,12 +68,25 @@ class Recorded(BaseModel):
     @field_validator("tags", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
+        return split(value) if isinstance(value, str) else value
 
     @field_validator("at")
     @classmethod
     def _local(cls, value: datetime) -> datetime:
         return value.replace(tzinfo=None)
+
+
+def joined(tags: Sequence[str]) -> str:
+    """As one field of a line."""
+    field = StringIO()
+    csv.writer(field, delimiter=" ", lineterminator="").writerow(tags)
+    return field.getvalue()
+
+
+def split(field: str) -> tuple[str, ...]:
+    """What `joined` was given, or somebody wrote."""
+    words = csv.reader([" ".join(field.split())], delimiter=" ")
+    return tuple(tag for row in words for tag in row if tag)
 
 
 class Survival:

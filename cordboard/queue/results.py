@@ -15,15 +15,17 @@ from cordboard.queue.simulation import Outcome, Run, Stay
 from cordboard.queue.traffic import Service
 
 HOUR = 3600.0
+TALKED: tuple[Outcome, ...] = ("answered", "personal")
 NEAR, SHARE = 30.0, 0.25
 """An estimate is near where it is off by no more seconds, or by no more of the wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Some of the calls. `waits` are those of who was answered from the queue, in rising order;
-    `longest` is anybody's who waited in one; both in seconds. `unfinished` wait for ever: nobody
-    serves them, and they do not give up."""
+    """Some of the calls. `waits` are those of who was answered, from the queue or by whoever was
+    rung before it, in rising order; `longest` is anybody's who waited; both in seconds. `level`
+    counts the same as answered. `unfinished` wait for ever: nobody serves them, and they do not
+    give up."""
 
     calls: int
     outcomes: dict[Outcome, int]
@@ -153,7 +155,7 @@ def mean_waits(run: Run, status: str, step: float) -> list[tuple[float, float]]:
     """The mean wait of the answered of a status by when they came, in steps of so many seconds."""
     waits: dict[int, list[float]] = {}
     for stay in run.stays:
-        if stay.outcome == "answered" and stay.arrival.status == status:
+        if stay.outcome in TALKED and stay.arrival.status == status:
             waits.setdefault(int(stay.entered // step), []).append(stay.wait)
     return [(place * step, fmean(found)) for place, found in sorted(waits.items())]
 
@@ -166,12 +168,12 @@ def _tally(stays: Sequence[Stay], service: Service) -> Tally:
         if stay.outcome is None:
             continue
         outcomes[stay.outcome] += 1
-        if stay.outcome == "answered":
+        if stay.outcome in TALKED:
             waits.append(stay.wait)
             level = level.counting("connected", stay.wait)
         elif stay.outcome == "abandoned":
             level = level.counting("abandoned", stay.wait)
-        if stay.outcome in ("answered", "abandoned", "overflowed"):
+        if stay.outcome in (*TALKED, "abandoned", "overflowed"):
             longest = max(longest, stay.wait)
     unfinished = len(stays) - sum(outcomes.values())
     return Tally(len(stays), dict(outcomes), unfinished, level, tuple(sorted(waits)), longest)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from cordboard.config import Settings
 from cordboard.crm_core import phones
 from cordboard.crm_core.database import as_id, new_id
-from cordboard.crm_core.model import ROLES, Draft, Role
+from cordboard.crm_core.model import ROLES, Draft, FactRecord, Role
 from cordboard.crm_core.rules import user_key
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
@@ -214,7 +214,8 @@ class Api:
     async def timeline(self, ask: Ask) -> Message:
         call = await self.call(ask)
         facts = await self._store.call_facts(call["id"])
-        return {"call": call, "events": story.timeline(facts, await self._store.users())}
+        told = story.timeline(facts, await self._store.users())
+        return {"call": call, "events": _for(ask, told, facts)}
 
     async def explanation(self, ask: Ask) -> Message:
         call = await self.call(ask)
@@ -222,7 +223,7 @@ class Api:
         texts = {each: await self._store.policy(each) for each in story.policies(facts)}
         # To read thousands of rules takes its time.
         told = await asyncio.to_thread(story.decisions, facts, texts)
-        return {"call": call, "decisions": told}
+        return {"call": call, "decisions": _for(ask, told, facts)}
 
     async def queues(self, ask: Ask) -> Message:
         return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}
@@ -378,6 +379,11 @@ def _no(noun: str) -> ApiError:
 def _not_yours(noun: str) -> ApiError:
     message = "this call is not yours" if noun == "call" else "you are not this operator"
     return ApiError(403, "forbidden", message)
+
+
+def _for(ask: Ask, told: list[Message], facts: list[FactRecord]) -> list[Message]:
+    """What is told of a call, as the one who asks may see it."""
+    return told if ask.login.viewer.sees_all else story.veiled(told, facts)
 
 
 def _query(request: web.Request, model: type[BaseModel]) -> BaseModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -44,6 +44,30 @@ def decisions(facts: Iterable[FactRecord], texts: Mapping[str, str | None]) -> l
 def policies(facts: Iterable[FactRecord]) -> set[str]:
     """The fingerprints of the rule files that the decisions of a call were made by."""
     return {json.loads(fact.data)["decision"]["policy"] for fact in facts if fact.kind == DECIDED}
+
+
+def veiled(told: list[Message], facts: Iterable[FactRecord]) -> list[Message]:
+    """The same for operators: of a manager's mobile, which is nobody's business, they see the last
+    two digits, wherever it stands."""
+    found = [json.loads(fact.data) for fact in facts if fact.kind == DECIDED]
+    mobiles = {one["inputs"].get("manager.mobile") for one in found}
+    mobiles |= {(one["decision"]["personal"] or {}).get("mobile") for one in found}
+    return [
+        _veiled(message, {str(each).removeprefix("+") for each in mobiles if each})
+        for message in told
+    ]
+
+
+def _veiled(value: Any, numbers: Collection[str]) -> Any:
+    match value:
+        case str():
+            for number in numbers:
+                value = value.replace(number, "*" * (len(number) - 2) + number[-2:])
+        case list():
+            return [_veiled(each, numbers) for each in value]
+        case dict():
+            return {key: _veiled(each, numbers) for key, each in value.items()}
+    return value
 
 
 def _event(fact: FactRecord, names: Mapping[str, User]) -> Message:
