@@ -230,6 +230,17 @@ class Api:
     async def operators(self, ask: Ask) -> Message:
         return {"operators": self._hub.picture.snapshot_for(ask.login.viewer)["operators"]}
 
+    async def audit(self, ask: Ask) -> Message:
+        query: schemas.AuditQuery = ask.query
+        after = None if query.after is None else as_id(query.after)
+        if query.after is not None and after is None:
+            raise invalid([("after", "is no id of the audit")])
+        who = None if query.who is None else user_key(query.who)
+        found = await self._store.last_audits(query.limit + 1, after=after, who=who)
+        names = {user.name: user.display_name for user in await self._store.users()}
+        audits = [shapes.audited(record, names) for record in found[: query.limit]]
+        return {"audits": audits, "next": audits[-1]["id"] if found[query.limit :] else None}
+
     async def me(self, ask: Ask) -> Message:
         return shapes.user(ask.login.user)
 
@@ -267,6 +278,8 @@ class Api:
             raise ApiError(403, "forbidden", "this is for supervisors")
         if not own and reach == "own":
             raise _not_yours(kind)
+        if not own and not _says_why(action.reason) and self._is_forced(kind, target, action):
+            raise invalid([("reason", "is needed: say why, it is kept and told")])
         action_id = new_id(time.time())
         asked = ActionAsked(
             id=action_id,
@@ -283,6 +296,11 @@ class Api:
         except PeerError as error:
             raise _busy(error) from error
         return {"id": action_id}
+
+    def _is_forced(self, kind: str, target: str, action: Any) -> bool:
+        """Whether it is written into the audit, which is of no use without a reason."""
+        withdrawn = action.action == "hangup" and self._hub.picture.calls_back(target)
+        return kind == "operator" or action.action == "move" or withdrawn
 
     async def _call(self, ask: Ask) -> tuple[Message, bool]:
         """The call of the path, live or remembered, and whether it is the asker's own."""
@@ -365,6 +383,11 @@ def _draft(values: dict[str, Any]) -> Draft:
 
 def _minor(balance: Any) -> int | None:
     return None if balance is None else int(balance * 100)
+
+
+def _says_why(reason: str) -> bool:
+    """Whether there is anything to be read in it: what is called blank by some is not by all."""
+    return any(letter.isprintable() and not letter.isspace() for letter in reason)
 
 
 def _busy(error: PeerError) -> ApiError:
@@ -505,6 +528,11 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/operators/{name}/actions", Api.operator_action, ROLES,
         "Act on an operator (operators: on themselves)",
         schemas.Accepted, status=202, body=_OPERATOR_ACTION,
+    ),
+    Route(
+        "GET", "/audit", Api.audit, ("supervisor", "admin"),
+        "What was done to others and their calls, and why; newest first",
+        schemas.Audits, query=schemas.AuditQuery,
     ),
     Route("GET", "/me", Api.me, ROLES, "The user who asks", schemas.Me),
     Route(
