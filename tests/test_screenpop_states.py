@@ -10,6 +10,8 @@ from fake_desk import FakeDesk, ago, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import Page, expect
 
+from cordboard.desk.refusals import refusal
+
 __all__ = ["at_desk", "sqlite_url"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -135,6 +137,30 @@ async def test_what_a_supervisor_did_is_told_with_who_and_why(at_desk: AtDesk) -
         await page.reload()
         await page.get_by_test_id("notice-close").press("Enter")
         await expect(page.get_by_test_id("notice")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("ru", "Из очередей sales, support выйти нельзя: так задано на АТС. Возьмите паузу."),
+        (
+            "bg",
+            "От sales, support не може да се излезе: така е зададено в централата."
+            " Вместо това вземете пауза.",
+        ),
+    ],
+)
+async def test_a_supervisor_reads_in_his_language_why_a_state_is_not_changed(
+    at_desk: AtDesk, language: str, said: str
+) -> None:
+    async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
+        desk.operator("boris", "Boris Ivanov", "ready", 5)
+        await page.get_by_test_id("manage-boris").press("Enter")
+        await page.get_by_test_id("manage-action").select_option("logout")
+        await page.get_by_test_id("manage-why").fill("!")
+        desk.refuse = refusal("member-fixed", queues="sales, support")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("manage-error")).to_have_text(said)
 
 
 async def test_a_supervisor_changes_a_state_with_a_reason(at_desk: AtDesk) -> None:
