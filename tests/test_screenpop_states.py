@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from desk_scenes import customer
 from fake_desk import FakeDesk, ago, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import Page, expect
@@ -71,6 +72,24 @@ async def test_a_wrap_up_counts_down_is_extended_and_done(at_desk: AtDesk) -> No
         await page.keyboard.press("F4")
         assert (await asked(desk, page, 2))[1:] == [("done", {})]
         await expect(page.get_by_test_id("wrapup-note")).to_have_value("half a")
+
+
+async def test_a_phone_that_rings_takes_the_menu_away(at_desk: AtDesk) -> None:
+    async with at_desk() as (desk, page):
+        await page.keyboard.press("F9")
+        await expect(page.get_by_test_id("state-list")).to_be_visible()
+        desk.me("offered", call=identity("p1"))
+        desk.ring("p1", "+79123456789", customer("Ivan", phones=["+79123456789"]))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        await expect(page.get_by_test_id("state-list")).to_have_count(0)
+        await page.keyboard.press("2")
+        assert desk.asked == []
+        # Whoever opens it now wants it, and the card that comes anew is the same call's.
+        await page.keyboard.press("F9")
+        desk.ring("p1", "+79123456789", customer("Ivan Petrov", phones=["+79123456789"]))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan Petrov")
+        await page.keyboard.press("2")
+        assert await asked(desk, page) == [("pause", {"pause": "lunch"})]
 
 
 async def test_digits_in_a_field_choose_no_pause(at_desk: AtDesk) -> None:

@@ -102,6 +102,20 @@ function toggle() {
   changed();
 }
 
+/** The own cards that there were when last looked. */
+let cards = new Set();
+
+/** A call that begins to ring takes the menu away: who calls stands under it, and a digit meant for
+ * the card is not to choose a pause. */
+function cardsCame() {
+  const pops = [...(stream.state?.pops.values() ?? [])].filter((pop) => pop.operator === me);
+  const menu = asked.open && stream.state?.operators.get(me)?.queues.length; // no form to log in
+  if (menu && pops.some((pop) => !cards.has(pop.id))) toggle();
+  cards = new Set(pops.map((pop) => pop.id));
+}
+
+stream.on(["snapshot", "screenpop"], cardsCame);
+
 function InWrapUp(/** @type {{own: Operator}} */ { own }) {
   const last = own.due === own.at_most;
   return html`<span class="own-wrapup">
