@@ -214,7 +214,9 @@ class Api:
     async def timeline(self, ask: Ask) -> Message:
         call = await self.call(ask)
         facts = await self._store.call_facts(call["id"])
-        return {"call": call, "events": story.timeline(facts, await self._store.users())}
+        users = await self._store.users()
+        events = story.timeline(facts, users)
+        return {"call": call, "events": events, "people": story.people(facts, users)}
 
     async def explanation(self, ask: Ask) -> Message:
         call = await self.call(ask)
@@ -222,7 +224,8 @@ class Api:
         texts = {each: await self._store.policy(each) for each in story.policies(facts)}
         # To read thousands of rules takes its time.
         told = await asyncio.to_thread(story.decisions, facts, texts)
-        return {"call": call, "decisions": told}
+        people = story.people(facts, await self._store.users())
+        return {"call": call, "decisions": told, "people": people}
 
     async def queues(self, ask: Ask) -> Message:
         return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}

@@ -420,8 +420,11 @@ class Event(Given):
 
 
 class Timeline(Given):
+    """`people` are the display names of the users whom the events name, by login name."""
+
     call: Call
     events: list[Event]
+    people: dict[str, str]
 
 
 Value = str | int | float | bool | list[str] | None
@@ -459,8 +462,11 @@ class Decided(Given):
 
 
 class Explanation(Given):
+    """`people` are the display names of the users whom the decisions name, by login name."""
+
     call: Call
     decisions: list[Decided]
+    people: dict[str, str]
 
 
 class Level(Given):

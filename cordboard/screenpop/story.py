@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -44,6 +44,22 @@ def decisions(facts: Iterable[FactRecord], texts: Mapping[str, str | None]) -> l
 def policies(facts: Iterable[FactRecord]) -> set[str]:
     """The fingerprints of the rule files that the decisions of a call were made by."""
     return {json.loads(fact.data)["decision"]["policy"] for fact in facts if fact.kind == DECIDED}
+
+
+def people(facts: Iterable[FactRecord], users: Iterable[User]) -> dict[str, str]:
+    """The display names, by login name, of the users of whom these facts speak."""
+    spoken = {word for fact in facts for word in _words(json.loads(fact.data))}
+    return {user.name: user.display_name for user in users if user.name in spoken}
+
+
+def _words(told: Any) -> Iterator[str]:
+    """Every text in what JSON holds."""
+    match told:
+        case str():
+            yield told
+        case dict() | list():
+            for each in told.values() if isinstance(told, dict) else told:
+                yield from _words(each)
 
 
 def _event(fact: FactRecord, names: Mapping[str, User]) -> Message:
