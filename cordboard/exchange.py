@@ -30,7 +30,6 @@ from cordboard.desk.refusals import refusal
 from cordboard.dialplan import MOVE, MOVES, POSITION, PRIORITY, QUEUE, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
-from cordboard.queue.decisions import Penalties
 
 log = structlog.get_logger(__name__)
 
@@ -213,7 +212,7 @@ class Exchange:
             PRIORITY: command.priority,
             POSITION: command.position,
             "CB_SHOWN": re.sub(r"[^0-9+]", "", command.shown),
-            **bounds_of(Penalties(command.least, command.most)),
+            **bounds_of(command.skills),
         }
         given = [f"{name}={value}" for name, value in said.items() if value not in (None, "")]
         # A caller's own words: what cannot be printed, or means something to Asterisk, goes.

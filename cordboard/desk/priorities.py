@@ -167,7 +167,7 @@ class Priorities:
         turn = self._turns.get(entry.uniqueid)
         if turn is None:
             return
-        own = replace(Claim.of(decision, entry.entered), floor=turn.own.floor)
+        own = replace(Claim.of(decision, turn.own.since), floor=turn.own.floor)
         if not news:
             own = _floored(own, entry.priority, now)
         self._turns[entry.uniqueid] = replace(turn, own=own, news=(*turn.news, *news))
