@@ -1,4 +1,5 @@
-"""The commands of an administrator: users, tokens, the database, the import of customers."""
+"""The commands of an administrator: users, tokens, the audit, the database, the import of
+customers."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,6 +19,7 @@ from cordboard.errors import UserError
 
 if TYPE_CHECKING:
     from cordboard.crm_core.imports import Summary
+    from cordboard.crm_core.model import AuditRecord
     from cordboard.crm_core.store import Store
 
 T = TypeVar("T")
@@ -173,6 +177,30 @@ def token(name: Name, config: Config = None) -> None:
         return await store.issue_token(user)
 
     typer.echo(_with_store(config, work))
+
+
+def audit(
+    who: Annotated[
+        str | None, typer.Option(help="Only what this user did, or had done to them.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the last ones.")] = 50,
+    config: Config = None,
+) -> None:
+    """Say what was done to other people's states and calls, by whom and why; newest first."""
+    from cordboard.crm_core.rules import user_key
+
+    settings = load(config)
+    name = None if who is None else user_key(who)
+
+    async def work(store: Store) -> list[AuditRecord]:
+        return await store.last_audits(limit, who=name)
+
+    zone = ZoneInfo(settings.desk.timezone)
+    for record in asyncio.run(_run(settings, work)):
+        at = datetime.fromtimestamp(record.at, zone).strftime("%Y-%m-%d %H:%M:%S")
+        done = f"{record.actor} ({record.role}): {record.action} {record.kind} {record.target}"
+        typer.echo(f"{at}  {done}: {record.reason}")
+        typer.echo(f"    it stood {record.before}, asked for {record.after}")
 
 
 @db_app.command("upgrade")

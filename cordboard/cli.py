@@ -15,7 +15,7 @@ import structlog
 import typer
 
 from cordboard import __version__
-from cordboard.administration import db_app, import_app, token, user_app
+from cordboard.administration import audit, db_app, import_app, token, user_app
 from cordboard.config import load
 from cordboard.errors import UserError
 from cordboard.explanation import explain
@@ -37,6 +37,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
+app.command("audit")(audit)
 app.command("reconcile")(reconcile)
 app.command("explain")(explain)
 app.command("simulate")(simulate)

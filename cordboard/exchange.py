@@ -26,10 +26,10 @@ from cordboard.desk.commands import (
     Requeue,
 )
 from cordboard.desk.facts import Rank, Reordered
+from cordboard.desk.refusals import refusal
 from cordboard.dialplan import MOVE, MOVES, OFFER, POSITION, PRIORITY, QUEUE, bounds_of
 from cordboard.errors import PeerError
 from cordboard.events import PbxName, QueueName, Uniqueid
-from cordboard.queue.decisions import Penalties
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class Exchange:
         # Channel names come again after a restart of the PBX; the Uniqueid tells whether this is
         # still the call that was meant.
         if await _uniqueid(link, command.channel) != command.uniqueid:
-            raise PeerError("the call is over")
+            raise PeerError(refusal("call-over"))
         reply = await link.act("Hangup", {"Channel": command.channel, "Cause": 16})
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
@@ -98,7 +98,7 @@ class Exchange:
             )
             for move, reply in zip(moves, replies, strict=True):
                 if "unknown command" in reply["Message"]:
-                    text = "this PBX cannot move callers: it needs Asterisk 18.20, 20.5 or later"
+                    text = refusal("moves-need-release")
                     return Reordered(*about, before=before, error=text, unable=True)
                 if reply["Response"] != "Success":
                     refused[move.uniqueid] = reply["Message"]
@@ -157,7 +157,7 @@ class Exchange:
         exists = f"DIALPLAN_EXISTS({context},{command.number},1)"
         found = await link.act("Getvar", {"Variable": exists})
         if found["Value"] != "1":
-            raise PeerError(f"the PBX has no extension {command.number} in {context}")
+            raise PeerError(refusal("no-extension", number=command.number, context=context))
         fields: dict[str, str | int] = {
             "Channel": command.phone,
             "ChannelId": command.channel_id,
@@ -172,7 +172,7 @@ class Exchange:
         except PeerError:
             log.warning("originate.unanswered", pbx=command.pbx, channel=command.channel_id)
             if not await self._is_there(link, command.channel_id):
-                raise PeerError("the link to the PBX broke before the call was made") from None
+                raise PeerError(refusal("link-broke")) from None
             return
         if reply["Response"] != "Success":
             raise PeerError(reply["Message"])
@@ -221,7 +221,7 @@ class Exchange:
             PRIORITY: command.priority,
             POSITION: command.position,
             "CB_SHOWN": re.sub(r"[^0-9+]", "", command.shown),
-            **bounds_of(Penalties(command.least, command.most)),
+            **bounds_of(command.skills),
         }
         given = [f"{name}={value}" for name, value in said.items() if value not in (None, "")]
         # A caller's own words: what cannot be printed, or means something to Asterisk, goes.
@@ -265,7 +265,7 @@ class Exchange:
                     except PeerError:
                         await asyncio.sleep(0.1)  # until the link knows that it is lost
         except TimeoutError:
-            raise PeerError("the link to the PBX is lost; your phone may ring yet") from None
+            raise PeerError(refusal("link-lost")) from None
 
 
 async def _entries(link: AmiLink, queue: QueueName) -> list[Message]:

@@ -14,6 +14,9 @@ import typer
 from cordboard.config import Settings, load
 from cordboard.errors import UserError
 
+PERSONS = ("manager.name", "last_operator.name")
+"""Inputs that are the login names of users."""
+
 
 def explain(
     call: Annotated[str, typer.Argument(help="The call's id, or Asterisk's Linkedid of it.")],
@@ -54,10 +57,12 @@ async def _told(settings: Settings, word: str) -> dict[str, Any]:
         texts = {each: await store.policy(each) for each in story.policies(facts)}
         customer = await store.customer(record.customer_id) if record.customer_id else None
         gaps = (await store.gaps([record.id])).get(record.id, ())
+        users = await store.users()
         return {
             "call": shapes.remembered_call(record, customer, gaps),
             "decisions": story.decisions(facts, texts),
-            "events": story.timeline(facts, await store.users()),
+            "events": story.timeline(facts, users),
+            "people": story.people(facts, users),
         }
     finally:
         await store.close()
@@ -76,19 +81,21 @@ def lines(told: dict[str, Any], zone: ZoneInfo) -> list[str]:
         said += ["", "No route was decided for it: the PBX alone sent it where it went, or it was"]
         said += ["placed by an operator."]
     for decision in told["decisions"]:
-        said += ["", *_decision(decision, zone)]
+        said += ["", *_decision(decision, zone, told["people"])]
     said += ["", "What befell it"]
     said += [f"  {_when(event['at'], zone)}  {_event(event)}" for event in told["events"]]
     return said
 
 
-def _decision(told: dict[str, Any], zone: ZoneInfo) -> list[str]:
+def _decision(told: dict[str, Any], zone: ZoneInfo, people: dict[str, str]) -> list[str]:
     decision = told["decision"]
     rule = f"rule {told['rule']!r}" if told["rule"] else "no rule held: the default queue"
     said = [f"{_when(told['at'], zone)}  {rule}", f"  leads to {_outcome(decision)}"]
-    said += [f"  {line}" for line in _more(decision)]
+    said += [f"  {line}" for line in _more(decision, people)]
     said.append("  looked at")
-    said += [f"    {key} = {_value(value)}" for key, value in told["inputs"].items()]
+    for key, value in told["inputs"].items():
+        name = people.get(value) if key in PERSONS else None
+        said.append(f"    {key} = {name or _value(value)}")
     if told["tried"] is None:
         said.append(f"  The rules of then are not at hand (policy {told['policy']}).")
         return said
@@ -108,13 +115,14 @@ def _outcome(decision: dict[str, Any]) -> str:
     return f"{decision['action']} {decision['to']}"
 
 
-def _more(decision: dict[str, Any]) -> list[str]:
+def _more(decision: dict[str, Any], people: dict[str, str]) -> list[str]:
     growth, first = decision["growth"], decision["personal"]
     overflow, callback = decision["overflow"], decision["callback"]
     said = []
     if first:
         where = " and ".join(filter(None, (first["desk"], first["mobile"])))
-        said.append(f"first {first['name']} ({first['who']}) for {first['seconds']} s at {where}")
+        name = people.get(first["name"], first["name"])
+        said.append(f"first {name} ({first['who']}) for {first['seconds']} s at {where}")
     if growth:
         by, every, up_to = growth["by"], growth["every"], growth["up_to"]
         said.append(f"priority grows by {by} every {every:g} s, up to {up_to}")

@@ -4,7 +4,7 @@ not brought there yet."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from cordboard.crm_core.model import (
@@ -18,11 +18,13 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk.facts import ByHand, Remembered, Unwritten
+from cordboard.desk.facts import ByHand, Kept, Remembered, Unwritten
 from cordboard.desk.model import Gap
 from cordboard.desk.moves import MOVED, by_hand
-from cordboard.desk.records import HANDLED, fact_kind, handled_of
-from cordboard.events import PbxName, Uniqueid
+from cordboard.desk.places import KEPT
+from cordboard.desk.records import DECIDED, HANDLED, decision_of, fact_kind, handled_of
+from cordboard.events import PbxName, QueueName, Uniqueid
+from cordboard.queue.decisions import Decision
 
 HANDLED_KEPT = 4 * 3600.0
 """Seconds back from the start. How long calls took before that tells less of the next ones."""
@@ -72,6 +74,8 @@ async def remembered(
     )
     unwritten = [await _unwritten(store, fact, calls, spooled) for fact in late]
     open_calls = tuple(call for call in calls.values() if call.ended_at is None)
+    ids = {call.id for call in open_calls}
+    waiting = tuple(each for each in callbacks.values() if each.ended_at is None)
     return Remembered(
         open_calls,
         tuple(entries.values()),
@@ -79,19 +83,41 @@ async def remembered(
         await _gaps(store, open_calls, spooled),
         tuple(handled_of(fact) for fact in dict.fromkeys(handled)),
         tuple(state for state in states.values() if state.until is None),
-        await _hands(store, open_calls, spooled),
-        tuple(each for each in callbacks.values() if each.ended_at is None),
+        await _hands(store, ids, spooled),
+        waiting,
+        await _decisions(store, {*ids, *(each.call_id for each in waiting)}, spooled),
+        await _kept(store, ids, {entry.call_id for entry in entries.values()}, spooled),
     )
 
 
-async def _hands(
-    store: Store, calls: Sequence[CallRecord], spooled: Sequence[Record]
-) -> dict[str, ByHand]:
-    ids = {call.id for call in calls}
-    facts = await store.facts_of([*ids], MOVED)
-    facts += [r for r in spooled if isinstance(r, FactRecord) and r.kind == MOVED]
-    told = {f.call_id: hand for f in facts if (hand := by_hand(json.loads(f.data))) is not None}
-    return {call: hand for call, hand in told.items() if call in ids}
+async def _facts(
+    store: Store, ids: Set[str], kind: str, spooled: Sequence[Record]
+) -> list[FactRecord]:
+    """Those of these calls, in the order in which they came."""
+    facts = await store.facts_of(sorted(ids), kind)
+    more = (each for each in spooled if isinstance(each, FactRecord))
+    return facts + [fact for fact in more if fact.kind == kind and fact.call_id in ids]
+
+
+async def _hands(store: Store, ids: Set[str], spooled: Sequence[Record]) -> dict[str, ByHand]:
+    facts = await _facts(store, ids, MOVED, spooled)
+    return {f.call_id: hand for f in facts if (hand := by_hand(json.loads(f.data))) is not None}
+
+
+async def _decisions(store: Store, ids: Set[str], spooled: Sequence[Record]) -> dict[str, Decision]:
+    facts = await _facts(store, ids, DECIDED, spooled)
+    return {fact.call_id: decision_of(fact) for fact in facts}
+
+
+async def _kept(
+    store: Store, ids: Set[str], queued: Set[str], spooled: Sequence[Record]
+) -> dict[str, Kept]:
+    """`queued`: the calls that have stood in a queue."""
+    found = {}
+    for fact in await _facts(store, ids, KEPT, spooled):
+        queue = QueueName(json.loads(fact.data)["queue"])
+        found[fact.call_id] = Kept(queue, fact.at, fact.call_id in queued)
+    return found
 
 
 def _phone(ended: FactRecord) -> str:

@@ -12,6 +12,7 @@ import structlog
 
 from cordboard.cti.link import AmiLink
 from cordboard.desk.commands import LogIn, LogOut, PauseMember
+from cordboard.desk.refusals import refusal
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -78,7 +79,7 @@ class Roster:
             asked = {"Variable": f"DEVICE_STATE({command.phone})"}
             if (await link.act("Getvar", asked))["Value"] not in _NO_PHONE:
                 return link
-        raise PeerError(f"the PBX has no phone {command.phone}")
+        raise PeerError(refusal("phone-unknown", phone=command.phone))
 
 
 async def _pause(link: AmiLink, interface: str, reason: str | None) -> None:

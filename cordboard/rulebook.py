@@ -91,6 +91,7 @@ class Rulebook:
             return
         if self._is_refused:
             self._is_refused = False
+            log.info("policy.mended", policy=policy.fingerprint)
             self._refused(None)
         if policy.fingerprint != self.policy.fingerprint:
             self.policy, self.text = policy, text

@@ -285,7 +285,7 @@ class FakeDesk:
             return
         self.asked.append(fact)
         error, self.refuse = self.refuse, None
-        outcome = {"type": "result", "id": fact.id, "ok": error is None, "error": error}
+        outcome = {"type": "result", "id": fact.id, **render.outcome(error)}
         self.hub.publish(outcome, to=self.name)
         for pop in list(self._pops.values()):
             if error is None and pop["call"]["id"] == fact.target:

@@ -115,6 +115,7 @@ def waiting(queue_name: str, *calls: int) -> Message:
             "away": None,
             "why": [],
             "unseen": [],
+            "callback": False,
         }
         for place, number in enumerate(calls, 1)
     ]

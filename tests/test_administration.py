@@ -11,9 +11,11 @@ from store_fixtures import *  # noqa: F403
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from cordboard.administration import db_app, import_app, token, user_app
+from cordboard.administration import audit, db_app, import_app, token, user_app
+from cordboard.crm_core.model import AuditRecord
 from cordboard.crm_core.store import Store
 from cordboard.errors import UserError
+from cordboard.events import derived_id
 
 
 class Shell:
@@ -28,6 +30,7 @@ class Shell:
         self.app.add_typer(db_app, name="db")
         self.app.add_typer(import_app, name="import")
         self.app.command("token")(token)
+        self.app.command("audit")(audit)
 
     def __call__(self, *words: str, stdin: str = "") -> Result:
         command = [*words, "--config", str(self.config)]
@@ -160,3 +163,21 @@ def test_what_is_no_change_of_a_user_is_told(
     shell("user", "add", "vera", "--role", "operator")
     with pytest.raises(UserError, match=fault):
         shell("user", "change", "vera", *words)
+
+
+def test_the_audit_is_read_newest_first_and_of_one_user(shell: Shell) -> None:
+    def row(at: float, actor: str, target: str, reason: str) -> AuditRecord:
+        done = ("operator", "pause", target, reason, '{"state": "ready"}', '{"pause": "lunch"}')
+        return AuditRecord(derived_id(int(at * 1000), reason), at, actor, "supervisor", *done)
+
+    rows = [row(1.0, "maria", "anna", "It is noon"), row(2.0, "maria", "boris", "Team talk")]
+    shell.ask("write", [*rows, row(3.0, "olga", "vera", "Gone home")])
+    said = shell("audit").stdout.splitlines()
+    reasons = [line.rpartition(": ")[2] for line in said[::2]]
+    assert reasons == ["Gone home", "Team talk", "It is noon"]
+    assert said[0].endswith("olga (supervisor): pause operator vera: Gone home")
+    assert said[1].strip() == 'it stood {"state": "ready"}, asked for {"pause": "lunch"}'
+    assert "It is noon" in shell("audit", "--who", "Anna", "--limit", "5").stdout
+    assert shell("audit", "--who", "anna").stdout.count("\n") == 2
+    assert "Team talk" in shell("audit", "--who", "maria", "--limit", "1").stdout
+    assert shell("audit", "--who", "maria", "--limit", "1").stdout.count("\n") == 2

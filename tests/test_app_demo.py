@@ -202,6 +202,9 @@ async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_custome
             assert known["customer"]["name"] == "Жанна Новая"
             assert (await caller.hang_up()).outcome == "completed"
 
+        for action, args in (("login", {"phone": "PJSIP/1007"}), ("logout", {})):
+            assert await asked(running, "ivan", action, args) is None
+
         family = running.family()
         running.process.send_signal(signal.SIGINT)
         summary = await running.summary()
@@ -209,6 +212,22 @@ async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_custome
         assert (summary["calls"], summary["lost"]) == (2, 0)
         await running.gone(family)
         assert not running.folder.exists()
+
+
+async def asked(running: Running, name: str, action: str, args: dict[str, Any]) -> str | None:
+    """What a user is answered who asks for something at his console."""
+    headers = {"Authorization": f"Bearer {running.token(name)}"}
+    url = f"{running.http}/api/v1/operators/{name}/actions"
+    async with running.stream(name) as console, asyncio.timeout(120):
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(url, json={"action": action, "args": args}) as answer,
+        ):
+            assert answer.status == 202
+        while (message := json.loads(await console.recv()))["type"] != "result":
+            pass
+        error: str | None = message["error"]
+        return error
 
 
 async def test_a_demo_that_is_killed_takes_all_its_processes_along() -> None:

@@ -215,6 +215,69 @@ async def test_cordboard_started_again_meanwhile_finds_the_place_by_how_long_he_
             assert await queue.order() == [first, VIP, late]
 
 
+GROWING = RULES.replace(
+    'first = { who = "manager", seconds = 5 }',
+    "raise = { by = 1, every = 2, up_to = 60 }\npenalties = { most = 7 }\n"
+    'first = { who = "manager", seconds = 25 }',
+)
+
+
+@pytest.mark.parametrize("rules", [GROWING])
+async def test_over_a_restart_he_keeps_the_place_the_growth_and_whoever_missed_him(
+    queue: Queue,
+) -> None:
+    """Killed while the manager's mobile rings, and once more when he waits: his priority is that
+    of all his wait, not of the last start."""
+    server, ami = queue.server, queue.ami
+    async with server.stream("maria") as board:
+        first, _ = await queue.joins()
+        began = asyncio.get_running_loop().time()
+        async with with_the_manager(queue, Manner("no-answer", ring=60)):
+            await board.until(lambda m: shown(m, first, f"({VIP})") or shown(m, f"({VIP})", first))
+            server.kill()
+            await server.start()
+            async with server.stream("maria") as again:
+                async with asyncio.timeout(10):
+                    while not await is_away(server, VIP):
+                        await asyncio.sleep(0.1)
+                back = await ami.until_event("QueueCallerJoin", 60, CallerIDNum=VIP)
+                assert back["Position"] == "1", "he has grown, and the first has not"
+                missed = await again.until(lambda m: m["type"] == "missed", 60)
+                assert missed["missed"]["operator"] == "anna"
+            server.kill()
+            await server.start()
+            async with asyncio.timeout(30):
+                while True:
+                    waited = asyncio.get_running_loop().time() - began
+                    has = await priority_of(queue, VIP)
+                    if abs(has - (5 + waited / 2)) <= 2.5:
+                        break
+                    await asyncio.sleep(0.2)
+            async with asyncio.timeout(10):
+                while abs(await shown_priority(server, VIP) - await priority_of(queue, VIP)) > 1:
+                    await asyncio.sleep(0.1)
+            assert await queue.order() == [VIP, first]
+
+
+async def is_away(server: Server, number: str) -> bool:
+    """Whether a place is shown that is kept for this caller."""
+    rows = (await server.snapshot("maria"))["waiting"]
+    return any(row["away"] for row in rows if row["from"].endswith(number))
+
+
+async def shown_priority(server: Server, number: str) -> int:
+    """The wallboard's; -1 before it is shown."""
+    rows = (await server.snapshot("maria"))["waiting"]
+    return next((row["priority"] for row in rows if row["from"].endswith(number)), -1)
+
+
+async def priority_of(queue: Queue, number: str) -> int:
+    """Asterisk's own."""
+    await queue.order()
+    entries = [e for e in queue.ami.events("QueueEntry") if e["CallerIDNum"] == number]
+    return int(entries[-1]["Priority"])
+
+
 async def test_the_last_operator_is_rung_at_the_desk_first_with_the_card_on_the_screen(
     queue: Queue,
 ) -> None:

@@ -233,6 +233,15 @@ async def test_a_changed_rule_file_takes_effect_and_a_faulty_one_does_not(
         rules.write_text("# a remark\n" + ruling(14))
         await asyncio.sleep(2.5)
         assert server.said().count("policy.changed") == changes
+        # What is mended without becoming another policy is told all the same.
+        mended = server.said().count("policy.mended")
+        assert mended > 0
+        rules.write_text(ruling(14) + "[[rule")
+        await board.alarm("policy-refused")
+        rules.write_text(ruling(14))
+        await board.until(lambda m: m["type"] == "alarm-end" and m["kind"] == "policy-refused")
+        assert server.said().count("policy.mended") == mended + 1
+        assert server.said().count("policy.changed") == changes
 
 
 async def test_a_server_does_not_start_with_faulty_rules(server: Server, rules: Path) -> None:

@@ -15,7 +15,7 @@ from cordboard.desk.commands import AskCallbacks, CallBack, Command, Hush, Save,
 from cordboard.desk.facts import CallbackAsked, CallbacksMade, CustomerFound
 from cordboard.desk.model import Call, Calling
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, Uniqueid
-from cordboard.queue.decisions import CallbackOffer, Decision, Penalties
+from cordboard.queue.decisions import CallbackOffer, Decision, Growth, Penalties
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry, Line
 from cordboard.queue.policy import Policy
@@ -46,7 +46,9 @@ def caller(identity: str = "1", offer: CallbackOffer | None = OFFER, number: str
 
 
 def entry(call: Call, entered: float, priority: int = 0) -> Entry:
-    return Entry(f"e{call.id}", call.id, call.uniqueid, QUEUE, priority, entered)
+    skills = call.decision.penalties if call.decision else None
+    identity = f"e{call.id}"
+    return Entry(identity, call.id, call.uniqueid, QUEUE, priority, entered, skills=skills)
 
 
 class Turn:
@@ -102,7 +104,8 @@ def test_a_promise_is_kept_stored_and_made_at_once() -> None:
     commands = callbacks.asks(caller())
     assert refusal(commands) is None
     made, record = only(CallBack, commands), saved(commands)
-    assert (made.number, made.queue, made.shown, made.most) == (NUMBER, QUEUE, "100", 3)
+    assert (made.number, made.queue, made.shown) == (NUMBER, QUEUE, "100")
+    assert made.skills == Penalties(most=3)
     assert made.channel_id == channel_of(record)
     assert (record.made, record.result) == (1, None)
     shown = callbacks.call(made)
@@ -235,7 +238,7 @@ def test_what_the_pbx_has_made_while_nobody_looked_is_not_made_again() -> None:
     record = saved(before.asks(caller()))
     for status, result in (("ANSWER", "answered"), ("BUSY", "busy")):
         after = Turn(Calling(tries=1))
-        after.callbacks.remember([record])
+        after.callbacks.remember([record], {})
         assert after.callbacks.snapshot(PBX, (), NOON + 60) == [AskCallbacks(PBX)]
         fact = CallbacksMade(PBX, {record.id.replace("-", ""): status})
         assert saved(after.callbacks.made(fact, NOON + 61)).result == result
@@ -262,13 +265,35 @@ def test_a_queue_that_takes_nobody_is_tried_again_after_a_while() -> None:
 def test_a_restart_remembers_them() -> None:
     before, after = Turn(), Turn()
     record = saved(before.asks(caller()))
-    after.callbacks.remember([record])
+    after.callbacks.remember([record], {})
     assert refusal(after.asks(caller("2"))) == "double"
     channel = channel_of(record)
     assert after.callbacks.snapshot(PBX, {channel}, NOON + 100) == []
     found = after.callbacks.of(channel)
     assert found is not None
     assert found.number == NUMBER
+
+
+def test_a_restart_loses_neither_the_growth_nor_the_penalties_of_who_is_called_back() -> None:
+    """They are those of the call in which it was asked for; he goes on growing from his old wait,
+    also where the PBX has lost the channel."""
+    growth, skills = Growth(1, 30.0, 20), Penalties(most=3, at_least=2)
+    asked = caller()
+    assert asked.decision is not None
+    decision = replace(asked.decision, growth=growth, penalties=skills, rule="all")
+    before, after = Turn(), Turn()
+    commands = before.asks(replace(asked, decision=decision), entered=NOON - 100)
+    record, made = saved(commands), only(CallBack, commands)
+    assert (made.priority, made.skills) == (3, skills)
+    after.callbacks.remember([record], {record.call_id: decision})
+    after.callbacks.snapshot(PBX, {channel_of(record)}, NOON + 100)
+    shown = after.call(made)
+    assert shown.decision == before.call(made).decision
+    assert shown.decision is not None
+    assert (shown.decision.growth, shown.decision.penalties) == (growth, skills)
+    after.callbacks.over(replace(shown, cause="lost"), NOON + 200)
+    again = only(CallBack, after.tick(NOON + 201))
+    assert (again.priority, again.skills) == (10, skills)
 
 
 def test_the_rules_know_it_where_they_are_asked_of_somebody_who_is_called_back() -> None:

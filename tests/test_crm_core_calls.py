@@ -496,6 +496,22 @@ async def test_an_audit_is_kept_once_and_never_changed(store: Store) -> None:
     assert await store.audits() == [first, second]
 
 
+async def test_the_audit_is_read_backwards_by_pages(store: Store) -> None:
+    rows = [an_audit(str(number), at=AT + number // 2, target="anna") for number in range(5)]
+    rows.append(an_audit("5", at=AT + 9, actor="anna", target="boris"))
+    await store.write(rows)
+    newest = sorted(rows, key=lambda row: (row.at, row.id), reverse=True)
+    read: list[AuditRecord] = []
+    while page := await store.last_audits(2, after=read[-1].id if read else None):
+        assert len(page) == 2
+        read += page
+    assert read == newest
+    assert await store.last_audits(9, who="boris") == newest[:1]
+    assert await store.last_audits(9, who="maria") == newest[1:]
+    assert await store.last_audits(9, who="anna", after=newest[0].id) == newest[1:]
+    assert await store.last_audits(9, after=derived_id(1, "nobody")) == []
+
+
 def a_state(key: str, **more: Any) -> StateRecord:
     values: dict[str, Any] = {
         "id": derived_id(int(AT * 1000), key),

@@ -51,7 +51,7 @@ class Wire:
 async def test_whatever_a_caller_calls_himself_he_is_called_back(name: str, arrives: str) -> None:
     wire = Wire()
     exchange = Exchange({PBX: cast(AmiLink, wire)}, {})
-    given: dict[str, Any] = {"shown": "100", "language": "ru", "least": None, "most": None}
+    given: dict[str, Any] = {"shown": "100", "language": "ru", "skills": None}
     await exchange.call_back(
         CallBack(
             pbx=PBX,

@@ -191,6 +191,28 @@ async def test_only_members_with_the_penalties_of_the_rule_are_rung(
     assert {event["Interface"] for event in ami.events("AgentCalled")} == {"PJSIP/1004"}
 
 
+async def test_an_operator_whom_a_dead_cordboard_left_paused_frees_himself_from_his_phone(
+    pbx: SandboxPbx, ami: Heard, sandbox: Status
+) -> None:
+    """Nobody else's pause ends by it."""
+    await ami.ask("QueuePause", Interface="PJSIP/1001", Paused="true", Reason="wrap-up")
+    await ami.ask("QueuePause", Interface="PJSIP/1002", Paused="true", Reason="wrap-up")
+    code = {"Context": "cordboard-phones", "Exten": "*28", "Priority": "1", "Async": "true"}
+    try:
+        async with Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.1),))]):
+            await ami.ask("Originate", Channel="PJSIP/1001", **code)
+            await ami.until_event("QueueMemberPause", Interface="PJSIP/1001", Paused="0")
+            await ami.until_event("Hangup")
+        ended = [e["Queue"] for e in ami.events("QueueMemberPause") if e["Paused"] == "0"]
+        assert sorted(ended) == ["support", "support-ru"], "each queue once"
+        shown = pbx.cli("queue show support")
+        (paused,) = [line for line in shown.splitlines() if "(paused" in line]
+        assert "PJSIP/1002" in paused
+    finally:
+        for phone in ("1001", "1002"):
+            await ami.ask("QueuePause", Interface=f"PJSIP/{phone}", Paused="false")
+
+
 # ---- waited long enough --------------------------------------------------------------------
 
 

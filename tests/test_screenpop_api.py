@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from screenpop_server import *  # noqa: F403
 from screenpop_server import USERS, Desk
 
-from cordboard.crm_core.model import CallRecord, Draft
+from cordboard.crm_core.model import AuditRecord, CallRecord, Draft
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
@@ -29,6 +29,8 @@ BODIES: dict[str, Any] = {
     "/operators/{name}/actions": {"action": "pause", "reason": "lunch"},
 }
 QUERIES = {"/customers": "?text=Иван"}
+FORCED = [("operator", "pause"), ("operator", "unpause"), ("operator", "logout")]
+BLANKS = ["", " ", "\u00a0\u2003", "\u200b\u2060", "\u202e"]
 
 
 def record(number: int, operator: str | None, **more: Any) -> CallRecord:
@@ -163,6 +165,74 @@ async def test_each_action_reaches_as_far_as_its_row_says(
     else:
         assert (status, answer["error"]["code"]) == (403, "forbidden")
         assert desk.submitted == []
+
+
+@pytest.mark.parametrize("reason", BLANKS)
+@pytest.mark.parametrize(("kind", "action"), [*FORCED, ("call", "move"), ("call", "hangup")])
+async def test_what_is_done_to_others_needs_a_reason_that_can_be_read(
+    desk: Desk, kind: str, action: str, reason: str
+) -> None:
+    await fill(desk)
+    waiting = say.waiting("sales", 6)
+    waiting["entries"][0]["callback"] = True
+    desk.hub.publish(waiting)
+    desk.hub.publish(say.call_message(6, None, "waiting"))
+    target = "anna" if kind == "operator" else say.call_id(6)
+    body: dict[str, Any] = {"action": action}
+    if action == "move":
+        body["args"] = {"to": "head"}
+    path = f"/api/v1/{kind}s/{target}/actions"
+    status, answer, _ = await desk.ask("POST", path, "sveta", json=body | {"reason": reason})
+    assert (status, answer["error"]["code"]) == (422, "invalid")
+    assert [fault["field"] for fault in answer["error"]["faults"]] == ["reason"]
+    assert desk.submitted == []
+    status, _, _ = await desk.ask("POST", path, "sveta", json=body | {"reason": "!"})
+    assert status == 202
+
+
+@pytest.mark.parametrize(("kind", "action"), [*FORCED, ("call", "hangup")])
+async def test_ones_own_state_and_any_call_are_changed_without_a_reason(
+    desk: Desk, kind: str, action: str
+) -> None:
+    await fill(desk)
+    target, by = ("anna", "anna") if kind == "operator" else (say.call_id(1), "sveta")
+    path = f"/api/v1/{kind}s/{target}/actions"
+    assert (await desk.ask("POST", path, by, json={"action": action}))[0] == 202
+
+
+def a_forced(number: int, actor: str, target: str, kind: str = "operator") -> AuditRecord:
+    action = "pause" if kind == "operator" else "move"
+    key, at = say.call_id(number), say.NOW + number
+    done = ("supervisor", kind, action, target, "почему", '{"state": "ready"}', "{}")
+    return AuditRecord(key, at, actor, *done)
+
+
+async def test_the_audit_is_read_by_supervisors_newest_first_and_page_by_page(desk: Desk) -> None:
+    await desk.store.add_user("olga", "operator", "correct horse", display_name="Ольга С.")
+    rows = [a_forced(n, "sveta", "anna") for n in (1, 2)]
+    rows += [a_forced(3, "sveta", say.call_id(9), "call"), a_forced(4, "root", "olga")]
+    await desk.store.write(rows)
+
+    async def read(query: str) -> tuple[list[str], str | None]:
+        status, answer, _ = await desk.ask("GET", f"/api/v1/audit{query}", "sveta")
+        assert status == 200
+        schemas.Audits.model_validate(answer)
+        return [row["id"] for row in answer["audits"]], answer["next"]
+
+    one, two, three, four = (row.id for row in rows)
+    assert await read("") == ([four, three, two, one], None)
+    assert await read("?limit=2") == ([four, three], three)
+    assert await read(f"?limit=2&after={three}") == ([two, one], None)
+    assert await read("?who=Anna&limit=1") == ([two], two)
+    assert await read(f"?who=anna&limit=1&after={two}") == ([one], None)
+    assert await read("?who=root") == ([four], None)
+    assert await read("?who=nobody") == ([], None)
+    _, answer, _ = await desk.ask("GET", "/api/v1/audit", "root")
+    last, moved = answer["audits"][:2]
+    assert (last["actor"], last["target"], last["before"]) == ("root", "olga", {"state": "ready"})
+    assert (last["target_name"], moved["target_name"]) == ("Ольга С.", None)
+    for query in ("after=x", "limit=0", "limit=201", "who=%00", "since=1"):
+        assert (await desk.ask("GET", f"/api/v1/audit?{query}", "sveta"))[0] == 422
 
 
 @pytest.mark.parametrize(

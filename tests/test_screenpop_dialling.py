@@ -23,15 +23,18 @@ async def test_a_number_that_is_typed_is_called_and_a_refusal_is_told_in_words(
         await page.get_by_test_id("dial-number").fill("+7 903 111-22-33")
         desk.refuse = "your phone did not answer"
         await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("dial-error")).to_have_text("Your phone did not answer.")
+        desk.refuse = "Extension is not valid"  # the PBX's own words
+        await page.keyboard.press("Enter")
         await expect(page.get_by_test_id("dial-error")).to_have_text(
-            "Not called: your phone did not answer"
+            "Not done: Extension is not valid"
         )
         desk.refuse = None
         await page.keyboard.press("Enter")
         await expect(page.get_by_test_id("dial-error")).to_have_count(0)
         assert [(asked.action, asked.args) for asked in desk.asked] == [
             ("call", {"number": "+79031112233"})
-        ] * 2
+        ] * 3
 
 
 async def test_a_customers_number_is_called_by_a_click_when_the_phone_is_free(

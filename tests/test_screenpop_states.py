@@ -6,9 +6,12 @@ import re
 from typing import Any
 
 import pytest
+from desk_scenes import customer
 from fake_desk import FakeDesk, ago, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import Page, expect
+
+from cordboard.desk.refusals import refusal
 
 __all__ = ["at_desk", "sqlite_url"]
 
@@ -69,6 +72,24 @@ async def test_a_wrap_up_counts_down_is_extended_and_done(at_desk: AtDesk) -> No
         await page.keyboard.press("F4")
         assert (await asked(desk, page, 2))[1:] == [("done", {})]
         await expect(page.get_by_test_id("wrapup-note")).to_have_value("half a")
+
+
+async def test_a_phone_that_rings_takes_the_menu_away(at_desk: AtDesk) -> None:
+    async with at_desk() as (desk, page):
+        await page.keyboard.press("F9")
+        await expect(page.get_by_test_id("state-list")).to_be_visible()
+        desk.me("offered", call=identity("p1"))
+        desk.ring("p1", "+79123456789", customer("Ivan", phones=["+79123456789"]))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan")
+        await expect(page.get_by_test_id("state-list")).to_have_count(0)
+        await page.keyboard.press("2")
+        assert desk.asked == []
+        # Whoever opens it now wants it, and the card that comes anew is the same call's.
+        await page.keyboard.press("F9")
+        desk.ring("p1", "+79123456789", customer("Ivan Petrov", phones=["+79123456789"]))
+        await expect(page.get_by_test_id("customer-name")).to_have_text("Ivan Petrov")
+        await page.keyboard.press("2")
+        assert await asked(desk, page) == [("pause", {"pause": "lunch"})]
 
 
 async def test_digits_in_a_field_choose_no_pause(at_desk: AtDesk) -> None:
@@ -135,6 +156,30 @@ async def test_what_a_supervisor_did_is_told_with_who_and_why(at_desk: AtDesk) -
         await page.reload()
         await page.get_by_test_id("notice-close").press("Enter")
         await expect(page.get_by_test_id("notice")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("ru", "Из очередей sales, support выйти нельзя: так задано на АТС. Возьмите паузу."),
+        (
+            "bg",
+            "От sales, support не може да се излезе: така е зададено в централата."
+            " Вместо това вземете пауза.",
+        ),
+    ],
+)
+async def test_a_supervisor_reads_in_his_language_why_a_state_is_not_changed(
+    at_desk: AtDesk, language: str, said: str
+) -> None:
+    async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
+        desk.operator("boris", "Boris Ivanov", "ready", 5)
+        await page.get_by_test_id("manage-boris").press("Enter")
+        await page.get_by_test_id("manage-action").select_option("logout")
+        await page.get_by_test_id("manage-why").fill("!")
+        desk.refuse = refusal("member-fixed", queues="sales, support")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("manage-error")).to_have_text(said)
 
 
 async def test_a_supervisor_changes_a_state_with_a_reason(at_desk: AtDesk) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from fake_desk import identity
+from fake_desk import PASSWORD, identity
 from page_fixtures import *  # noqa: F403
 from page_fixtures import AtDesk
 from playwright.async_api import Page, expect
@@ -114,6 +114,8 @@ async def fill(url: str) -> None:
     store = Store(url)
     await store.open()
     await store.write(story())
+    if not await store.user("maria"):
+        await store.add_user("maria", "operator", PASSWORD, display_name="Мария Иванова")
     await store.close()
 
 
@@ -134,7 +136,10 @@ async def test_the_page_tells_what_befell_a_call_and_why(
         waits, tags, same, unconfirmed = SPOKEN[language]
         events = page.get_by_test_id("timeline").get_by_role("listitem")
         await expect(events).to_have_count(11)
-        await expect(events.nth(3)).to_contain_text("maria")
+        await expect(events.nth(3)).to_contain_text("Мария Иванова")
+        await expect(page.get_by_test_id("decided")).to_contain_text("Мария Иванова")
+        await expect(page.get_by_test_id("inputs")).to_contain_text("Мария Иванова")
+        await expect(page.locator("main")).not_to_contain_text("maria")
         await expect(events.nth(4)).to_contain_text(unconfirmed)
         await expect(events.nth(5)).to_contain_text(waits)
         await expect(events.nth(8)).to_contain_text("Anna Sergeeva")

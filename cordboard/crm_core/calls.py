@@ -324,6 +324,20 @@ class Calls:
         rows = await self._database.rows(chosen.order_by(audit.c.at, audit.c.id))
         return records(AuditRecord, rows)
 
+    async def last_audits(
+        self, limit: int, *, after: str | None = None, who: str | None = None
+    ) -> list[AuditRecord]:
+        """The last that was done by force, newest first: what follows the record `after`, which
+        is nothing where there is none, and of `who` did it or had it done to them."""
+        chosen = _AUDIT.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
+        if after is not None:
+            last = select(audit.c.at).where(audit.c.id == after).scalar_subquery()
+            earlier = (audit.c.at == last) & (audit.c.id < after)
+            chosen = chosen.where((audit.c.at < last) | earlier)
+        if who is not None:
+            chosen = chosen.where((audit.c.actor == who) | (audit.c.target == who))
+        return records(AuditRecord, await self._database.rows(chosen))
+
     async def facts_since(self, since: float, kind: str) -> list[FactRecord]:
         """The facts of a kind that came at `since` or later, in order."""
         # A digest begins with the time of its fact, and has an index.

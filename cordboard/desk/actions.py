@@ -12,6 +12,7 @@ from cordboard.crm_core.model import AuditRecord
 from cordboard.desk.commands import Audit, Command, HangUp, SaveWrapUp, Tell
 from cordboard.desk.facts import ActionAsked
 from cordboard.desk.model import Call
+from cordboard.desk.refusals import refusal
 from cordboard.events import CallId
 
 AUDITED = frozenset({("call", "move")})
@@ -58,16 +59,16 @@ def command_for(asked: ActionAsked, call: Call | None) -> Command:
             )
         case "call", "hangup":
             if call is None or call.state == "ended":
-                return Tell(asked.id, asked.actor, "the call is over")
+                return Tell(asked.id, asked.actor, refusal("call-over"))
             return HangUp(asked.id, asked.actor, call.pbx, call.channel, call.uniqueid)
         case "call", "move":
             return Tell(asked.id, asked.actor, _not_waiting(call))
-    return Tell(asked.id, asked.actor, f"no such action: {asked.action}")
+    return Tell(asked.id, asked.actor, refusal("no-such-action", action=asked.action))
 
 
 def _not_waiting(call: Call | None) -> str:
     if call is None or call.state == "ended":
-        return "the caller has already hung up"
+        return refusal("caller-hung-up")
     if call.state == "talking":
-        return "the caller has already been answered"
-    return "the caller does not wait in a queue"
+        return refusal("caller-answered")
+    return refusal("caller-not-waiting")

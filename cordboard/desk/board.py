@@ -306,7 +306,11 @@ class Board:
         self._book.out += self._arrivals.decided(call)
         for left in self._past.unwritten(call.id):
             self._wrapups.reopen(self._book.calls[call.id], left)
-        if name is None:
+        if name is None and call.recalled:
+            since = self._past.kept(call.id) if call.state == "routing" else None
+            if since is not None:
+                self._places.resume(self._book.calls[call.id], since)
+        elif name is None:
             self._callers.decided(self._book.calls[call.id])
         elif attempt is not None or was_out:
             self._pop(name, fact.uniqueid, self._book.calls[call.id], talked=True)
@@ -543,7 +547,7 @@ class Board:
         """Before the first snapshot: a restart in mid-call finds its calls again."""
         self._past.remember(fact)
         self._waits.remember(fact)
-        self._callbacks.remember(fact.callbacks)
+        self._callbacks.remember(fact.callbacks, fact.decisions)
         self._shifts.remember(fact.states)
         self._floor.recall_handled(fact.handled)
         for left in fact.unwritten:
@@ -563,6 +567,9 @@ class Board:
                 self._book.change(replace(call, state="routing", operator=None))
         self._book.out += [Save(record) for record in self._past.calls_gone(fact, self._book.now)]
         self._book.out += self._waits.gone(fact, self._book.calls, self._book.now)
+        if "QueueStatus" not in fact.refused:
+            for call in self._places.seen(fact.pbx, self._book.calls, self._book.now):
+                self._waits.kept(call, self._book.now)
         live = {linked for pbx, linked in self._book.linked if pbx == fact.pbx}
         self._book.out += self._callbacks.snapshot(fact.pbx, live, self._book.now)
         self._book.out += self._links.seen(fact, self._book.now)

@@ -9,7 +9,7 @@ tried again where it was in vain, and made anew where the PBX has lost it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -29,7 +29,8 @@ from cordboard.desk.model import Call, Calling
 from cordboard.desk.records import reasons
 from cordboard.events import CallId, Linkedid, PbxName, QueueName, derived_id
 from cordboard.queue.calendars import clock, within
-from cordboard.queue.decisions import Decision
+from cordboard.queue.claims import Claim
+from cordboard.queue.decisions import Decision, Penalties
 from cordboard.queue.lines import Entry, Line
 
 CALLBACK_CHANNEL = "cordboard-callback-"
@@ -60,9 +61,19 @@ class Callbacks:
         """Callers who are asked whether they want to be called back."""
         return len(self._left)
 
-    def remember(self, records: Iterable[CallbackRecord]) -> None:
-        """What the store held open at the start; the snapshots tell what became of it."""
-        self._open.update((record.id, record) for record in records)
+    def remember(
+        self, records: Iterable[CallbackRecord], decisions: Mapping[str, Decision]
+    ) -> None:
+        """What the store held open at the start, and what was decided of the calls in which it was
+        asked for; the snapshots tell what became of it."""
+        for record in records:
+            self._open[record.id] = record
+            decision = decisions.get(record.call_id)
+            if decision is not None:
+                there = decision.queue == record.queue
+                skills = decision.penalties if there else _bounds(record)
+                queue = QueueName(record.queue)
+                self._decisions[record.id] = _standing_in(decision, queue, skills)
 
     def of(self, linkedid: Linkedid) -> CallbackRecord | None:
         """Whom the call of this name is for, if it is one of ours."""
@@ -84,7 +95,7 @@ class Callbacks:
         refused = self._refused(fact.number, call.decision, now)
         if refused is not None or fact.number is None:
             return [SendCallback(fact.ask, refused or "number")]
-        skills, offer = call.decision.penalties, call.decision.callback
+        skills, offer = entry.skills, call.decision.callback
         record = CallbackRecord(
             id=derived_id(int(now * 1000), call.id, fact.ask),
             pbx=call.pbx,
@@ -102,7 +113,7 @@ class Callbacks:
             entered_at=entry.entered,
             asked_at=now,
         )
-        self._decisions[record.id] = replace(call.decision, callback=None, personal=None)
+        self._decisions[record.id] = _standing_in(call.decision, entry.queue, skills)
         promised = {"callback": record.id, "queue": record.queue}
         told = FactRecord(call.id, now, "callback", json.dumps(promised))
         return [SendCallback(fact.ask, None), Save(told), *self._make(record, lines, now)]
@@ -133,7 +144,10 @@ class Callbacks:
     # Made
 
     def _make(self, record: CallbackRecord, lines: Lines, now: float) -> list[Command]:
-        record = replace(record, made=record.made + 1, due_at=None)
+        decision = self._decisions.get(record.id)
+        due = Claim.of(decision, record.entered_at).at(now) if decision else record.priority
+        priority = max(record.priority, due)
+        record = replace(record, made=record.made + 1, priority=priority, due_at=None)
         self._open[record.id] = record
         channel = channel_of(record)
         self._waiting[channel] = record.id, now
@@ -150,8 +164,7 @@ class Callbacks:
                 record.priority,
                 lines(queue).rank(record.priority, record.entered_at),
                 record.language,
-                record.least,
-                record.most,
+                decision.penalties if decision else _bounds(record),
             ),
         ]
 
@@ -160,7 +173,8 @@ class Callbacks:
         record = self.of(call.linkedid)
         if record is None:
             return call
-        decision = Decision("queue", QueueName(record.queue), 0, record.language, ())
+        queue, skills = QueueName(record.queue), _bounds(record)
+        decision = Decision("queue", queue, 0, record.language, (), penalties=skills)
         decision = self._decisions.get(record.id, decision)
         return replace(
             call,
@@ -286,6 +300,18 @@ class Callbacks:
                 else:
                     out += self._later(record, now)
         return out
+
+
+def _bounds(record: CallbackRecord) -> Penalties | None:
+    """Who may serve him, as far as the row tells."""
+    if record.least is None and record.most is None:
+        return None
+    return Penalties(record.least, record.most)
+
+
+def _standing_in(decision: Decision, queue: QueueName, skills: Penalties | None) -> Decision:
+    """What holds for the channel that waits in the caller's stead."""
+    return replace(decision, queue=queue, penalties=skills, callback=None, personal=None)
 
 
 def channel_of(record: CallbackRecord) -> Linkedid:

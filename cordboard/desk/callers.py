@@ -93,9 +93,13 @@ class Callers:
         if entry is None or opinion is None or opinion[0] == call.decision:
             return
         decision, _ = opinion
+        found_again = before.recalled and before.card is None
+        if found_again and call.decision and _leads_as(decision, call.decision):
+            return
         was, now = (c.card.customer.status if c.card else "" for c in (before, call))
         changed = Reason("status-changed", {"status": now, "before": was})
-        changed = changed if was != now else Reason("customer-changed", {})
+        if was == now or found_again:
+            changed = Reason("customer-changed", {})
         if decision.action != "queue":
             self._priorities.noted(entry, Reason("stays", {"action": decision.action}))
             return
@@ -155,3 +159,12 @@ class Callers:
 
     def reorder(self) -> None:
         self._book.out += self._priorities.step(self._book.calls, self._book.now)
+
+
+def _leads_as(one: Decision, other: Decision) -> bool:
+    """Whether two decisions give a caller the same place, whatever their reasons."""
+
+    def place(of: Decision) -> tuple[object, ...]:
+        return of.action, of.queue, of.priority, of.growth, of.penalties, of.rule
+
+    return place(one) == place(other)

@@ -66,7 +66,7 @@ class AskCallbacks:
 @dataclass(frozen=True, slots=True)
 class CallBack:
     """Wait in `queue` at `position` for the customer whose `number` this is, and call him when an
-    operator has answered; he sees `shown`. `least` and `most` are the penalties of who may."""
+    operator has answered; he sees `shown`. `skills` say who may."""
 
     pbx: PbxName
     channel_id: Linkedid
@@ -77,8 +77,7 @@ class CallBack:
     priority: int
     position: int
     language: str
-    least: int | None
-    most: int | None
+    skills: Penalties | None
 
 
 @dataclass(frozen=True, slots=True)

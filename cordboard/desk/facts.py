@@ -21,7 +21,7 @@ from cordboard.cti.facts import Fact
 from cordboard.desk.model import AlarmKind, Gap
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim
-from cordboard.queue.decisions import Reason
+from cordboard.queue.decisions import Decision, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.policy import Policy
 
@@ -127,6 +127,16 @@ class ByHand:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Since when a caller has waited for whom a place in `queue` was kept, and whether he is
+    `back` at it."""
+
+    queue: QueueName
+    since: float
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -144,6 +154,10 @@ class Remembered:
     """By call, what a supervisor made of its place."""
     callbacks: tuple[CallbackRecord, ...] = ()
     """Those that are open."""
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    """By call, what was decided last; of callbacks, by the call in which they were asked for."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """By call, the place that was kept last for its caller."""
 
 
 @dataclass(frozen=True, slots=True)

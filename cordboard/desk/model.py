@@ -137,6 +137,8 @@ class Call:
     """When the link was down, or nobody looked, while the call lived."""
     callback: bool = False
     """The PBX waits in the stead of the customer, who is called back in his turn."""
+    recalled: bool = False
+    """What was decided of it is known from before a start of ours."""
     waits_since: float | None = None
     """From when his place in a queue counts, where that is before this call."""
 

@@ -13,6 +13,7 @@ from cordboard.crm_core.model import FactRecord
 from cordboard.desk.commands import Move, Save, Tell
 from cordboard.desk.facts import ActionAsked, ByHand
 from cordboard.desk.model import Call
+from cordboard.desk.refusals import refusal
 from cordboard.events import PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim, Place
 from cordboard.queue.decisions import Growth, Reason
@@ -106,7 +107,7 @@ def aim_by_hand(
     less = False
     if to in ("head", "up"):
         if index == 0:
-            return "the caller is first already"
+            return refusal("caller-first")
         place = 0 if to == "head" else index - 1
         other, priority = line[place]
         claim = claims.get(other, Claim(priority, present.since))
@@ -114,7 +115,7 @@ def aim_by_hand(
         priority += to == "head"
     elif to == "down":
         if index == len(rest):
-            return "the caller is last already"
+            return refusal("caller-last")
         place = index + 1
         other, priority = line[place]
         claim, less = claims.get(other, Claim(priority, present.since)).beside(1), True

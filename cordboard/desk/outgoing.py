@@ -13,6 +13,7 @@ from cordboard.desk.arrivals import Arrivals
 from cordboard.desk.commands import Command, Originate, Tell
 from cordboard.desk.facts import ActionAsked, ActionDone
 from cordboard.desk.links import Links
+from cordboard.desk.refusals import refusal
 from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.floor import Floor
 from cordboard.queue.operators import Operator
@@ -20,8 +21,8 @@ from cordboard.queue.operators import Operator
 ANSWER_WITHIN = 60.0
 """Seconds. The phone rings for 30; without a word after this the attempt is told as failed."""
 
-_NOT_TAKEN = "your phone did not take the call: it is busy, declined it, or is not there"
-_REASONS = {1: "your phone did not answer", 3: "your phone did not answer"}
+_NOT_TAKEN = refusal("phone-not-there")
+_REASONS = {1: refusal("phone-unanswered"), 3: refusal("phone-unanswered")}
 """Asterisk's reasons in OriginateResponse. A PJSIP phone that is busy or declines is 0, like every
 other failure."""
 
@@ -57,11 +58,11 @@ class Outgoing:
         pbx = self._pbx(operator)
         fault = None
         if operator is None or operator.phone is None:
-            fault = "no phone belongs to this operator"
+            fault = refusal("no-phone")
         elif operator.work in _ENGAGED or any(a.operator == operator.name for a in self._open()):
-            fault = "this operator is in a call"
+            fault = refusal("in-a-call")
         elif pbx is None:
-            fault = "there is no link to the PBX; try again when it is back"
+            fault = refusal("no-link")
         if fault or operator is None or operator.phone is None or pbx is None:
             return [Tell(asked.id, asked.actor, fault)]
         linkedid = Linkedid(f"cordboard-{asked.id}")
@@ -110,7 +111,7 @@ class Outgoing:
 
     def tick(self, now: float) -> list[Command]:
         late = [a for a in self._open() if now - a.at > ANSWER_WITHIN]
-        return [c for a in late for c in self._fail(a, "the PBX did not say what became of it")]
+        return [c for a in late for c in self._fail(a, refusal("no-word"))]
 
     def _open(self) -> list[Attempt]:
         return [a for a in self._attempts.values() if a.linkedid not in self._told]

@@ -19,6 +19,7 @@ from cordboard.desk.links import Links
 from cordboard.desk.model import Call
 from cordboard.desk.moves import Asked, Departure, Request, Turn, Where, aim_by_hand, moved
 from cordboard.desk.pacing import Pace
+from cordboard.desk.refusals import refusal
 from cordboard.events import CallId, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim, Place, aim, steps
 from cordboard.queue.decisions import Decision, Reason
@@ -29,8 +30,8 @@ BY_HAND_AT_MOST = 100
 """Moves that one place by hand may take, among many who have the same priority."""
 
 _LEFT: dict[Outcome, str] = {
-    "connected": "the caller has already been answered",
-    "abandoned": "the caller has already hung up",
+    "connected": refusal("caller-answered"),
+    "abandoned": refusal("caller-hung-up"),
 }
 
 
@@ -133,7 +134,7 @@ class Priorities:
         self._hands.pop(entry.call, None)
         late = [self._late.pop(entry.uniqueid)] if entry.uniqueid in self._late else []
         late += self._pace(turn.where).forget(entry.uniqueid)
-        text = _LEFT.get(outcome, "the caller has already left the queue")
+        text = _LEFT.get(outcome, refusal("caller-left"))
         return [one.answer(text) for one in late]
 
     def over(self, call: Call) -> None:
@@ -166,7 +167,7 @@ class Priorities:
         turn = self._turns.get(entry.uniqueid)
         if turn is None:
             return
-        own = replace(Claim.of(decision, entry.entered), floor=turn.own.floor)
+        own = replace(Claim.of(decision, turn.own.since), floor=turn.own.floor)
         if not news:
             own = _floored(own, entry.priority, now)
         self._turns[entry.uniqueid] = replace(turn, own=own, news=(*turn.news, *news))
@@ -182,7 +183,7 @@ class Priorities:
         """Somebody wants him moved by hand. The outcome is told when the PBX has confirmed it."""
         turn = self._turns.get(entry.uniqueid)
         if turn is None or turn.to is not None or entry.away:
-            return [Tell(action.id, action.actor, "the caller is on the way to another place")]
+            return [Tell(action.id, action.actor, refusal("caller-on-the-way"))]
         pace = self._pace(turn.where)
         pace.asked = (*pace.asked, Asked(action, entry.uniqueid))
         pace.at_once(now)
@@ -232,9 +233,9 @@ class Priorities:
         fault = None
         if pbx in self._unable:
             pace.wake = math.inf
-            fault = "this PBX cannot move callers who wait"
+            fault = refusal("moves-unknown")
         elif pbx not in self._links.up():
-            fault = "there is no link to the PBX; try again when it is back"
+            fault = refusal("no-link")
         if fault is not None:
             asked, pace.asked = pace.asked, ()
             return [one.answer(fault) for one in asked]
@@ -261,14 +262,14 @@ class Priorities:
     ) -> list[Command]:
         line = self._line(where, calls)
         if one.uniqueid not in dict(line):
-            return [one.answer("the caller has already left the queue")]
+            return [one.answer(refusal("caller-left"))]
         turn = self._turns[one.uniqueid]
         wanted = aim_by_hand(one, turn, line, self._claims(line, now), now)
         if isinstance(wanted, str):
             return [one.answer(wanted)]
         due = steps(line, wanted.line)
         if len(due) > BY_HAND_AT_MOST:
-            fault = "too many stand there with the same priority: send the caller to the head"
+            fault = refusal("too-many-alike")
             return [one.answer(fault)]
         args = {"operator": one.action.actor, "reason": one.action.reason}
         hand = ByHand(where[1], wanted.claim, wanted.less, Reason("moved-by-hand", args))
@@ -376,8 +377,8 @@ class Priorities:
         if asked.uniqueid not in seats:
             self._late[asked.uniqueid] = asked
             return []
-        if (refusal := dict(fact.refused).get(asked.uniqueid)) is not None:
-            return [asked.answer(f"the caller was not moved: he {refusal}")]
+        if (obstacle := dict(fact.refused).get(asked.uniqueid)) is not None:
+            return [asked.answer(refusal("caller-not-moved", said=obstacle))]
         self._turns[asked.uniqueid] = turn.handed(asked.hand)
         out: list[Command] = [asked.answer(None)]
         if (call := calls.get(entry.call)) is not None:

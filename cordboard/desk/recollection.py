@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from cordboard.crm_core.model import CallRecord, EntryRecord
 from cordboard.cti.facts import SnapshotDone
-from cordboard.desk.facts import Remembered, Unwritten
+from cordboard.desk.facts import Kept, Remembered, Unwritten
 from cordboard.desk.model import Call, Gap
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
+from cordboard.queue.decisions import Decision
 
 
 class Recollection:
@@ -21,11 +22,15 @@ class Recollection:
         self._open_entries: dict[tuple[CallId, QueueName], EntryRecord] = {}
         self._unwritten: dict[CallId, list[Unwritten]] = {}
         self._resumed: dict[CallId, None] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._kept: dict[str, Kept] = {}
 
     def remember(self, fact: Remembered) -> None:
         """What was open before the first snapshot."""
         self._remembered = {CallId(record.id): record for record in fact.calls}
         self._gaps = dict(fact.gaps)
+        self._decisions = dict(fact.decisions)
+        self._kept = dict(fact.kept)
         for entry in fact.entries:
             if entry.left_at is None:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
@@ -38,8 +43,11 @@ class Recollection:
         record = self._remembered.pop(call.id, None)
         if record is None:
             return call
+        decision = self._decisions.pop(record.id, None)
         call = replace(
             call,
+            decision=decision,
+            recalled=decision is not None,
             number=record.number,
             name=record.name,
             dialled=record.dialled,
@@ -55,6 +63,19 @@ class Recollection:
             call = replace(call, state="talking", operator=OperatorName(record.operator))
             self._resumed[call.id] = None
         return call
+
+    def kept(self, call: CallId) -> float | None:
+        """Since when a place is kept for its caller, who was not back at it when last heard of."""
+        kept = self._kept.get(call)
+        if kept is None or kept.back:
+            return None
+        del self._kept[call]
+        return kept.since
+
+    def waits_since(self, call: CallId, queue: QueueName) -> float | None:
+        """Since when he has waited, who is back at the place that was kept for him there."""
+        kept = self._kept.pop(call, None)
+        return kept.since if kept is not None and kept.queue == queue else None
 
     def entry(self, call: CallId, queue: QueueName) -> EntryRecord | None:
         """The stay in a queue that the store holds open."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
@@ -26,7 +27,15 @@ from cordboard.events import (
     Uniqueid,
     derived_id,
 )
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import (
+    CallbackOffer,
+    Decision,
+    Growth,
+    Overflow,
+    Penalties,
+    Personal,
+    Reason,
+)
 from cordboard.queue.forecast import Handled
 from cordboard.queue.lines import Entry
 from cordboard.queue.routing import Inputs
@@ -125,11 +134,32 @@ def fact_record(fact: CallFact, now: float) -> FactRecord:
     return FactRecord(fact.call, now, fact_kind(type(fact)), json.dumps(data, ensure_ascii=False))
 
 
+DECIDED = "decided"
+_PARTS: dict[str, Callable[..., object]] = {
+    "growth": Growth,
+    "penalties": Penalties,
+    "personal": Personal,
+    "overflow": Overflow,
+    "callback": CallbackOffer,
+}
+
+
 def decided_record(call: CallId, at: float, decision: Decision, inputs: Inputs) -> FactRecord:
     """What was decided of the call, and the values that it hung on: `routing.explain` makes the
     same decision of them again."""
     told = {"decision": asdict(decision), "inputs": inputs}
-    return FactRecord(call, at, "decided", json.dumps(told, ensure_ascii=False))
+    return FactRecord(call, at, DECIDED, json.dumps(told, ensure_ascii=False))
+
+
+def decision_of(fact: FactRecord) -> Decision:
+    """What a fact of the kind `DECIDED` tells."""
+    said = json.loads(fact.data)["decision"]
+    parts = {
+        name: kind(**said[name]) if said[name] is not None else None
+        for name, kind in _PARTS.items()
+    }
+    told = tuple(Reason(**reason) for reason in said["reasons"])
+    return Decision(**{**said, **parts, "reasons": told})
 
 
 HANDLED = "handled"

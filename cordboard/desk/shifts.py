@@ -27,6 +27,7 @@ from cordboard.desk.commands import (
 from cordboard.desk.facts import ActionAsked, ActionDone, AlarmRaised
 from cordboard.desk.links import Links
 from cordboard.desk.model import Notice, Rules
+from cordboard.desk.refusals import refusal
 from cordboard.desk.state_log import StateLog
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 from cordboard.queue.floor import Floor
@@ -123,7 +124,7 @@ class Shifts:
         self._now = now
         operator = self._floor.operator(OperatorName(fact.target))
         if operator is None:
-            return _answer(fact, "this operator has neither a phone nor queues: see cordboard user")
+            return _answer(fact, refusal("no-desk"))
         match fact.action:
             case "login":
                 return self._log_in(fact, operator)
@@ -140,9 +141,9 @@ class Shifts:
         up = tuple(self._links.up())
         fault = self._phone_fault(operator, phone, fact.args.get("phone"))
         if not operator.posts:
-            fault = "no queues are set for this operator: see cordboard user change --queue"
+            fault = refusal("no-queues")
         elif not up:
-            fault = "there is no link to the PBX; try again when it is back"
+            fault = refusal("no-link")
         if fault:
             return _answer(fact, fault)
         command = LogIn(fact.id, fact.actor, operator.name, up, phone, operator.posts)
@@ -153,22 +154,22 @@ class Shifts:
 
     def _phone_fault(self, operator: Operator, phone: str, chosen: str | None) -> str | None:
         if not phone:
-            return "choose a phone to work at"
+            return refusal("choose-a-phone")
         if chosen and chosen != phone:
             if operator.fixed:
-                return f"your phone is {phone}: log in there"
-            return f"you are logged in at {phone}: log out there first"
+                return refusal("phone-is", phone=phone)
+            return refusal("logged-in-at", phone=phone)
         sits = self._floor.operator(self._floor.sits_at(phone) or operator.name)
         if sits is not None and sits.name != operator.name:
             if sits.has_login:
-                return f"{sits.display_name} works at {phone}: two cannot share a phone"
-            return f"{phone} is a fixed member of {', '.join(sits.queues)} in queues.conf"
+                return refusal("phone-taken", name=sits.display_name, phone=phone)
+            return refusal("phone-fixed", phone=phone, queues=", ".join(sits.queues))
         for other in self._pending.values():
             command = other.command
             if isinstance(command, LogIn) and command.phone == phone:
                 if other.operator != operator.name:
-                    return f"{other.operator} is just logging in at {phone}"
-                return "you are just logging in"
+                    return refusal("phone-being-taken", name=other.operator, phone=phone)
+                return refusal("logging-in")
         return None
 
     def _log_out(self, fact: ActionAsked, operator: Operator) -> list[Command]:
@@ -176,7 +177,7 @@ class Shifts:
         stays = None
         if fixed:
             queues = ", ".join(fixed)
-            stays = f"a fixed member of {queues} in queues.conf cannot log out there; pause instead"
+            stays = refusal("member-fixed", queues=queues)
         out: list[Command] = []
         for (pbx, interface), members in _by_member(operator).items():
             names = tuple(QueueName(m.queue) for m in members if m.dynamic)
@@ -186,11 +187,11 @@ class Shifts:
                 out += self._ask(operator, command, fact if not out else None, stays)
         if out:
             return out
-        return _answer(fact, stays or "this operator is not logged in")
+        return _answer(fact, stays or refusal("not-logged-in"))
 
     def _pause(self, fact: ActionAsked, operator: Operator) -> list[Command]:
         if not operator.memberships:
-            return _answer(fact, "this operator serves no queue")
+            return _answer(fact, refusal("no-queue-served"))
         reason = str(fact.args["pause"]) if fact.action == "pause" else None
         self._imposed.pop(operator.name, None)
         self._declined.pop(operator.name, None)
@@ -204,10 +205,10 @@ class Shifts:
 
     def _extend(self, fact: ActionAsked, operator: Operator) -> list[Command]:
         if operator.work != "wrap-up":
-            return _answer(fact, "there is no wrap-up to extend")
+            return _answer(fact, refusal("no-wrapup"))
         if not self._cards.extend(operator.name, float(fact.args["seconds"])):
             limit = round(self._rules.wrapup_limit)
-            return _answer(fact, f"a wrap-up may last {limit} s at most")
+            return _answer(fact, refusal("wrapup-limit", n=limit))
         self._floor.instruct(operator.name, self._duty(operator))
         return _answer(fact, None)
 

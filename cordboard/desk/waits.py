@@ -60,12 +60,14 @@ class Waits:
         if known is not None and known.away:
             known = None
         entry = known or self._entry(fact, call, now)
+        since = None if kept is None else min(kept.entered, entry.entered)
         if kept is not None and kept.queue == fact.queue:
-            entry = replace(entry, priority=kept.priority, joined=kept.priority)
-        self._join(entry, fact, now)
+            entry = replace(entry, priority=kept.priority, joined=kept.priority, since=since)
+        elif known is None and (since := self._past.waits_since(call.id, fact.queue)) is not None:
+            entry = replace(entry, since=since)
+        entry = self._join(entry, fact, now)
         if known:
             return []
-        since = kept.entered if kept is not None else None
         turn = self._priorities.joined(entry, call, now, since)
         return [Save(entry_record(entry, call, None)), *turn]
 
@@ -74,11 +76,12 @@ class Waits:
         if entry is not None:
             self._join(entry, fact, now)
 
-    def _join(self, entry: Entry, fact: Queued | Placed, now: float) -> None:
+    def _join(self, entry: Entry, fact: Queued | Placed, now: float) -> Entry:
         if fact.priority is not None:
             self._priorities.seen(entry, fact.priority, now)
             entry = replace(entry, priority=fact.priority)
         self._floor.join(entry, fact.position)
+        return entry
 
     def leave(self, fact: QueueLeft, call: Call | None, now: float) -> list[Command]:
         """Nothing where nobody waited."""

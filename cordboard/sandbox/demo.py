@@ -60,10 +60,19 @@ PEOPLE: tuple[tuple[str, Role, str | None, str | None, str, str], ...] = (
     ("desislava", "operator", "PJSIP/1004", None, "bg", "Десислава Тодорова"),
     ("georgi", "operator", "PJSIP/1005", None, "bg", "Георги Стоянов"),
     ("john", "operator", "PJSIP/1006", None, "en", "John O'Brien"),
+    ("ivan", "operator", None, None, "ru", "Иван Соколов"),
+    ("jane", "operator", None, None, "en", "Jane Doe"),
     ("maria", "supervisor", None, "+359888110002", "bg", "Мария Димитрова"),
     ("admin", "admin", None, None, "en", "Administrator"),
 )
 """Name, role, phone, mobile, language of the console, name to show."""
+
+SERVED = {
+    "ivan": [("support-ru", 0), ("support", 1)],
+    "jane": [("support-en", 0), ("support", 1)],
+}
+"""What those serve who log in at a free phone, PJSIP/1007 or 1008; all others are members of
+queues.conf."""
 
 STRANGERS = (
     ("+79261230017", "Незнакомый номер"),
@@ -171,6 +180,7 @@ class Demo:
                 phone=phone,
                 mobile=mobile,
                 language=language,
+                queues=SERVED.get(name, ()),
             )
             token = await store.issue_token(user)
             logins.append(Login(name, password, role, token, phone))
@@ -199,7 +209,10 @@ class Demo:
         for login in logins:
             say(f"  {login.name:<10} {login.password}   {login.role} {login.phone or ''}")
         say("\nLog in as anna: her phone rings now and then, and the caller's card is there before")
-        say("the answer. Log in as maria in another browser to watch the queues. Ctrl-C ends it.\n")
+        say(
+            "the answer. Log in as maria in another browser to watch the queues; as ivan or jane to"
+        )
+        say("log in to their queues (F9) at PJSIP/1007 or PJSIP/1008. Ctrl-C ends it.\n")
 
     # Callers
 
@@ -315,10 +328,10 @@ async def _store(config: Path) -> Store:
 
 
 def _phones() -> list[PhoneSpec]:
-    """Six phones: they take two to five seconds to answer, sometimes hang up first, and now and
-    then nobody is at the desk."""
+    """Eight phones: they take two to six seconds to answer, sometimes hang up first, and now and
+    then nobody is at the desk. Two of them ring only for who logs in at them."""
     specs = []
-    for index in range(6):
+    for index in range(8):
         ring = 2.0 + index * 0.6
         specs.append(
             PhoneSpec(

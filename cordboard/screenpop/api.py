@@ -214,8 +214,9 @@ class Api:
     async def timeline(self, ask: Ask) -> Message:
         call = await self.call(ask)
         facts = await self._store.call_facts(call["id"])
-        told = story.timeline(facts, await self._store.users())
-        return {"call": call, "events": _for(ask, told, facts)}
+        users = await self._store.users()
+        told = _for(ask, story.timeline(facts, users), facts)
+        return {"call": call, "events": told, "people": story.people(facts, users)}
 
     async def explanation(self, ask: Ask) -> Message:
         call = await self.call(ask)
@@ -223,13 +224,25 @@ class Api:
         texts = {each: await self._store.policy(each) for each in story.policies(facts)}
         # To read thousands of rules takes its time.
         told = await asyncio.to_thread(story.decisions, facts, texts)
-        return {"call": call, "decisions": _for(ask, told, facts)}
+        people = story.people(facts, await self._store.users())
+        return {"call": call, "decisions": _for(ask, told, facts), "people": people}
 
     async def queues(self, ask: Ask) -> Message:
         return {"queues": self._hub.picture.snapshot_for(ask.login.viewer)["queues"]}
 
     async def operators(self, ask: Ask) -> Message:
         return {"operators": self._hub.picture.snapshot_for(ask.login.viewer)["operators"]}
+
+    async def audit(self, ask: Ask) -> Message:
+        query: schemas.AuditQuery = ask.query
+        after = None if query.after is None else as_id(query.after)
+        if query.after is not None and after is None:
+            raise invalid([("after", "is no id of the audit")])
+        who = None if query.who is None else user_key(query.who)
+        found = await self._store.last_audits(query.limit + 1, after=after, who=who)
+        names = {user.name: user.display_name for user in await self._store.users()}
+        audits = [shapes.audited(record, names) for record in found[: query.limit]]
+        return {"audits": audits, "next": audits[-1]["id"] if found[query.limit :] else None}
 
     async def me(self, ask: Ask) -> Message:
         return shapes.user(ask.login.user)
@@ -268,6 +281,8 @@ class Api:
             raise ApiError(403, "forbidden", "this is for supervisors")
         if not own and reach == "own":
             raise _not_yours(kind)
+        if not own and not _says_why(action.reason) and self._is_forced(kind, target, action):
+            raise invalid([("reason", "is needed: say why, it is kept and told")])
         action_id = new_id(time.time())
         asked = ActionAsked(
             id=action_id,
@@ -284,6 +299,11 @@ class Api:
         except PeerError as error:
             raise _busy(error) from error
         return {"id": action_id}
+
+    def _is_forced(self, kind: str, target: str, action: Any) -> bool:
+        """Whether it is written into the audit, which is of no use without a reason."""
+        withdrawn = action.action == "hangup" and self._hub.picture.calls_back(target)
+        return kind == "operator" or action.action == "move" or withdrawn
 
     async def _call(self, ask: Ask) -> tuple[Message, bool]:
         """The call of the path, live or remembered, and whether it is the asker's own."""
@@ -366,6 +386,11 @@ def _draft(values: dict[str, Any]) -> Draft:
 
 def _minor(balance: Any) -> int | None:
     return None if balance is None else int(balance * 100)
+
+
+def _says_why(reason: str) -> bool:
+    """Whether there is anything to be read in it: what is called blank by some is not by all."""
+    return any(letter.isprintable() and not letter.isspace() for letter in reason)
 
 
 def _busy(error: PeerError) -> ApiError:
@@ -511,6 +536,11 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/operators/{name}/actions", Api.operator_action, ROLES,
         "Act on an operator (operators: on themselves)",
         schemas.Accepted, status=202, body=_OPERATOR_ACTION,
+    ),
+    Route(
+        "GET", "/audit", Api.audit, ("supervisor", "admin"),
+        "What was done to others and their calls, and why; newest first",
+        schemas.Audits, query=schemas.AuditQuery,
     ),
     Route("GET", "/me", Api.me, ROLES, "The user who asks", schemas.Me),
     Route(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from cordboard.crm_core.model import Card, Case, Customer, Interaction
+from cordboard.desk import refusals
 from cordboard.desk.commands import (
     EndAlarm,
     EndCall,
@@ -87,7 +88,13 @@ def message(command: Shown, currency: str, names: Names) -> Message:
         case EndAlarm(kind=kind):
             return {"type": "alarm-end", "kind": kind}
         case Tell(id=identity, error=error):
-            return {"type": "result", "id": identity, "ok": error is None, "error": error}
+            return {"type": "result", "id": identity, **outcome(error)}
+
+
+def outcome(error: str | None) -> Message:
+    """What a result says: all is well, or why not."""
+    code, args = (None, {}) if error is None else refusals.read(error)
+    return {"ok": error is None, "error": error, "code": code, "args": args}
 
 
 def screenpop(pop: Pop, currency: str, names: Names) -> Message:

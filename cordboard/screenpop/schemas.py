@@ -132,6 +132,14 @@ class CallQuery(Query):
     recent: Annotated[int, Field(ge=0, le=200)] = 50
 
 
+class AuditQuery(Query):
+    """`after` is the id of the last one had, `who` a user who did it or had it done to them."""
+
+    after: Annotated[str, Field(max_length=100)] | None = None
+    who: Annotated[str, Field(max_length=100)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
 class StreamQuery(Query):
     """A session and the last number received resume that session's stream."""
 
@@ -278,6 +286,32 @@ OperatorAction = Annotated[
 ]
 
 
+class Audited(Given):
+    """Who made somebody else's call (`target` is its id) or state (`target` is a user) another,
+    and why: `before` is how it stood, `after` what was asked for. It is written before it is done,
+    which may have failed since."""
+
+    id: str
+    at: str
+    actor: str
+    actor_name: str
+    role: str
+    kind: Literal["call", "operator"]
+    action: str
+    target: str
+    target_name: str | None
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class Audits(Given):
+    """Newest first. `next` is what to give as `after` for those before, null after the last."""
+
+    audits: list[Audited]
+    next: str | None
+
+
 class ManagerGiven(Given):
     name: str
     display_name: str
@@ -386,8 +420,11 @@ class Event(Given):
 
 
 class Timeline(Given):
+    """`people` are the display names of the users whom the events name, by login name."""
+
     call: Call
     events: list[Event]
+    people: dict[str, str]
 
 
 Value = str | int | float | bool | list[str] | None
@@ -425,8 +462,11 @@ class Decided(Given):
 
 
 class Explanation(Given):
+    """`people` are the display names of the users whom the decisions name, by login name."""
+
     call: Call
     decisions: list[Decided]
+    people: dict[str, str]
 
 
 class Level(Given):

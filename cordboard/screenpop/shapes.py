@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 
-from cordboard.crm_core.model import CallRecord, Customer, User
+from cordboard.crm_core.model import AuditRecord, CallRecord, Customer, User
 from cordboard.desk.model import Gap
 from cordboard.screenpop.render import unseen
 from cordboard.screenpop.views import Message, moment
@@ -45,4 +46,22 @@ def user(shown: User) -> Message:
         "phone": shown.phone,
         "language": shown.language,
         "queues": [queue for queue, _ in shown.queues],
+    }
+
+
+def audited(record: AuditRecord, names: Mapping[str, str]) -> Message:
+    """A row of the audit; `names` are the users' display names."""
+    return {
+        "id": record.id,
+        "at": moment(record.at),
+        "actor": record.actor,
+        "actor_name": names.get(record.actor, record.actor),
+        "role": record.role,
+        "kind": record.kind,
+        "action": record.action,
+        "target": record.target,
+        "target_name": names.get(record.target) if record.kind == "operator" else None,
+        "reason": record.reason,
+        "before": json.loads(record.before),
+        "after": json.loads(record.after),
     }

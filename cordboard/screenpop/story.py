@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -74,6 +74,22 @@ def _veiled(value: Any, numbers: Collection[str]) -> Any:
 def _in_time(facts: Iterable[FactRecord]) -> list[FactRecord]:
     """They are kept as they came, by one connection or another; those of one time stay so."""
     return sorted(facts, key=lambda fact: fact.at)
+
+
+def people(facts: Iterable[FactRecord], users: Iterable[User]) -> dict[str, str]:
+    """The display names, by login name, of the users of whom these facts speak."""
+    spoken = {word for fact in facts for word in _words(json.loads(fact.data))}
+    return {user.name: user.display_name for user in users if user.name in spoken}
+
+
+def _words(told: Any) -> Iterator[str]:
+    """Every text in what JSON holds."""
+    match told:
+        case str():
+            yield told
+        case dict() | list():
+            for each in told.values() if isinstance(told, dict) else told:
+                yield from _words(each)
 
 
 def _event(fact: FactRecord, names: Mapping[str, User]) -> Message:

@@ -207,6 +207,11 @@ class Picture:
         pops = self._pops_of.get(call_id, ())
         return frozenset(own.union(self.pops[pop]["operator"] for pop in pops))
 
+    def calls_back(self, call_id: str) -> bool:
+        """Whether this call waits in the stead of somebody who is to be called back."""
+        entries = (entry for queue in self.waiting.values() for entry in queue)
+        return any(entry["call"] == call_id and entry["callback"] for entry in entries)
+
     def _put_pop(self, pop: Message) -> None:
         self.pops[pop["id"]] = pop
         self._pops_of.setdefault(pop["call"]["id"], set()).add(pop["id"])

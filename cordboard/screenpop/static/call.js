@@ -13,11 +13,13 @@ import { html, render } from "./vendor/htm-preact.js";
  *   data: Record<string, any>}} Told */
 
 const main = /** @type {HTMLElement} */ (document.getElementById("call"));
+/** The names that people see, by login name. @type {Record<string, string>} */
+let people = {};
 /** AGISTATUS of a route that did not come, as the server calls it. @type {Record<string, string>} */
 const HOW = { SUCCESS: "interrupted", HANGUP: "late" };
 
 function Call(/** @type {{call: any, events: Told[], decisions: Decided[]}} */ { call, events, decisions }) {
-  const first = decisions.map(({ decision }) => decision.personal?.name).findLast(Boolean);
+  const first = person(decisions.map(({ decision }) => decision.personal?.name).findLast(Boolean));
   let away = false;
   /** A phone outside that rings while the place is kept is that of whoever is rung first. */
   const whose = (/** @type {Told} */ { event, operator_name, phone: device }) => {
@@ -66,7 +68,7 @@ function Decision(/** @type {{decided: Decided}} */ { decided }) {
       <b> ${decided.rule ? _("Rule “{rule}”", { rule: decided.rule }) : _("No rule held")}</b>: ${outcome(decision)}
     </p>
     <ul class="decided-more">${more(decision).map((text) => html`<li>${text}</li>`)}</ul>
-    <ul class="decided-why">${decision.reasons.map((/** @type {any} */ reason) => html`<li>${reasonText(reason)}</li>`)}</ul>
+    <ul class="decided-why">${decision.reasons.map((/** @type {any} */ reason) => html`<li>${because(reason)}</li>`)}</ul>
     ${tried
       ? html`<h3>${_("Rules in the order in which they were tried")}</h3>
           <ol class="tried" data-testid="tried">
@@ -107,7 +109,7 @@ function more(/** @type {any} */ { personal, growth, penalties, overflow, callba
   const texts = [];
   if (personal) {
     const where = [personal.desk, personal.mobile && phone(personal.mobile)].filter(Boolean).join(", ");
-    texts.push(_("First {name} is rung: {where}", { name: personal.name, where }));
+    texts.push(_("First {name} is rung: {where}", { name: person(personal.name), where }));
   }
   if (growth) {
     const { by, every, up_to } = growth;
@@ -146,6 +148,7 @@ function wanted(/** @type {Record<string, any>} */ wish) {
 function shown(/** @type {any} */ value, key = "") {
   if (key === "status" && value) return word("status", value);
   if (key === "language") return languageName(value);
+  if (key === "manager.name" || key === "last_operator.name") value = person(value);
   if (key === "manager.mobile" && value) return phone(value);
   if (key === "lookup") {
     const words = { found: _("found"), unknown: _("nobody has this number"), failed: _("no answer in time") };
@@ -284,10 +287,20 @@ function detourText(/** @type {any} */ { kind, status, where }, /** @type {strin
 }
 
 function movedText(/** @type {any} */ { queue, from, to, reasons = [] }) {
-  const why = reasons.map(reasonText).join(", ");
+  const why = reasons.map(because).join(", ");
   const [place, priority] = [to?.place ?? to?.position ?? "?", to?.priority ?? "?"];
   const moved = _("Moved in {queue} to place {place}, priority {priority}", { queue: to?.queue ?? queue ?? from?.queue, place, priority });
   return why ? `${moved}: ${why}` : moved;
+}
+
+function person(/** @type {any} */ name) {
+  return people[name] ?? name;
+}
+
+/** A reason as `reasonText`, with the name of whoever it names. */
+function because(/** @type {any} */ reason) {
+  const { args = {} } = reason;
+  return reasonText({ ...reason, args: args.operator ? { ...args, operator: person(args.operator) } : args });
 }
 
 function outcomeWord(/** @type {string} */ code) {
@@ -297,10 +310,11 @@ function outcomeWord(/** @type {string} */ code) {
 await load();
 try {
   const path = `/api/v1/calls/${main.dataset.call}`;
-  const [{ call, events }, { decisions }] = await Promise.all([
+  const [{ call, events, people: known }, { decisions }] = await Promise.all([
     get(`${path}/timeline`),
     get(`${path}/explanation`),
   ]);
+  people = known;
   render(html`<${Call} call=${call} events=${events} decisions=${decisions} />`, main);
 } catch (error) {
   render(html`<p class="notice" role="alert" data-testid="story-error">${/** @type {Error} */ (error).message}</p>`, main);

@@ -6,6 +6,7 @@
  */
 import { post } from "./api.js";
 import { _ } from "./i18n.js";
+import { refusal } from "./refusals.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
 /** @typedef {import("./stream.js").Pop} Pop */
@@ -29,8 +30,6 @@ const DRAFT = "cordboard:card:";
 const RECENT = "cordboard:recent";
 const OWNER = "cordboard:user";
 const RECENT_LIMIT = 12;
-/** The server's word to the second of two devices. */
-const SAVED_ELSEWHERE = "already saved on another device";
 /** Milliseconds: the own phone rings for half a minute, and the server knows after a minute. */
 const PLACED_WITHIN = 65_000;
 
@@ -161,11 +160,13 @@ export class Desk {
       const first = !card.elsewhere && !this.#wasSaved(card);
       const args = { note: note.trim(), result, customer, first };
       const outcome = await this.stream.act(address, "wrapup", args);
-      if (outcome.error === SAVED_ELSEWHERE) {
+      if (outcome.code === "saved-elsewhere") {
         card.elsewhere = true;
         throw new Error(_("Already saved on another device. Your text is kept here: save again to replace what was saved there."));
       }
-      if (!outcome.ok) throw new Error(_("Not saved: {error}", { error: outcome.error ?? "" }));
+      if (!outcome.ok) {
+        throw new Error(outcome.code === "other" ? _("Not saved: {error}", { error: outcome.error ?? "" }) : refusal(outcome));
+      }
       this.saved.add(card.id);
       this.#remove(card);
       this.#remember(card, { result, saved: true });
@@ -185,7 +186,7 @@ export class Desk {
     try {
       const address = `/api/v1/operators/${encodeURIComponent(this.user)}/actions`;
       const outcome = await this.stream.act(address, "call", { number }, PLACED_WITHIN);
-      return outcome.ok ? "" : _("Not called: {error}", { error: outcome.error ?? "" });
+      return outcome.ok ? "" : refusal(outcome);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

@@ -1,6 +1,7 @@
 /** The operators on the wallboard: what each does, where, since when, and what a supervisor may do about it. */
 import { phone } from "./format.js";
 import { _, ngettext } from "./i18n.js";
+import { refusal } from "./refusals.js";
 import { Countdown, Icon, pauseReason, pauses, StatePill, Unseen, useStreamByFrame, word } from "./ui.js";
 import { Component, html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 
@@ -108,7 +109,7 @@ function Manage(/** @type {{stream: Stream, operator: Operator, close: () => voi
       const [verb, pause] = action.split(":");
       const address = `/api/v1/operators/${encodeURIComponent(operator.name)}/actions`;
       const outcome = await stream.act(address, verb, pause ? { pause } : {}, undefined, why.trim());
-      if (!outcome.ok) throw new Error(outcome.error ?? "");
+      if (!outcome.ok) throw new Error(refusal(outcome));
       close();
     } catch (failure) {
       setError(failure instanceof Error ? failure.message : String(failure));

@@ -1,6 +1,7 @@
 /** Moving a waiting caller by hand: supervisors, with a reason, which the audit keeps. */
 import { phone } from "./format.js";
 import { _ } from "./i18n.js";
+import { refusal } from "./refusals.js";
 import { Icon } from "./ui.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
@@ -8,26 +9,6 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 /** @typedef {import("./stream.js").Waiting} Waiting */
 
 const PRIORITY_AT_MOST = 1000;
-
-/** What the server says of a move that was not made, in the reader's language. */
-function refusal(/** @type {string} */ error) {
-  switch (error) {
-    case "the caller has already been answered":
-      return _("The caller has already been answered.");
-    case "the caller has already hung up":
-      return _("The caller has already hung up.");
-    case "the caller has already left the queue":
-    case "the caller does not wait in a queue":
-      return _("The caller has already left the queue.");
-    case "the caller is first already":
-      return _("The caller is first already.");
-    case "the caller is last already":
-      return _("The caller is last already.");
-    case "this PBX cannot move callers who wait":
-      return _("This PBX cannot move callers who wait.");
-  }
-  return _("Not moved: {error}", { error });
-}
 
 /** The row's button that opens the form. */
 export function MoveButton(
@@ -75,7 +56,7 @@ export function MoveForm({ stream, call, name, entry, onClose }) {
     try {
       const address = `/api/v1/calls/${encodeURIComponent(call)}/actions`;
       const outcome = await stream.act(address, action, args, undefined, reason.trim());
-      setState({ busy: false, error: outcome.ok ? "" : refusal(outcome.error ?? "") });
+      setState({ busy: false, error: outcome.ok ? "" : refusal(outcome) });
     } catch (failure) {
       setState({ busy: false, error: failure instanceof Error ? failure.message : String(failure) });
     }

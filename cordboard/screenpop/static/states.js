@@ -1,6 +1,7 @@
 /** The operator's own state: logging in to queues, pauses, the wrap-up's time, and what was done to them. */
 import { _ } from "./i18n.js";
 import { me, stream, useOperator } from "./live.js";
+import { refusal } from "./refusals.js";
 import { Countdown, Icon, pauseReason, pauses, PHONE_LOST, StatePill, useStream } from "./ui.js";
 import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from "./vendor/htm-preact.js";
 
@@ -53,7 +54,7 @@ async function send(/** @type {string} */ action, /** @type {Record<string, any>
   changed();
   try {
     const outcome = await stream.act(ADDRESS, action, args);
-    if (!outcome.ok) throw new Error(fault(outcome.error ?? ""));
+    if (!outcome.ok) throw new Error(refusal(outcome));
     asked.open = false;
     return true;
   } catch (failure) {
@@ -64,29 +65,6 @@ async function send(/** @type {string} */ action, /** @type {Record<string, any>
     if (running === action) running = "";
     changed();
   }
-}
-
-/** What the server answers where something cannot be done, in the reader's language. */
-function fault(/** @type {string} */ error) {
-  /** @type {[RegExp, (...parts: string[]) => string][]} */
-  const known = [
-    [/^choose a phone to work at$/, () => _("Choose a phone to work at.")],
-    [/^(.+) works at (\S+): two cannot share a phone$/, (name, phone) => _("{name} works at {phone}: two cannot share a phone.", { name, phone })],
-    [/^(.+) is just logging in at (\S+)$/, (name, phone) => _("{name} is just logging in at {phone}.", { name, phone })],
-    [/^the PBX has no phone (\S+)$/, (phone) => _("The PBX has no phone {phone}.", { phone })],
-    [/^(\S+) is a fixed member of (.+) in queues\.conf$/, (phone, queues) => _("{phone} is a fixed member of {queues}: choose another phone.", { phone, queues })],
-    [/^you are logged in at (\S+): log out there first$/, (phone) => _("You are logged in at {phone}: log out there first.", { phone })],
-    [/^a fixed member of (.+) in queues\.conf cannot log out there/, (queues) => _("Nobody logs you out of {queues}: that is fixed on the PBX. Pause instead.", { queues })],
-    [/^no queues are set for this operator/, () => _("No queues are set for you: ask an administrator.")],
-    [/^there is no link to the PBX/, () => _("There is no link to the PBX; try again when it is back.")],
-    [/^a wrap-up may last (\d+) s at most$/, (n) => _("A wrap-up may last {n} s at most.", { n })],
-    [/^there is no wrap-up to extend$/, () => _("The wrap-up is over.")],
-  ];
-  for (const [pattern, words] of known) {
-    const found = pattern.exec(error);
-    if (found) return words(...found.slice(1));
-  }
-  return error;
 }
 
 /* The bar. */
@@ -123,6 +101,20 @@ function toggle() {
   Object.assign(asked, { open: !asked.open, error: "" });
   changed();
 }
+
+/** The own cards that there were when last looked. */
+let cards = new Set();
+
+/** A call that begins to ring takes the menu away: who calls stands under it, and a digit meant for
+ * the card is not to choose a pause. */
+function cardsCame() {
+  const pops = [...(stream.state?.pops.values() ?? [])].filter((pop) => pop.operator === me);
+  const menu = asked.open && stream.state?.operators.get(me)?.queues.length; // no form to log in
+  if (menu && pops.some((pop) => !cards.has(pop.id))) toggle();
+  cards = new Set(pops.map((pop) => pop.id));
+}
+
+stream.on(["snapshot", "screenpop"], cardsCame);
 
 function InWrapUp(/** @type {{own: Operator}} */ { own }) {
   const last = own.due === own.at_most;

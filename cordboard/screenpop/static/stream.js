@@ -27,7 +27,7 @@ import { _ } from "./i18n.js";
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{who: string | null, operator: string | null, operator_name: string | null}} Away */
 /** @typedef {{id: string, operator: string, operator_name: string, call: string, from: string, name: string, customer: {id: string, name: string, status: string} | null, why: string, at: string, state: "open" | "seen" | "talked", since: string}} Missed */
-/** @typedef {{id: string, ok: boolean, error: string | null}} Outcome */
+/** @typedef {{id: string, ok: boolean, error: string | null, code: string | null, args: Record<string, string>}} Outcome */
 
 /**
  * What is known now; every list of the snapshot by its key.
