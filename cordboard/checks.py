@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cordboard import rulebook
 from cordboard.config import Pbx, Settings, load
@@ -15,7 +16,7 @@ from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
 from cordboard.lookups import Lookups
-from cordboard.outbound import reach, secret_headers
+from cordboard.outbound import is_public, reach, secret_headers
 from cordboard.queue import lint
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -48,14 +49,23 @@ VOICES = frozenset({"en", "es", "fr", "it", "ja", "ru", "sv"})
 """The languages of Asterisk's core sounds."""
 
 
-def remarks(config: Path | None) -> list[str]:
+async def remarks(config: Path | None) -> list[str]:
     """What is no fault, but might surprise. Raises `UserError` for a file with faults."""
-    mute = [one for one in load(config).crm.languages if one not in VOICES]
-    return [
+    settings = load(config)
+    mute = [one for one in settings.crm.languages if one not in VOICES]
+    found = [
         f"Note: Asterisk's free sounds have no voice for {language}; its callers hear English,"
         f" unless recordings of your own stand in sounds/{language}"
         for language in mute
     ]
+    for lookup in settings.lookup:
+        plain = lookup.secret_file is not None and urlsplit(lookup.url).scheme == "http"
+        if plain and await is_public(lookup.url):
+            found.append(
+                f"Note: [[lookup]] {lookup.name} url {lookup.url}: what stands in secret_file is"
+                " sent there unencrypted, for everybody on the way to read; use https://"
+            )
+    return found
 
 
 async def find_faults(config: Path | None) -> list[str]:

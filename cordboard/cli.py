@@ -87,7 +87,7 @@ def check(
     if faults:
         raise typer.Exit(1)
     typer.echo("All is well.")
-    for remark in remarks(config):
+    for remark in asyncio.run(remarks(config)):
         typer.echo(remark)
 
 

@@ -116,6 +116,22 @@ async def reach(url: str, *, allow_private: bool) -> str | None:
     return None
 
 
+async def is_public(url: str) -> bool:
+    """Whether what is said to `url` leaves this machine and closed networks; not so where the name
+    leads nowhere."""
+    host = urlsplit(url).hostname or ""
+    if literal(host) is not None:
+        return refusal(host, private=False) is None
+    resolver = Resolver(private=False)
+    try:
+        async with asyncio.timeout(REACH_WITHIN):
+            return bool(await resolver.resolve(host))
+    except (TimeoutError, OSError):
+        return False
+    finally:
+        await resolver.close()
+
+
 def secret_headers(where: str, path: Path | None) -> dict[str, str]:
     """The headers in a secret file, one a line as `Name: value`. Raises `UserError`."""
     headers: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from outside_system import OutsideSystem, outside_system, says
 from store_fixtures import sqlite_url
 
-from cordboard.checks import answers, find_faults
+from cordboard import outbound
+from cordboard.checks import answers, find_faults, remarks
 from cordboard.config import load
 from cordboard.crm_core.model import Manager
 from cordboard.crm_core.outside import Known, read_answer
@@ -74,6 +76,44 @@ secret_file = "short.secret"
         assert len([fault for fault in told if words in fault]) == 1, (words, faults)
     assert not any("good" in fault for fault in told)
     assert system.heard == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://8.8.8.8", True),
+        ("HTTP://[2001:4860:4860::8888]:8080", True),
+        ("http://crm.example", True),
+        ("https://8.8.8.8", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]", False),
+        ("http://10.1.2.3", False),
+        ("http://localhost:8080", False),
+        ("http://crm.inside", False),
+        ("http://nowhere.example", False),
+    ],
+)
+async def test_a_secret_that_would_travel_in_clear_is_remarked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, told: bool
+) -> None:
+    names = {"crm.example": "8.8.8.8", "crm.inside": "192.168.1.9", "localhost": "127.0.0.1"}
+
+    def leads(host: str, *_: int) -> list[tuple[int, str]]:
+        if host not in names:
+            raise OSError("Name or service not known")
+        return [(socket.AF_INET, names[host])]
+
+    monkeypatch.setattr(outbound, "_addresses", leads)
+    (tmp_path / "key").write_text("Authorization: Bearer 3f9c\n")
+    table = f'[[lookup]]\nname = "erp"\nurl = "{url}/{{number}}"\nmap = {{ status = "class" }}\n'
+    secret = configured(tmp_path, "sqlite:///x", f'{table}secret_file = "key"\n')
+    found = [line for line in await remarks(secret) if "[[lookup]]" in line]
+    assert found == [
+        f"Note: [[lookup]] erp url {url}/{{number}}: what stands in secret_file is sent there"
+        " unencrypted, for everybody on the way to read; use https://"
+    ] * told  # fmt: skip
+    no_secret = configured(tmp_path, "sqlite:///x", table)
+    assert not any("[[lookup]]" in line for line in await remarks(no_secret))
 
 
 async def test_with_a_number_each_lookup_says_what_it_knows(

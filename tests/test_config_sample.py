@@ -82,3 +82,19 @@ def test_the_sample_loads(tmp_path: Path, all_keys: bool) -> None:
     assert settings.database.url == f"sqlite:///{tmp_path}/var/cordboard.db"
     assert settings.desk == Settings().desk
     assert settings.pause == Settings().pause
+
+
+def test_what_callbacks_need_of_a_queue_is_said_where_they_are_offered_and_is_shipped() -> None:
+    """Nothing warns of a queue without it: the caller is told to press 1, and 1 does nothing."""
+    queues = share("asterisk/22/queues.conf").read_text(encoding="utf-8")
+    (context,) = re.findall(r"^context = (\S+)", queues, re.MULTILINE)
+    names = re.findall(r"^\[(\S+?)\](\S*)", queues, re.MULTILINE)
+    others = [name for name, kind in names if kind != "(cordboard-queue)"]
+    assert others == ["general", "cordboard-queue"]
+    dialplan = share("asterisk/22/extensions.conf").read_text(encoding="utf-8")
+    assert f"[{context}]" in dialplan
+    rules = share("routing.toml").read_text(encoding="utf-8")
+    offer = rules[rules.index("#     callback  ") : rules.index("#   number  ")]
+    guide = Path(__file__).parent.parent / "docs/administration.md"
+    for text in (offer, guide.read_text(encoding="utf-8")):
+        assert f"`context = {context}`" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from cordboard.desk.records import decided_record
 from cordboard.events import CallId, OperatorName
 from cordboard.queue.policy import Policy
 from cordboard.queue.routing import Approach, Caller, Seat, Situation, weigh
+from cordboard.screenpop.story import decisions, timeline
+from cordboard.screenpop.views import moment
 
 CALL, AT = say.call_id(7), say.NOW
 MOBILE = "+359888110002"
@@ -75,6 +78,20 @@ async def test_an_operator_is_not_told_the_managers_mobile_and_a_supervisor_is(d
         hidden = json.dumps(theirs).replace(MOBILE, "+**********02")
         assert json.loads(hidden) == mine
         assert "+79161234567" in json.dumps(mine)
+
+
+def test_what_befell_a_call_is_told_in_the_order_of_its_times() -> None:
+    """What was decided 9 ms before the call was seen was stored after it."""
+    at_once = [FactRecord(CALL, AT + 21, kind, "{}") for kind in ("queueleft", "abandoned")]
+    facts = [fact for fact in story() if isinstance(fact, FactRecord)]
+    events = timeline([*at_once, *facts], ())
+    assert [event["event"] for event in events] == [
+        *("decided", "offered", "delivered", "queueleft", "abandoned", "undelivered")
+    ]
+    late = replace(facts[1], at=AT + 5)
+    assert [each["at"] for each in decisions([late, facts[1]], {})] == [
+        moment(AT + 0.320), moment(AT + 5),
+    ]  # fmt: skip
 
 
 def test_whoever_has_the_machine_is_told_it_at_the_shell(tmp_path: Path, sqlite_url: str) -> None:

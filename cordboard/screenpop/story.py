@@ -28,9 +28,10 @@ _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
 
 
 def timeline(facts: Iterable[FactRecord], users: Iterable[User]) -> list[Message]:
-    """The facts of a call as people may read them; `users` tell whose phones they speak of."""
+    """The facts of a call as people may read them, in the order of their times; `users` tell whose
+    phones they speak of."""
     names = {user.phone: user for user in users if user.phone and user.active}
-    return [_event(fact, names) for fact in facts if fact.kind not in QUIET]
+    return [_event(fact, names) for fact in _in_time(facts) if fact.kind not in QUIET]
 
 
 def decisions(facts: Iterable[FactRecord], texts: Mapping[str, str | None]) -> list[Message]:
@@ -38,7 +39,7 @@ def decisions(facts: Iterable[FactRecord], texts: Mapping[str, str | None]) -> l
     of the very rule file that was in force, which `texts` has by its fingerprint, on the very
     values. They are tried anew, and `same` says whether that comes to the same decision; where the
     rule file is not there, or this release cannot read it, `tried` and `same` are null."""
-    return [_decided(fact, texts) for fact in facts if fact.kind == DECIDED]
+    return [_decided(fact, texts) for fact in _in_time(facts) if fact.kind == DECIDED]
 
 
 def policies(facts: Iterable[FactRecord]) -> set[str]:
@@ -68,6 +69,11 @@ def _veiled(value: Any, numbers: Collection[str]) -> Any:
         case dict():
             return {key: _veiled(each, numbers) for key, each in value.items()}
     return value
+
+
+def _in_time(facts: Iterable[FactRecord]) -> list[FactRecord]:
+    """They are kept as they came, by one connection or another; those of one time stay so."""
+    return sorted(facts, key=lambda fact: fact.at)
 
 
 def people(facts: Iterable[FactRecord], users: Iterable[User]) -> dict[str, str]:
