@@ -14,6 +14,7 @@ from telling import TRACES, phone, replayed, told
 from cordboard.cti.ami import Decoder, Message
 from cordboard.cti.calls import CallModel
 from cordboard.cti.facts import (
+    Abandoned,
     Cleared,
     Detoured,
     Established,
@@ -140,6 +141,16 @@ def test_a_lost_newchannel_event_costs_only_the_exact_moment(name: str) -> None:
 def test_a_caller_whom_the_queue_sent_away_has_not_abandoned() -> None:
     left = [fact for fact in fed(messages("queue_timeout")) if isinstance(fact, QueueLeft)]
     assert [fact.outcome for fact in left] == ["timed-out"]
+
+
+def test_whose_callback_is_taken_back_has_not_abandoned_whichever_half_goes_first() -> None:
+    recorded = messages("callback_withdrawn")
+    (at,) = (n for n, item in enumerate(recorded) if item["Event"] == "QueueCallerAbandon")
+    request = Message({**recorded[at].headers, "Event": "HangupRequest", "Cause": "0"})
+    for story in (recorded, [*recorded[:at], request, *recorded[at:]]):
+        facts = fed(story)
+        assert [fact.outcome for fact in facts if isinstance(fact, QueueLeft)] == ["moved"]
+        assert not [fact for fact in facts if isinstance(fact, Abandoned)]
 
 
 def test_a_leaving_that_is_explained_late_is_told_with_the_moment_of_the_leaving() -> None:

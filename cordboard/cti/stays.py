@@ -100,7 +100,7 @@ class Stays:
         stay.left_at = self._about(leg.call)[0]
         if stay.answered:
             self.end(leg, "connected")
-        elif leg.left_by_itself:
+        elif leg.left_by_itself and not leg.stands_in:
             self.end(leg, "abandoned")
         else:
             stay.undecided_since = now
@@ -140,10 +140,12 @@ class Stays:
         stay = leg.call.stay
         if stay and lost:
             self.end(leg, "lost")
+        elif stay and leg.stands_in and not stay.answered:
+            # The callback was taken back. Which half of the channel went first says nothing: nobody
+            # gave up.
+            self.end(leg, "moved")
         elif stay and leg.left_by_itself and not stay.answered:
             self.end(leg, "abandoned")
-        elif stay and leg.stands_in and not stay.answered:
-            self.end(leg, "moved")  # the callback was taken back, nobody gave up
         elif stay:
             self.end(leg, _by_itself(stay))
         self.undecided.pop(leg.uniqueid, None)
