@@ -110,7 +110,7 @@ class Stays:
         """The caller does something else already."""
         stay = leg.call.stay
         if stay and stay.undecided_since is not None and leg.call.caller is leg:
-            self.end(leg, _by_itself(stay))
+            self.end(leg, _by_itself(leg, stay))
 
     def answer(self, leg: Leg) -> None:
         """Somebody takes the caller out of the queue."""
@@ -133,21 +133,17 @@ class Stays:
             if stay is None or stay.undecided_since is None:
                 del self.undecided[leg.uniqueid]
             elif now - stay.undecided_since >= UNDECIDED_FOR:
-                self.end(leg, _by_itself(stay))
+                self.end(leg, _by_itself(leg, stay))
 
     def hung_up(self, leg: Leg, lost: bool) -> None:
         """The caller's channel has gone."""
         stay = leg.call.stay
         if stay and lost:
             self.end(leg, "lost")
-        elif stay and leg.stands_in and not stay.answered:
-            # The callback was taken back. Which half of the channel went first says nothing: nobody
-            # gave up.
-            self.end(leg, "moved")
-        elif stay and leg.left_by_itself and not stay.answered:
+        elif stay and leg.left_by_itself and not stay.answered and not leg.stands_in:
             self.end(leg, "abandoned")
         elif stay:
-            self.end(leg, _by_itself(stay))
+            self.end(leg, _by_itself(leg, stay))
         self.undecided.pop(leg.uniqueid, None)
 
     def end(self, leg: Leg, outcome: EntryOutcome, asks: bool = False) -> None:
@@ -164,7 +160,11 @@ class Stays:
             self._tell(Abandoned(*about, queue))
 
 
-def _by_itself(stay: Stay) -> EntryOutcome:
+def _by_itself(leg: Leg, stay: Stay) -> EntryOutcome:
     """How a wait ended of which nobody said why."""
+    if leg.stands_in and not stay.answered:
+        # The callback was taken back. Which half of the channel went first says nothing: nobody
+        # gave up.
+        return "moved"
     left = stay.undecided_since is not None
     return "moved" if left and not stay.abandon_seen else "timed-out"
