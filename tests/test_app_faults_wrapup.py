@@ -86,7 +86,7 @@ async def test_nobody_is_rung_in_wrap_up(
     print(f"{paused} wrap-ups, {len(rung)} rings in them, {time.monotonic() - began:.0f} s")
     # A phone that is put down before there is a bridge is connected for the queue, though nobody
     # talked, and there is nothing to write up.
-    assert paused == len(talks(ami)) >= HANGUPS * 0.95
+    assert paused == len(talks(ami)) >= HANGUPS * 0.8
     assert rung == []
 
 

@@ -272,12 +272,15 @@ class Phones(_Group):
             return
         lines = [f"{user};{self._secrets[user]};{port}" for user, port in self.ports.items()]
         complaint = ""
-        for _ in range(3):  # SIPp gives up at a second challenge, which a busy PBX may send
+        # SIPp gives up at a second challenge, which a busy PBX may send. To take it back is a
+        # courtesy, and the PBX may be dead.
+        tries, seconds = (3, "30") if expires else (1, "5")
+        for _ in range(tries):
             sipp = Sipp(self._status)
             try:
                 await sipp.start(
                     scenarios.register(expires=expires),
-                    *("-m", str(len(lines)), "-r", "50", "-timeout", "30", "-timeout_error"),
+                    *("-m", str(len(lines)), "-r", "50", "-timeout", seconds, "-timeout_error"),
                     data="SEQUENTIAL\n" + "\n".join(lines) + "\n",
                 )
                 if await sipp.wait() == 0:
