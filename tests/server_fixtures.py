@@ -69,11 +69,16 @@ class Stream:
         self, condition: Callable[[Message], bool], within: float = PATIENCE
     ) -> Message:
         """The next message of which `condition` holds."""
-        async with asyncio.timeout(within):
-            while True:
-                message = await self.next(within)
-                if condition(message):
-                    return message
+        heard = len(self.messages)
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    message = await self.next(within)
+                    if condition(message):
+                        return message
+        except TimeoutError:
+            told = [json.dumps(message)[:600] for message in self.messages[heard:]]
+            raise AssertionError("it did not come; what came:\n" + "\n".join(told[-20:])) from None
 
     async def pop(self, within: float = PATIENCE) -> Message:
         return await self.until(lambda m: m["type"] == "screenpop", within)

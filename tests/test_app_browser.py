@@ -273,7 +273,7 @@ async def hang_up(server: Server, number: str) -> None:
 
 async def pause(server: Server, reason: str | None, name: str = "anna") -> None:
     """An operator takes no calls for this reason; None: does again."""
-    body = {"action": "pause" if reason else "unpause", "args": {}, "reason": reason or ""}
+    body = {"action": "pause" if reason else "unpause", "args": {}, "reason": reason or "back"}
     await server.api("POST", f"/operators/{name}/actions", body)
 
 
