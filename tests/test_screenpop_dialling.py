@@ -31,6 +31,9 @@ async def test_a_number_that_is_typed_is_called_and_a_refusal_is_told_in_words(
         )
         desk.refuse = None
         await page.keyboard.press("Enter")
+        async with asyncio.timeout(60):
+            while len(desk.asked) < 3:
+                await asyncio.sleep(0.01)
         await expect(page.get_by_test_id("dial-error")).to_have_count(0)
         assert [(asked.action, asked.args) for asked in desk.asked] == [
             ("call", {"number": "+79031112233"})
