@@ -174,6 +174,7 @@ async def test_a_supervisor_reads_in_his_language_why_a_state_is_not_changed(
 ) -> None:
     async with at_desk("/wallboard", role="supervisor", language=language) as (desk, page):
         desk.operator("boris", "Boris Ivanov", "ready", 5)
+        await expect(page.get_by_test_id("operator-boris")).to_have_attribute("data-state", "ready")
         await page.get_by_test_id("manage-boris").press("Enter")
         await page.get_by_test_id("manage-action").select_option("logout")
         await page.get_by_test_id("manage-why").fill("!")
