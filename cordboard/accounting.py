@@ -22,9 +22,8 @@ from cordboard.evidence import Gap, StoredStay, clock_offset, stored_stays
 
 SECOND = 1.0
 """How far two durations may be apart: Asterisk takes the difference of two whole seconds."""
-_JITTER = 0.5
-"""Seconds between Asterisk's look at its clock and the stamp of its event: 0.2 were seen on a
-machine that had ten times as much to do as it could."""
+_JITTER = 0.1
+"""Seconds between Asterisk's look at its clock and the stamp of its event."""
 NEAR = 2.0
 """Seconds around a time without sight that still count as unseen; and how far apart both sides may
 say that a stay began."""

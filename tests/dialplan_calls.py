@@ -20,11 +20,11 @@ def routed(sandbox: Status, **variables: object) -> AbstractAsyncContextManager[
     return stub.agi(sandbox, stub.route(**variables))
 
 
-async def joined(ami: Heard, sandbox: Status) -> tuple[dict[str, str], float]:
+async def joined(ami: Heard, sandbox: Status, within: float) -> tuple[dict[str, str], float]:
     """Call; tell which queue the caller joined, and how long after his call began, by the clock
     of the PBX."""
     caller = sip.dial(sandbox, *ANNA)
-    event = await ami.until_event("QueueCallerJoin")
+    event = await ami.until_event("QueueCallerJoin", within)
     began = ami.events("Newchannel")[0]
     await caller.drop()
     return event, float(event["Timestamp"]) - float(began["Timestamp"])

@@ -36,7 +36,7 @@ async def test_a_link_cut_in_mid_event_is_said_within_two_seconds_and_heals(
         at.dial(THIRD)
         await ami.until_event("AgentConnect", Interface="PJSIP/1002")
         proxy.healthy()
-        await at.link("up", 60)
+        await at.link("up", 15)
         await picture_is_true(proxied_server, ami)
         after = await proxied_server.snapshot("maria")
         assert {pop["operator"] for pop in after["pops"]} == {"anna", "boris"}
@@ -61,7 +61,7 @@ async def test_a_silent_pbx_is_noticed_within_ten_seconds(
             if frozen == "asterisk":
                 pbx.thaw()
             proxy.healthy()
-        await at.link("up", 60)
+        await at.link("up", 20)
         await picture_is_true(proxied_server, ami)
 
 
@@ -90,10 +90,10 @@ async def test_a_caller_who_is_in_the_snapshot_before_his_own_joining_waits_once
         joined = await ami.until_event("QueueCallerJoin", CallerIDNum=THIRD)
         joined |= {"Timestamp": "1.0"}  # as if it had been written after the list
         proxy.reset()
-        await at.link("down", 30)
+        await at.link("down", 2)
         # What Asterisk tells again after the resync is what it had told before.
         proxy.down.plan = lambda frame: late.get(name_of(frame), (0,))
-        await at.link("up", 60)
+        await at.link("up", 5)
         again = "".join(f"{name}: {value}\r\n" for name, value in joined.items() if name)
         proxy.say(again.encode() + b"\r\n")
         at.dial(FOURTH)  # and of him it tells late

@@ -40,7 +40,9 @@ async def test_a_killed_pbx_loses_its_calls_once_and_leaves_no_ghosts(
             waiting = await board.call("waiting")
             boots = {p["boot"] for p in board.messages[0]["pbx"]}
             pbx.kill()
-            down = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down")
+            down = await board.until(
+                lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down", 2
+            )
             assert down["pbx"]["stale_since"] is not None
             stale = await server.snapshot("maria")
             assert {call["state"] for call in stale["calls"]} == {"talking", "waiting"}
@@ -50,10 +52,10 @@ async def test_a_killed_pbx_loses_its_calls_once_and_leaves_no_ghosts(
         pbx.start(die_with_parent=True)
         lost: dict[str, Any] = {}
         while len(lost) < 2:
-            ended = await board.call("ended")
+            ended = await board.call("ended", 20)
             lost[ended["id"]] = ended["cause"]
         assert lost == {talking["id"]: "lost", waiting["id"]: "lost"}
-        up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up")
+        up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 20)
         # The marker: another boot than before.
         assert {up["pbx"]["boot"]} != boots
     fresh = await server.snapshot("maria")
@@ -88,23 +90,23 @@ async def test_an_action_asked_before_the_restart_does_not_hit_the_channel_that_
         old = await board.call("waiting")
         proxy.refusing = True
         pbx.kill()
-        await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down")
+        await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down", 5)
         await first.drop()
         pbx.start(die_with_parent=True)
         second = dial(server.status, FIRST, "new", stay=150)
         heard = Heard(server.status["ami"])
         await heard.open()
         try:
-            for _ in range(600):
+            for _ in range(100):
                 await asyncio.sleep(0.1)
                 if pbx.cli("core show channels count").startswith("1 active channel"):
                     break
             body = {"action": "hangup", "args": {}, "reason": ""}
             action = await server.api("POST", f"/calls/{old['id']}/actions", body)
-            result = await board.until(lambda m: m["type"] == "result")
+            result = await board.until(lambda m: m["type"] == "result", 20)
             assert (result["id"], result["ok"]) == (action["id"], False)
             proxy.healthy()
-            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up")
+            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 20)
             await picture_is_true(server, heard)
             await asyncio.sleep(0)
             assert not second.result.done()
@@ -122,12 +124,12 @@ async def test_a_login_that_is_refused_while_the_pbx_shuts_down_is_a_restart_and
         await board.call("talking")
         # It waits for the call to end, and lets nobody log in meanwhile.
         stopping = asyncio.create_task(asyncio.to_thread(pbx._ask, "core stop gracefully"))
-        for _ in range(600):
+        for _ in range(100):
             if "during shutdown" in pbx._ask("core show channels count").stdout:
                 break
             await asyncio.sleep(0.05)
         proxy.reset()
-        told = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["restarting"])
+        told = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["restarting"], 10)
         assert "shutting down" in told["pbx"]["reason"]
         assert not caller.result.done()
         assert board.alarms() == []
@@ -138,7 +140,7 @@ async def test_a_login_that_is_refused_while_the_pbx_shuts_down_is_a_restart_and
     pbx.start(die_with_parent=True)
     async with server.stream("maria") as board:
         if board.messages[0]["pbx"][0]["state"] != "up":
-            up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up")
+            up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 20)
             assert not up["pbx"]["restarting"]
     assert await _states(server) == {"ended": 1}
 
@@ -148,11 +150,11 @@ async def test_sigterm_with_calls_up_is_said_as_a_restart(server: Server, pbx: S
         caller = dial(server.status, FIRST, "last", stay=150)
         await board.call("waiting")
         pbx.down()
-        told = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down")
+        told = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "down", 5)
         assert told["pbx"]["restarting"]
         await caller.drop()
         pbx.start(die_with_parent=True)
-        await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up")
+        await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 20)
     assert await _states(server) == {"ended": 1}
 
 
@@ -162,9 +164,9 @@ async def test_the_picture_waits_for_a_pbx_that_boots_late(
     async with desk(proxied_server, ami) as at:
         proxy.down.plan = lambda frame: (4,) if name_of(frame) == "FullyBooted" else (0,)
         proxy.reset()
-        await at.link("down", 30)
+        await at.link("down", 2)
         began = time.monotonic()
-        await at.link("up", 60)
+        await at.link("up", 15)
         assert time.monotonic() - began > 4
         await picture_is_true(proxied_server, ami)
 
@@ -177,10 +179,10 @@ async def test_queues_that_come_late_are_said_to_be_missing_and_then_are_there(
     try:
         async with server.stream("maria") as board:
             proxy.reset()
-            up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up")
+            up = await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["state"] == "up", 10)
             assert up["pbx"]["unavailable"] == ["queues"]
             pbx.cli("module load app_queue.so")
-            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["unavailable"] == [])
+            await board.until(lambda m: m["type"] == "pbx" and m["pbx"]["unavailable"] == [], 20)
             async with Phones(server.status, [ANNA], audio=True):
                 caller = dial(server.status, FIRST, "1", stay=150)
                 talking = await board.call("talking")
@@ -215,7 +217,7 @@ async def test_reloads_every_second_under_load_make_nothing_flap(
 
 
 async def _states(server: Server) -> dict[str, int]:
-    for _ in range(300):
+    for _ in range(50):
         async with server.store() as store:
             rows = await store.recent_calls(100)
         if all(row.state == "ended" for row in rows):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from statistics import median
 
 import pytest
 from outside_system import (
@@ -31,8 +30,8 @@ pytestmark = [pytest.mark.pbx]
 
 NUMBER = "79161234567"
 DEADLINE = 0.3
-OVER, OVER_AT_TIMES = 0.1, 1.0
-"""Seconds that all the rest may take, mostly and on a busy machine."""
+OVER = 0.1
+"""Seconds that all the rest may take."""
 ANNA = PhoneSpec("1001", (Manner(ring=1.5),))
 VIP = {"client": {"class": "GOLD", "name": "Мария Петрова", "balance": -12.5, "open": 2}}
 
@@ -60,9 +59,7 @@ async def asking(
     tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, object], billing: OutsideSystem
 ) -> AsyncIterator[Server]:
     """A server that asks `billing`."""
-    running = Server(
-        tmp_path, sandbox, lookup_ms=round(DEADLINE * 1000), tables=TABLE.format(base=billing.base)
-    )
+    running = Server(tmp_path, sandbox, tables=TABLE.format(base=billing.base))
     async with served(running, pbx):
         yield running
 
@@ -135,7 +132,6 @@ async def test_with_billing_slow_failing_or_mad_every_caller_has_a_route_within_
 ) -> None:
     await asking.customer(NUMBER, status="vip", language="ru")
     async with asking.stream("maria") as board:
-        took: list[float] = []
         for name, mood in MOODS.items():
             billing.mood = mood
             before = await route_seconds(asking)
@@ -147,13 +143,11 @@ async def test_with_billing_slow_failing_or_mad_every_caller_has_a_route_within_
             )
             (entry,) = shown["entries"]
             assert (routes, entry["priority"]) == (1, 10), name
-            assert seconds < DEADLINE + OVER_AT_TIMES, name
-            took.append(seconds)
+            assert seconds < DEADLINE + OVER, name
             first = entry["why"][0]
             assert (first["code"], first["args"]) == ("lookup-failed", {"lookup": "billing"}), name
             await caller.hang_up()
             await board.until(lambda m: m["type"] == "waiting" and not m["entries"])
-    assert median(took) < DEADLINE + OVER
     assert await asking.metric("cordboard_fallbacks_total") == 0
 
 
@@ -166,7 +160,7 @@ async def test_with_billing_silent_a_burst_of_callers_still_has_its_routes_in_ti
         await board.until(lambda m: m["type"] == "waiting" and len(m["entries"]) == len(callers))
         seconds, routes = await route_seconds(asking)
         assert routes == len(callers)
-        assert seconds / routes < DEADLINE + OVER_AT_TIMES
+        assert seconds / routes < DEADLINE + OVER
         await asyncio.gather(*(caller.hang_up() for caller in callers))
     assert await asking.metric("cordboard_fallbacks_total") == 0
 
@@ -196,7 +190,7 @@ async def test_who_was_changed_in_billing_while_waiting_is_moved_up_within_a_sec
             await asking.api("POST", "/customers/changed", body, by="maria")
             await board.until(lambda m, order=order: wait_so(m, *order))
             took.append(loop.time() - began)
-        assert min(took) < 1
+        assert max(took) < 1
         await first.hang_up()
         await second.hang_up()
 

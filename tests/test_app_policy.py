@@ -206,7 +206,7 @@ async def test_a_changed_rule_file_takes_effect_and_a_faulty_one_does_not(
         began = time.monotonic()
         rules.write_text(ruling(11))
         while "policy.changed" not in server.said():
-            assert time.monotonic() - began < 60
+            assert time.monotonic() - began < 5
             await asyncio.sleep(0.05)
         assert (await waits(server, board))["priority"] == 11
 

@@ -54,7 +54,9 @@ async def move(one: Hall, number: str, args: Message, by: str = "maria") -> str 
     call = (await one.ids())[number]
     body = {"action": "move", "args": args, "reason": "обещали ответить первому"}
     accepted = await one.server.api("POST", f"/calls/{call}/actions", body, by)
-    result = await one.board.until(lambda m: m["type"] == "result" and m["id"] == accepted["id"])
+    result = await one.board.until(
+        lambda m: m["type"] == "result" and m["id"] == accepted["id"], 10
+    )
     error = result["error"]
     return None if error is None else str(error)
 
@@ -77,20 +79,17 @@ async def test_a_starving_caller_passes_a_later_vip_when_the_policy_says_so(
     async with hall(server, pbx, ami) as one:
         await one.call(*REGULAR[:2])
         first, second = REGULAR[:2]
-        await one.until(lambda seen: min(priority for _, priority in seen) >= 12)
+        await one.until(lambda seen: seen == [(first, 12), (second, 12)], 8)
         await one.call(VIP)
         # The first two stay ahead of him, and in their own order, as they grow.
         assert [number for number, _ in await one.standing()] == [first, second, VIP]
-        await one.until(lambda seen: seen == [(first, 20), (second, 20), (VIP, 10)])
+        await one.until(lambda seen: seen == [(first, 20), (second, 20), (VIP, 10)], 8)
         assert await one.answered() == first
         told = await one.moved(first)
-        steps = [fact["to"]["priority"] for fact in told]
-        assert steps == sorted(steps)
-        assert {20} <= set(steps) <= {6, 12, 18, 20}  # a busy machine may look too late for one
+        assert [fact["to"]["priority"] for fact in told] == [6, 12, 18, 20]
         assert {fact["verified"] for fact in told} == {True}
-        raised = [reason for fact in told for reason in fact["reasons"]]
-        assert {reason["code"] for reason in raised} == {"raised"}
-        assert {"seconds": "2", "priority": "6"} in [reason["args"] for reason in raised]
+        assert [r["code"] for fact in told for r in fact["reasons"]] == ["raised"] * 4
+        assert told[1]["reasons"][0]["args"] == {"seconds": "4", "priority": "12"}
         async with server.store() as store:
             entries = await store.entries_since(0)
         assert sorted(entry.priority for entry in entries) == [0, 0, 10]
@@ -104,7 +103,7 @@ async def test_a_caller_whose_status_becomes_vip_is_moved_within_a_second(
         await one.call(*REGULAR[:5])
         assert [number for number, _ in await one.standing()] == REGULAR[:5]
         await server.api("PATCH", f"/customers/{customer['id']}", {"status": "vip"})
-        took = await one.until(lambda seen: seen[0] == (REGULAR[3], 10))
+        took = await one.until(lambda seen: seen[0] == (REGULAR[3], 10), 1.0)
         row = await one.row(REGULAR[3], 1)
         assert row["priority"] == 10
         assert row["why"][-1]["code"] == "status-changed"
@@ -117,9 +116,8 @@ async def test_a_caller_whose_status_becomes_vip_is_moved_within_a_second(
         assert (fact["verified"], fact["queue"]) == (True, QUEUE)
         # And back: he has no right to it any more, but one to his old place.
         await server.api("PATCH", f"/customers/{customer['id']}", {"status": "regular"})
-        back = await one.until(lambda seen: seen == [(number, 0) for number in REGULAR[:5]])
+        back = await one.until(lambda seen: seen == [(number, 0) for number in REGULAR[:5]], 1.0)
         print(f"moved within {took * 1000:.0f} and {back * 1000:.0f} ms of the API's answer")
-        assert min(took, back) < 1.0
 
 
 async def test_who_becomes_a_debtor_while_a_phone_rings_for_him_is_taken_out_at_once(
@@ -138,6 +136,8 @@ async def test_who_becomes_a_debtor_while_a_phone_rings_for_him_is_taken_out_at_
         await server.api("PATCH", f"/customers/{customer['id']}", {"status": "debtor"})
         took = await one.until(lambda seen: len(seen) == 1, 1.5, "support-bg")
         assert await one.standing() == []
+        # Queue() looks for a phone at once and after each `retry`, two seconds, and does not tell
+        # that it found none.
         await asyncio.sleep(3)
         assert await one.standing("support-bg") == [(REGULAR[0], 0)]
         pbx.cli("queue unpause member PJSIP/1004")
@@ -181,7 +181,7 @@ async def test_who_becomes_a_debtor_while_waiting_goes_to_collections(
         await one.call(REGULAR[0], REGULAR[2])
         await one.call(REGULAR[1], queue="support-bg")
         await server.api("PATCH", f"/customers/{late['id']}", {"status": "debtor"})
-        took = await one.until(lambda seen: len(seen) == 2, queue="support-bg")
+        took = await one.until(lambda seen: len(seen) == 2, 1.0, "support-bg")
         print(f"in the other queue within {took * 1000:.0f} ms of the API's answer")
         assert await one.standing("support-bg") == [(REGULAR[1], 0), (REGULAR[0], 0)]
         row = await one.row(REGULAR[0], 2, "support-bg")
@@ -243,14 +243,14 @@ async def test_growth_goes_on_over_a_restart_and_so_does_what_was_done_by_hand(
     async with hall(server, pbx, ami) as one:
         await one.call(first, second, third)
         assert await move(one, third, {"to": "head"}) is None
-        await one.until(lambda seen: min(priority for _, priority in seen) >= 2)
+        await one.until(lambda seen: [p for _, p in seen][1:] == [2, 2], 8)
         # The board of this server is gone with it.
         server.kill()
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(2.5)  # he grows every two seconds: a step is missed
         before = await one.standing()
         assert [n for n, _ in before] == [third, first, second]
         await server.start()
-        await one.until(lambda seen: dict(seen)[first] > dict(before)[first] + 2)
+        await one.until(lambda seen: dict(seen)[first] > dict(before)[first] + 2, 8)
         seen = await one.standing()
         assert [n for n, _ in seen] == [third, first, second]
         assert dict(seen)[third] > dict(seen)[first]
@@ -258,7 +258,7 @@ async def test_growth_goes_on_over_a_restart_and_so_does_what_was_done_by_hand(
             one.board = board
             row = await one.row(third, 1)
             assert "moved-by-hand" in [reason["code"] for reason in row["why"]]
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(5):
                 while "raised" not in [r["code"] for r in (await one.row(first, 2))["why"]]:
                     await asyncio.sleep(0.1)
             await one.until(lambda seen: dict(seen)[second] == 20, 60)
@@ -279,7 +279,7 @@ async def test_a_caller_for_whom_a_phone_rings_is_moved_to_another_queue_at_once
         one.open()
         await one.board.pop()
         await server.api("PATCH", f"/customers/{customer['id']}", {"status": "debtor"})
-        took = await one.until(lambda seen: len(seen) == 1, queue="support-bg")
-        assert took < 5  # a withdrawal would wait for the ring to end
+        took = await one.until(lambda seen: len(seen) == 1, 2.0, "support-bg")
+        assert took < 1.5  # a withdrawal would wait for the ring to end
         assert one.calls[REGULAR[0]].result.done() is False
         pbx.cli("queue unpause member PJSIP/1004")

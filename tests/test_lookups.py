@@ -38,8 +38,8 @@ from cordboard.outbound import Resolver
 
 NUMBER = "+79161234567"
 DEADLINE = 0.3
-OVER = 1.0
-"""Seconds by which a busy machine may be late."""
+OVER = 0.15
+"""Seconds by which the machine may be late."""
 OWN = Card(Customer("c1", "person", "Иван", (NUMBER,), "regular", "ru", None, None, 0, 0), ())
 SVETA = User("u1", "sveta", "Света", "supervisor", None, "+79031110002", None, True)
 MAP = {"status": "customer.class", "name": "customer.name", "balance": "customer.balance"}
@@ -217,7 +217,7 @@ async def test_rubbish_is_the_failure_of_that_lookup_and_the_rest_is_there_in_ti
             assert (found.card, found.failed) == (OWN, False)
             assert [report.source for report in found.reports] == ["crm"]
             assert found.failures == ("erp",)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(2):
                 while not desk.outcomes():
                     await asyncio.sleep(0.01)
             assert desk.outcomes() == {kind: 1}
@@ -340,7 +340,7 @@ async def test_a_system_that_fails_is_left_alone_and_one_question_finds_it_back(
     system: OutsideSystem,
 ) -> None:
     system.mood = sends(b"", 500)
-    limits = {"failures": 3, "seconds": 1.0}
+    limits = {"failures": 3, "seconds": 0.2}
     async with opened(table(system, breaker=limits)) as desk:
         for _ in range(5):
             await desk.found()
@@ -349,7 +349,7 @@ async def test_a_system_that_fails_is_left_alone_and_one_question_finds_it_back(
         assert desk.resting == [(1, "erp")]
         assert desk.registry.get_sample_value("cordboard_lookup_resting", {"lookup": "erp"}) == 1
         system.mood = says(GOOD)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(5):
             while not (await desk.found()).reports:
                 await asyncio.sleep(0.02)
         assert len(system.heard) == 4
