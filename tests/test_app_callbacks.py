@@ -338,6 +338,7 @@ async def test_one_who_is_busy_stays_promised_and_a_supervisor_may_take_it_back(
     log.write_bytes(whole.read_bytes()[before:])
     code, said = await reconcile(server, log, since)
     assert code == 0, said
+    assert " outcome: queue_log says ABANDON, the store moved" in said
     assert " 1 differences, 0 unexplained" in said
     assert "a callback that was taken back" in said
 
