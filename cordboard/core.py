@@ -64,7 +64,7 @@ class Core:
             case cti.SnapshotDone():
                 return [*self.models[item.pbx].snapshot_done(now), item]
             case cti.LinkDown():
-                return [*self.models[item.pbx].link_lost(now), item]
+                return [*self.models[item.pbx].link_lost(now, item.unseen), item]
             case Due():
                 return [fact for model in self.models.values() for fact in model.tick(now)]
             case _:

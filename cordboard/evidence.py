@@ -79,24 +79,19 @@ def clock_offset(facts: Iterable[FactRecord]) -> float | None:
 
 def gaps_of(facts: Sequence[tuple[FactRecord, float | None]]) -> list[Gap]:
     """When cordboard did not see the PBX, on our clock, from the facts of its link, each with the
-    time of what was recorded before it. A server that was killed says nothing at its end, so its
-    blindness begins with the last that it recorded; so does that of a link that fell silent, but
-    not by more than it takes to notice."""
+    time of what was recorded before it. A lost link tells since when; a server that was killed says
+    nothing at its end, so its blindness begins with the last that it recorded."""
     gaps: list[Gap] = []
     since: float | None = None
     for fact, before in facts:
         if fact.kind == "linkdown" and since is None:
-            since = max(fact.at - _NOTICED_WITHIN, before or -math.inf)
+            since = fact.at - float(_data(fact)["unseen"])
         elif fact.kind == "linkup" and since is None:
             since = -math.inf if before is None else before
         elif fact.kind == "snapshotdone" and since is not None:
             gaps.append((since, fact.at))
             since = None
     return gaps if since is None else [*gaps, (since, math.inf)]
-
-
-_NOTICED_WITHIN = 10.0
-"""Seconds within which a silent link is given up."""
 
 
 def stored_stays(

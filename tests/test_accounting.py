@@ -331,28 +331,30 @@ def test_the_wait_that_includes_an_announcement_to_the_operator_is_explained() -
 # When cordboard did not see
 
 
-def link(kind: str, at: float, before: float | None) -> tuple[FactRecord, float | None]:
-    return FactRecord(link_id("pbx"), at, kind, "{}"), before
+def link(
+    kind: str, at: float, before: float | None, **data: float
+) -> tuple[FactRecord, float | None]:
+    return FactRecord(link_id("pbx"), at, kind, json.dumps(data)), before
 
 
-def test_sight_is_lost_with_the_link_and_since_the_last_record_of_a_killed_server() -> None:
+def test_sight_is_lost_since_the_link_says_and_since_the_last_record_of_a_killed_server() -> None:
     told = [
         link("linkup", 100.0, None),
         link("snapshotdone", 101.0, 100.0),
-        link("linkdown", 200.0, 150.0),
+        link("linkdown", 200.0, 199.0, unseen=10.0),
         link("linkup", 210.0, 200.0),
-        link("linkdown", 211.0, 210.0),
+        link("linkdown", 211.0, 210.0, unseen=0.0),
         link("linkup", 220.0, 211.0),
         link("snapshotdone", 221.0, 220.0),
         link("linkup", 300.0, 260.0),  # killed: it said nothing
         link("snapshotdone", 301.0, 300.0),
-        link("linkdown", 400.0, 398.0),
+        link("linkdown", 400.0, 398.0, unseen=0.0),
     ]
     assert gaps_of(told) == [
         (-math.inf, 101.0),
         (190.0, 221.0),
         (260.0, 301.0),
-        (398.0, math.inf),
+        (400.0, math.inf),
     ]
 
 

@@ -126,7 +126,7 @@ def test_a_stay_that_passed_while_the_link_was_down_is_explained_and_ends_with_z
     place.write_log(*log_of(ANSWERED, ABANDONED, MISSED))
     link = link_id("pbx")
     place.write(
-        FactRecord(link, BEGAN + 81.0, "linkdown", "{}"),
+        FactRecord(link, BEGAN + 81.0, "linkdown", '{"unseen": 10.0}'),
         FactRecord(link, BEGAN + 120.0, "linkup", "{}"),
         FactRecord(link, BEGAN + 121.0, "snapshotdone", "{}"),
     )
@@ -248,7 +248,7 @@ def test_a_night_without_the_server_is_told_and_not_taken_for_another_pbx(place:
     place.write_log(*log_of(MISSED))
     link = link_id("pbx")
     place.write(
-        FactRecord(link, BEGAN + 70.0, "linkdown", "{}"),
+        FactRecord(link, BEGAN + 70.0, "linkdown", '{"unseen": 4.0}'),
         FactRecord(link, BEGAN + 120.0, "linkup", "{}"),
     )
     told = place.told("--since", "2023-11-15T00:14:30")

@@ -151,10 +151,11 @@ class CallModel:
             self._decide_late()
         return self._people.facts
 
-    def link_lost(self, now: float) -> list[Fact]:
-        """Nothing is seen from `now` on. Before the first link: nothing was seen since then."""
+    def link_lost(self, now: float, unseen: float = 0.0) -> list[Fact]:
+        """Nothing is seen since `unseen` seconds before `now`; before the first link: since the
+        server before this one recorded something for the last time."""
         self._people.begin(now)
-        self._sight.lose()
+        self._sight.lose(unseen)
         return self._people.facts
 
     def linked(self, boot: str, now: float) -> list[Fact]:

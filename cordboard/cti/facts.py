@@ -344,12 +344,14 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The PBX cannot be seen; what we know is stale from now on. `restarting`: it said itself
-    that it is shutting down."""
+    """The PBX cannot be seen; what we know is stale since `unseen` seconds ago, for a link falls
+    silent or behind before it is lost. `restarting`: the PBX said itself that it is shutting
+    down."""
 
     pbx: PbxName
     reason: str
     restarting: bool = False
+    unseen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from cordboard.cti.facts import (
     SnapshotDone,
 )
 from cordboard.cti.forgery import NEEDED, Judged
+from cordboard.cti.reading import Reading
 from cordboard.errors import PeerError
 from cordboard.events import PbxName
 
@@ -88,17 +89,12 @@ class AmiLink:
         self._suspected = asyncio.Event()
         self._refused: tuple[str, ...] = ()
         self._restarting = False
-        self._asked_at: float | None = None
-        self._answered_in = 0.0
+        self._reading = Reading(0.0)
 
     @property
     def lag(self) -> float:
-        """Seconds by which we read events later than the PBX writes them: as long as the ping,
-        which stands behind them in the line, has waited for its answer."""
-        if self._asked_at is None:
-            return self._answered_in
-        waited = asyncio.get_running_loop().time() - self._asked_at
-        return max(waited, self._answered_in)
+        """Seconds by which we read events later than the PBX writes them."""
+        return self._reading.lag(asyncio.get_running_loop().time())
 
     async def act(
         self, action: str, fields: Mapping[str, str | int | Iterable[str]] | None = None
@@ -130,7 +126,7 @@ class AmiLink:
         """Connects, and connects again, for ever. Each loss is one `LinkDown` with its reason."""
         backoff, said = BACKOFF_FIRST, ""
         while True:
-            came_up = False
+            came_up, unseen = False, 0.0
             try:
                 async with self._connected() as (events, commands):
                     await self._resync(events)
@@ -139,6 +135,7 @@ class AmiLink:
                     self._commands = commands
                     self._ready.set()
                     reason = await self._watch(events, commands)
+                    unseen = self._reading.unseen(asyncio.get_running_loop().time())
             except (PeerError, OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
                 self._restarting = self._restarting or SHUTTING_DOWN in reason
@@ -149,7 +146,7 @@ class AmiLink:
                 self._ready.clear()
             if came_up or reason != said:
                 log.warning("pbx.lost" if came_up else "pbx.away", pbx=self.name, reason=reason)
-                self._sink(LinkDown(self.name, reason, self._restarting))
+                self._sink(LinkDown(self.name, reason, self._restarting, unseen))
                 said = reason
             # Jitter, so that several servers do not come back to a restarted PBX all at once.
             await asyncio.sleep(backoff * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
@@ -202,6 +199,7 @@ class AmiLink:
         settings = await events.act("CoreSettings")
         # There is no boot id in AMI; the moment of the start, in the PBX's own clock, is one.
         boot = f"{status['CoreStartupDate']} {status['CoreStartupTime']}".strip()
+        self._reading = Reading(asyncio.get_running_loop().time())
         self._telling = True
         self._suspected.clear()
         self._refused = ()
@@ -260,20 +258,14 @@ class AmiLink:
 
     async def _ping(self, connection: Connection) -> str:
         loop = asyncio.get_running_loop()
-        events = connection is self._events
-        if events:
-            self._asked_at, self._answered_in = None, 0.0
+        reading = self._reading if connection is self._events else Reading(loop.time())
         while True:
-            await asyncio.sleep(PING_EVERY)
-            asked = loop.time()
-            if events:
-                self._asked_at = asked
+            reading.ask(loop.time())
             try:
-                await connection.act("Ping")
+                reading.answer(await connection.act("Ping"), loop.time())
             except PeerError as error:
                 return str(error)
-            if events:
-                self._asked_at, self._answered_in = None, loop.time() - asked
+            await asyncio.sleep(PING_EVERY)
 
     def _heard(self, message: Message, born: float) -> None:
         name = message.headers.get("Event", "")
@@ -285,6 +277,7 @@ class AmiLink:
             self._restarting = True
         # What comes before the snapshot is contained in it.
         if self._telling:
+            self._reading.hear(message, born)
             self._tell(PbxMessage(self.name, message, born))
 
     def _doubted(self, judged: Judged, born: float) -> None:

@@ -27,10 +27,10 @@ class Sight:
         self._lost_at: float | None = None
         self._doubt_until = math.inf
 
-    def lose(self) -> None:
-        """Nothing is seen from now on."""
+    def lose(self, unseen: float) -> None:
+        """Nothing is seen since `unseen` seconds ago."""
         if self._lost_at is None:
-            self._lost_at = self._people.now
+            self._lost_at = self._people.now - unseen
 
     def restart(self) -> None:
         """The PBX has been started anew: nothing is there of what we knew."""

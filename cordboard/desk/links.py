@@ -54,7 +54,8 @@ class Links:
         return self._put(fact.pbx, "up", now, unavailable=unavailable)
 
     def down(self, fact: LinkDown, now: float) -> list[Command]:
-        return self._put(fact.pbx, "down", now, fact.reason, restarting=fact.restarting)
+        stale = now - fact.unseen
+        return self._put(fact.pbx, "down", now, fact.reason, stale, restarting=fact.restarting)
 
     def _put(
         self,
@@ -62,6 +63,7 @@ class Links:
         state: LinkState,
         now: float,
         reason: str = "",
+        since: float | None = None,
         *,
         unavailable: tuple[Part, ...] = (),
         boot: str | None = None,
@@ -70,7 +72,7 @@ class Links:
         before = self._links.get(pbx)
         stale = before.stale_since if before else None
         if state == "down":
-            stale = stale if stale is not None else now
+            stale = stale if stale is not None else since
         if boot is None:
             boot = before.boot if before else ""
         shown_stale = None if state == "up" else stale
