@@ -102,7 +102,7 @@ async def books_are_right(
     nothing explains it. `since` is queue_log's size at the beginning; `explained`: some ended
     otherwise than queue_log says, for which there is evidence."""
     found: list[Any] = []
-    for _ in range(40):
+    for _ in range(300):
         rows = await server.calls()
         async with server.store() as store:
             entries = await store.entries_since(0)

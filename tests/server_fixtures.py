@@ -114,13 +114,15 @@ class Server:
         *,
         ami_port: int | None = None,
         wrapup: int = 300,
+        lookup_ms: int = 2000,
         clock: Path | None = None,
         users: Sequence[tuple[str, Role, str | None, str | None]] = USERS,
         database: str = "",
         desk: str = "misses = 0\n",
         tables: str = "",
     ) -> None:
-        """`ami_port`: a proxy's, that stands before the PBX's own. `clock`: a file that holds the
+        """`ami_port`: a proxy's, that stands before the PBX's own. `lookup_ms`: more than the
+        default, which a machine without a moment to spare may miss. `clock`: a file that holds the
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
         be an SQLite file of the server's own. `desk`: more lines of [desk]; phones that never
         answer are no operators who let calls ring, if it does not say so. `tables`: more TOML."""
@@ -128,7 +130,8 @@ class Server:
         self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
-        self._more = f"[desk]\nwrapup_seconds = {wrapup}\n{desk}\n{tables}"
+        asked = f"wrapup_seconds = {wrapup}\nlookup_deadline_ms = {lookup_ms}"
+        self._more = f"[desk]\n{asked}\n{desk}\n{tables}"
         self._users = users
         self._ami_port = ami_port or status["ami"]["port"]
         self.config = folder / "cordboard.toml"

@@ -28,7 +28,7 @@ __all__ = ["browser", "pictures"]
 pytestmark = [pytest.mark.pbx, pytest.mark.browser]
 
 NUMBER = "79161234567"
-SLOW = Manner(ring=2.5)
+SLOW = Manner(ring=5)
 ANNA = PhoneSpec("1001", (SLOW,))
 BORIS = PhoneSpec("1002", (SLOW,))
 EVIL = "<img src=x onerror=alert(1)>"

@@ -99,7 +99,7 @@ class Running:
                     self.litter.add(Path(word).parent)
         return {pid: commands[pid] for pid in found}
 
-    async def gone(self, family: dict[int, str], within: float = 5.0) -> None:
+    async def gone(self, family: dict[int, str], within: float = 60.0) -> None:
         """Until none of them is left."""
         async with asyncio.timeout(within):
             while left := family.keys() & self._alive(family):
@@ -128,7 +128,7 @@ async def demo(*words: str) -> AsyncIterator[Running]:
     running = None
     try:
         assert process.stdout
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(150):
             line = await process.stdout.readline()
         running = Running(process, json.loads(line))
         yield running
@@ -176,7 +176,7 @@ async def test_a_caller_of_somebody_elses_pops_and_is_known_once_he_is_a_custome
     async with demo(*silent) as running, running.stream("maria") as console:
 
         async def popped() -> dict[str, Any]:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while True:
                     message = json.loads(await console.recv())
                     if message["type"] == "screenpop" and message["call"]["from"] == f"+{NUMBER}":
@@ -233,7 +233,7 @@ async def asked(running: Running, name: str, action: str, args: dict[str, Any]) 
 async def test_a_demo_that_is_killed_takes_all_its_processes_along() -> None:
     busy = ("--calls-per-minute", "120", "--port", str(idle_port()))
     async with demo(*busy) as running, running.stream("maria") as console:
-        async with asyncio.timeout(30):  # until there are calls, phones and callers
+        async with asyncio.timeout(120):  # until there are calls, phones and callers
             while json.loads(await console.recv())["type"] != "screenpop":
                 pass
         family = running.family()
@@ -259,7 +259,7 @@ def test_a_taken_port_is_one_line() -> None:
 
 def cordboard(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cordboard", *words], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "cordboard", *words], capture_output=True, text=True, timeout=240
     )
 
 

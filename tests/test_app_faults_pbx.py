@@ -217,7 +217,7 @@ async def test_reloads_every_second_under_load_make_nothing_flap(
 
 
 async def _states(server: Server) -> dict[str, int]:
-    for _ in range(50):
+    for _ in range(300):
         async with server.store() as store:
             rows = await store.recent_calls(100)
         if all(row.state == "ended" for row in rows):

@@ -59,7 +59,9 @@ async def asking(
     tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, object], billing: OutsideSystem
 ) -> AsyncIterator[Server]:
     """A server that asks `billing`."""
-    running = Server(tmp_path, sandbox, tables=TABLE.format(base=billing.base))
+    running = Server(
+        tmp_path, sandbox, lookup_ms=round(DEADLINE * 1000), tables=TABLE.format(base=billing.base)
+    )
     async with served(running, pbx):
         yield running
 

@@ -406,7 +406,7 @@ async def test_a_rule_leads_to_a_voicemail(queue: Queue, pbx: SandboxPbx) -> Non
     inbox = pbx.directory / "spool/voicemail/default/support/INBOX"
     before = len(list(inbox.glob("*.wav")))
     await dial(queue.server.status, VIP, stay=14, audio=True).result
-    for _ in range(50):
+    for _ in range(300):
         if len(list(inbox.glob("*.wav"))) > before:
             break
         await asyncio.sleep(0.1)

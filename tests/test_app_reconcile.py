@@ -379,7 +379,7 @@ async def nothing_open(server: Server) -> None:
     store = Store(load(server.config).database.url)
     await store.open()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await store.open_calls("sandbox"):
                 await asyncio.sleep(0.1)
     finally:

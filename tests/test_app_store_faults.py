@@ -67,7 +67,7 @@ def no_room(server: Server) -> Iterator[None]:
 
 async def level(server: Server) -> None:
     """Returns when the database has everything."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await server.metric("cordboard_unsaved_records"):
             await asyncio.sleep(0.1)
 

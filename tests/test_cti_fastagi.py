@@ -36,7 +36,7 @@ async def dial(server: FastAgiServer) -> tuple[asyncio.StreamReader, asyncio.Str
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
     """What still comes until the server closes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await reader.read()
 
 
@@ -75,7 +75,7 @@ async def test_an_environment_in_pieces_of_one_byte_is_read() -> None:
         for byte in ENV:
             writer.write(bytes([byte]))
             await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await done.wait()
         writer.close()
 

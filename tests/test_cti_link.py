@@ -51,7 +51,7 @@ class Sink:
             self._changed.notify_all()
 
     async def until(self, condition: Callable[[list[LinkItem]], bool]) -> None:
-        async with asyncio.timeout(15), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: condition(self.items))
 
     async def kinds(self, *kinds: type) -> None:

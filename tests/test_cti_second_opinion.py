@@ -150,7 +150,7 @@ async def pyst(account: dict[str, Any]) -> AsyncIterator[Peer]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Looks again and again: two of the three have nothing to wait for."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 

@@ -304,7 +304,7 @@ async def test_it_writes_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async with desk(tmp_path) as made:
         made.tick()
         running = asyncio.create_task(made.recorder.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not made.folder.exists() or len(made.lines()) < 3:
                 await asyncio.sleep(0.005)
         running.cancel()

@@ -37,7 +37,7 @@ def own(tmp_path: Path) -> Iterator[SandboxPbx]:
     pbx.down()
 
 
-def wait_gone(pid: int, seconds: float = 5) -> None:
+def wait_gone(pid: int, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -71,7 +71,7 @@ def test_up_status_down(own: SandboxPbx) -> None:
     assert pid is not None
     began = time.monotonic()
     assert own.down() is True
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     wait_gone(pid)
     assert own.down() is False
     assert own.status()["running"] is False
@@ -245,7 +245,7 @@ def test_tether_is_tied_to_the_thread_that_started_it() -> None:
     thread = threading.Thread(target=start)
     thread.start()
     thread.join()
-    assert started[0].wait(5) == -signal.SIGKILL
+    assert started[0].wait(30) == -signal.SIGKILL
     ours = subprocess.Popen(tethered(["sleep", "60"]))
     time.sleep(0.3)
     assert ours.poll() is None

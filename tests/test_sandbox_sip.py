@@ -83,8 +83,8 @@ async def test_either_side_hangs_up(sandbox: Status) -> None:
         theirs = await sip.phone_call(sandbox, "1007", "1008").result
         ours = await sip.phone_call(sandbox, "1007", "1008", stay=0.4).result
     assert (theirs.hung_up, ours.hung_up) == ("them", "us")
-    assert 0.8 < theirs.duration < 3
-    assert 0.3 < ours.duration < 3
+    assert 0.8 < theirs.duration < 10
+    assert 0.3 < ours.duration < 10
 
 
 async def test_phone_draws_among_its_manners(sandbox: Status) -> None:

@@ -39,7 +39,7 @@ async def test_reasons_for_a_pause_have_keys(at_desk: AtDesk) -> None:
         await expect(page.get_by_test_id("state-list")).to_have_count(0)
         desk.me("paused", 5, reason="lunch", due=ago(-3595))
         await expect(page.get_by_test_id("own-reason")).to_have_text("Lunch")
-        await expect(page.get_by_test_id("own-due")).to_have_text(re.compile(r"59:5\d"))
+        await expect(page.get_by_test_id("own-due")).to_have_text(re.compile(r"59:[2-5]\d"))
         await page.keyboard.press("F4")
         assert (await asked(desk, page, 2))[1:] == [("unpause", {})]
 
@@ -62,7 +62,7 @@ async def test_a_wrap_up_counts_down_is_extended_and_done(at_desk: AtDesk) -> No
         desk.hang_up("p1")
         call = identity("p1")
         desk.me("wrap-up", 5, call=call, due=ago(-25), at_most=ago(-55))
-        await expect(page.get_by_test_id("own-due")).to_have_text(re.compile(r"0:2\d"))
+        await expect(page.get_by_test_id("own-due")).to_have_text(re.compile(r"0:[12]\d"))
         await page.get_by_test_id("wrapup-note").fill("half a")
         await page.keyboard.press("F7")
         assert await asked(desk, page) == [("extend", {"seconds": 30})]

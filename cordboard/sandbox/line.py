@@ -18,7 +18,7 @@ from cordboard.sandbox.ports import LOOPBACK
 
 Order = Literal["HOLD", "RETRIEVE", "PRESS", "TRANSFER", "HANGUP"]
 _FIRST_CSEQ = 60  # after those that the scenarios use themselves, before their BYE
-_SPELL = 10.0  # seconds in which a phone must have a call
+_SPELL = 30.0  # seconds in which a phone must have a call
 
 
 class Spoken(Protocol):
@@ -64,7 +64,7 @@ class Line:
     async def dialog(self) -> tuple[str, str, str]:
         """Call-ID, own tag and the PBX's tag, as soon as there is a call.
 
-        Raises PeerError when there is none within 10 s.
+        Raises PeerError when there is none within 30 s.
         """
         for _ in range(round(_SPELL / 0.02)):
             lines = [line.split() for line in self.phone.said() if line.startswith("line ")]

@@ -35,7 +35,7 @@ from cordboard.sandbox.ports import LOOPBACK, Ports, claim
 from cordboard.sandbox.tether import tethered
 
 _SOCKET_PATH = 100  # bytes a control socket's path may have: the kernel's limit is 108
-_ANSWER = 20.0  # seconds Asterisk's command line may take
+_ANSWER = 60.0  # seconds Asterisk's command line may take
 _BOOT = 60.0  # seconds Asterisk may take to start before it counts as broken
 
 
@@ -151,7 +151,7 @@ class SandboxPbx:
     def hang_up_all(self) -> None:
         """End every call, and return when no channel is left."""
         self.cli("channel request hangup all")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self.cli("core show channels count").startswith("0 active channels"):
             if time.monotonic() > deadline:
                 raise PeerError(f"calls do not end: {self.cli('core show channels')}")

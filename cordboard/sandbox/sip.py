@@ -137,7 +137,7 @@ class Sipp:
 
     async def listening(self, port: int) -> None:
         """Wait until it holds its port."""
-        for _ in range(500):
+        for _ in range(3000):
             if not free(port, socket.SOCK_DGRAM):
                 return
             if self._process is None or self._process.returncode is not None:
@@ -274,12 +274,13 @@ class Phones(_Group):
         complaint = ""
         # SIPp gives up at a second challenge, which a busy PBX may send. To take it back is a
         # courtesy, and the PBX may be dead.
-        for _ in range(3 if expires else 1):
+        tries, seconds = (3, "30") if expires else (1, "5")
+        for _ in range(tries):
             sipp = Sipp(self._status)
             try:
                 await sipp.start(
                     scenarios.register(expires=expires),
-                    *("-m", str(len(lines)), "-r", "50", "-timeout", "5", "-timeout_error"),
+                    *("-m", str(len(lines)), "-r", "50", "-timeout", seconds, "-timeout_error"),
                     data="SEQUENTIAL\n" + "\n".join(lines) + "\n",
                 )
                 if await sipp.wait() == 0:

@@ -48,7 +48,7 @@ class AmiTap:
         await self.until(f"ActionID: {mark}".encode())
 
     async def until(
-        self, words: bytes, seconds: float = 10, *, within: bytes = b"", since: int = 0
+        self, words: bytes, seconds: float = 30, *, within: bytes = b"", since: int = 0
     ) -> None:
         """Wait until these bytes have come, in one message with those `within`, behind the first
         `since` bytes."""
