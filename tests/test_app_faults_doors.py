@@ -95,7 +95,9 @@ async def waited(ami: Heard) -> tuple[str, float]:
 
 
 async def alarm(board: Stream, kind: str) -> Message:
-    for standing in board.messages[0]["alarms"]:
+    """One that stood at the beginning, was told meanwhile, or comes."""
+    told = [message["alarm"] for message in board.of("alarm")]
+    for standing in [*reversed(told), *board.messages[0]["alarms"]]:
         if standing["kind"] == kind:
             return dict(standing)
     return await board.alarm(kind)
