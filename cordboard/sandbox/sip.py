@@ -272,10 +272,10 @@ class Phones(_Group):
             return
         lines = [f"{user};{self._secrets[user]};{port}" for user, port in self.ports.items()]
         complaint = ""
-        # SIPp gives up at a second challenge, which a busy PBX may send. To take it back is a
-        # courtesy, and the PBX may be dead.
-        tries, seconds = (3, "30") if expires else (1, "5")
-        for _ in range(tries):
+        # SIPp gives up at a second challenge, which a busy PBX may send. When they leave, the PBX
+        # may be dead.
+        seconds = "30" if expires else "2"
+        for _ in range(3):
             sipp = Sipp(self._status)
             try:
                 await sipp.start(
