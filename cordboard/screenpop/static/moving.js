@@ -3,7 +3,7 @@ import { phone } from "./format.js";
 import { _ } from "./i18n.js";
 import { refusal } from "./refusals.js";
 import { Icon } from "./ui.js";
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
 /** @typedef {import("./stream.js").Waiting} Waiting */
@@ -38,7 +38,7 @@ export function MoveForm({ stream, call, name, entry, onClose }) {
   const [priority, setPriority] = useState("");
   const [state, setState] = useState({ busy: false, error: "" });
   const first = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     first.current?.focus();
     // Wherever the focus is: a button that was disabled meanwhile has lost it.
     const escape = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && onClose();
