@@ -132,7 +132,8 @@ class Demo:
 
     async def run(self, port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
         """0 when calls were made and every one is accounted for; 1 otherwise."""
-        http_port = _port(port)
+        if port is not None:
+            _port(port)
         self._console.print("Starting Asterisk (the first time it is fetched) …")
         pbx = SandboxPbx(self._folder / "pbx")
         # Not in a thread: its end would be Asterisk's. Until it has started, Ctrl-C interrupts it.
@@ -142,7 +143,8 @@ class Demo:
             loop.add_signal_handler(number, self._stop.set)
         try:
             status = pbx.status()
-            config = self._write_config(status, http_port)
+            # Not before: what was free when programs began to be fetched may be another's by now.
+            config = self._write_config(status, _port(port))
             store = await _store(config)
             try:
                 logins = await self._fill(store)
@@ -386,7 +388,8 @@ async def _ready(url: str, process: asyncio.subprocess.Process, log: Path) -> No
         while time.monotonic() < deadline and process.returncode is None:
             with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(url) as answer:
-                    if answer.status == 200:
+                    own = b'"serving"' in log.read_bytes()  # another may be listening there
+                    if answer.status == 200 and own:
                         return
             await asyncio.sleep(0.1)
     said = log.read_text(encoding="utf-8", errors="replace")[-3000:]
