@@ -27,9 +27,15 @@ async def test_a_play_is_recorded_from_the_banner_on(tmp_path: Path) -> None:
     heard = path.read_bytes()
     assert heard.startswith(b"Asterisk Call Manager/")
     assert heard.endswith(b"\r\n\r\n")
+    assert told_of_calls(heard) == told_of_calls((TRACES / "message_only.ami").read_bytes())
+
+
+def told_of_calls(heard: bytes) -> list[bytes]:
+    """The events' names. An Asterisk that was slow to start may tell of its devices after the
+    banner still; of calls there is nothing before their first channel."""
     names = [line for line in heard.split(b"\r\n") if line.startswith(b"Event: ")]
-    kept = (TRACES / "message_only.ami").read_bytes()
-    assert names == [line for line in kept.split(b"\r\n") if line.startswith(b"Event: ")]
+    begins = names.index(b"Event: Newchannel")
+    return [name for name in names[:begins] if name != b"Event: DeviceStateChange"] + names[begins:]
 
 
 @pytest.mark.pbx
