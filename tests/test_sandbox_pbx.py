@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -154,6 +155,16 @@ def test_secrets_and_ports_stay_over_a_restart_and_differ_between_folders(
 
 def test_crash_and_start_again(own: SandboxPbx) -> None:
     own.up()
+    for _ in range(3):
+        before, after = crashed(own)
+        if not free(before["sip"]["port"], socket.SOCK_DGRAM) and before["sip"] != after["sip"]:
+            continue  # another sandbox was quicker: from the new ports once more
+        break
+    assert {**after, "pid": 0} == {**before, "pid": 0}  # cordboard finds it where it was
+
+
+def crashed(own: SandboxPbx) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Its status before a crash, and when it was started again; others wait for it meanwhile."""
     before = own.status()
     with (
         socket.create_server((LOOPBACK, before["agi"]["port"])),
@@ -166,10 +177,7 @@ def test_crash_and_start_again(own: SandboxPbx) -> None:
         assert own.up() is True
     after = own.status()
     assert after["pid"] != before["pid"]
-    if after["sip"]["port"] == before["sip"]["port"] or free(
-        before["sip"]["port"], socket.SOCK_DGRAM
-    ):
-        assert {**after, "pid": 0} == {**before, "pid": 0}  # cordboard finds it where it was
+    return before, after
 
 
 def test_another_process_sees_and_stops_it(own: SandboxPbx) -> None:
@@ -179,6 +187,14 @@ def test_another_process_sees_and_stops_it(own: SandboxPbx) -> None:
     assert again.up() is False
     assert again.down() is True
     assert own.pid() is None
+
+
+def test_who_is_killed_by_another_process_holds_no_port_afterwards(own: SandboxPbx) -> None:
+    own.up()
+    ports = own.status()
+    SandboxPbx(own.directory).kill()
+    assert free(ports["sip"]["port"], socket.SOCK_DGRAM)
+    assert free(ports["ami"]["port"], socket.SOCK_STREAM)
 
 
 def test_down_ends_one_that_does_not_listen_any_more(own: SandboxPbx) -> None:

@@ -133,7 +133,7 @@ class Demo:
     async def run(self, port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
         """0 when calls were made and every one is accounted for; 1 otherwise."""
         if port is not None:
-            _port(port)
+            _port(port)  # one that is taken is told before anything is fetched
         self._console.print("Starting Asterisk (the first time it is fetched) …")
         pbx = SandboxPbx(self._folder / "pbx")
         # Not in a thread: its end would be Asterisk's. Until it has started, Ctrl-C interrupts it.

@@ -37,6 +37,7 @@ from cordboard.sandbox.tether import tethered
 _SOCKET_PATH = 100  # bytes a control socket's path may have: the kernel's limit is 108
 _ANSWER = 60.0  # seconds Asterisk's command line may take
 _BOOT = 60.0  # seconds Asterisk may take to start before it counts as broken
+_DYING = 10.0  # seconds it may take to let go of its memory and its ports
 
 
 class SandboxPbx:
@@ -115,7 +116,7 @@ class SandboxPbx:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            self._await_end(pid, 5)
+            self._await_end(pid, _DYING)
 
     def freeze(self) -> None:
         """SIGSTOP: it holds its sockets and answers nobody, until `thaw`."""
@@ -359,28 +360,36 @@ path = {json.dumps(str(share("routing.toml")))}
     def _await_end(self, pid: int, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self.pid() != pid:  # also reaps it, where it is a child of ours
+            # The first also reaps it, where it is a child of ours.
+            if self.pid() != pid and _holds_nothing(pid):
                 return
             time.sleep(0.02)
 
 
 def _ended(child: int) -> bool:
     """Whether our child is gone, and reaped."""
-    try:
-        if os.waitpid(child, os.WNOHANG) != (0, 0):
-            return True
-        state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
-        if state not in "ZX" and Path(f"/proc/{child}/cmdline").read_bytes():
-            return False
-        # It has let go of its memory and its first thread ends, or has ended, and the others are
-        # about to: until then it can not be reaped.
-        for _ in range(100):
+    for _ in range(round(_DYING / 0.01)):
+        try:
             if os.waitpid(child, os.WNOHANG) != (0, 0):
-                break
-            time.sleep(0.01)
-    except (ChildProcessError, FileNotFoundError):
-        pass
+                return True
+            state = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0]
+            if state not in "ZX" and Path(f"/proc/{child}/cmdline").read_bytes():
+                return False
+        except (ChildProcessError, FileNotFoundError):
+            return True
+        # Either it has just become another program, which has no arguments yet, or it has let go of
+        # its memory: its first thread ends, or has ended, and the others are about to. Until then
+        # it can not be reaped, and its ports are not free.
+        time.sleep(0.01)
     return True
+
+
+def _holds_nothing(pid: int) -> bool:
+    """Whether no thread of a process that ends has its files open any more."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) == 1 and not os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return True
 
 
 def _secrets(kept: dict[str, Any]) -> etc.Secrets:
