@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, async_p
 
 __all__ = ["Seat", "browser", "launched", "pictures"]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from pbx_fixtures import ami, ami_raw, brisk, pbx, sandbox
-from postgres_fixtures import postgres_server
+from postgres_fixtures import postgres_lent, postgres_server
 from server_fixtures import proxied_server, proxy, server
 from store_fixtures import sqlite_template
 
@@ -23,6 +23,7 @@ __all__ = [
     "ami_raw",
     "brisk",
     "pbx",
+    "postgres_lent",
     "postgres_server",
     "proxied_server",
     "proxy",
@@ -51,7 +52,7 @@ async def one_browser() -> AsyncIterator[Browser]:
 def pytest_xdist_auto_num_workers() -> int:
     """For `-n auto`: more than cores, since most of a test on the real PBX is waiting."""
     cores = len(os.sched_getaffinity(0))
-    return min(2 * cores, cores + 4)
+    return min(3 * cores, cores + 4)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -33,6 +33,7 @@ _SETTINGS = {
     "max_connections": "50",
     "shared_buffers": "32MB",
 }
+_LENT = "cordboard_lent"
 _numbers = itertools.count(1)
 
 
@@ -95,6 +96,53 @@ class PostgresServer:
             os.waitpid(pid, 0)
 
 
+class Lent:
+    """A database with this release's tables, and how to make it as new."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.server = server
+        server.execute(f"CREATE DATABASE {_LENT} TEMPLATE {_TEMPLATE}")
+        self._as_new = asyncio.run(self._statements())
+
+    def empty(self) -> None:
+        """Takes the rows out, one table after the other: quicker than TRUNCATE where they are few.
+        As a replica does it, for whom no trigger and no foreign key speaks."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        await self.server._execute(
+            (f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_LENT}'",)
+        )
+        connection = await self._connected()
+        try:
+            await connection.execute(self._as_new)
+        finally:
+            await connection.close()
+
+    async def _statements(self) -> str:
+        connection = await self._connected()
+        try:
+            tables = await connection.fetch(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                " AND tablename <> 'alembic_version'"
+            )
+            sequences = await connection.fetch(
+                "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
+            )
+        finally:
+            await connection.close()
+        return ";".join(
+            (
+                "SET session_replication_role = replica",
+                *(f'DELETE FROM "{row[0]}"' for row in tables),
+                *(f'ALTER SEQUENCE "{row[0]}" RESTART' for row in sequences),
+            )
+        )
+
+    async def _connected(self) -> asyncpg.Connection:
+        return await asyncpg.connect(host=str(self.server.folder), user="postgres", database=_LENT)
+
+
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
@@ -146,10 +194,17 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def postgres_lent(postgres_server: PostgresServer) -> Lent:
+    """The one database that is lent to test after test: to make one takes ten times as long."""
+    return Lent(postgres_server)
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+def postgres_url(postgres_lent: Lent) -> Iterator[str]:
     """A fresh database with this release's tables."""
-    yield from _database(postgres_server, f"TEMPLATE {_TEMPLATE}")
+    yield postgres_lent.server.url(_LENT)
+    postgres_lent.empty()
 
 
 @pytest.fixture

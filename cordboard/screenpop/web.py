@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -31,6 +32,7 @@ from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.sessions import PEER, Doors
+from cordboard.screenpop.views import Message
 
 log = structlog.get_logger(__name__)
 
@@ -74,10 +76,10 @@ def make_app(
     app.on_response_prepare.append(_secure)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, api.handler(route))
-    document = describe(ROUTES)
+    described = document()
 
     async def openapi(request: web.Request) -> web.Response:
-        return json_response(document)
+        return json_response(described)
 
     app.add_routes(
         [
@@ -109,6 +111,12 @@ def make_app(
     app.cleanup_ctx.append(keep)
     app.on_shutdown.append(goodbye)
     return app
+
+
+@functools.cache
+def document() -> Message:
+    """The description of the API: of the table of routes, which does not change."""
+    return describe(ROUTES)
 
 
 def _peers(settings: Settings) -> Middleware:
