@@ -13,6 +13,7 @@ speaks for is private.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 import typing
@@ -383,14 +384,18 @@ def _leaves(hint: Any) -> Iterator[Any]:
         yield from _leaves(part)
 
 
-def _literals() -> Iterator[str]:
+def _literals() -> frozenset[str]:
     """The words that our own tables and types are written in."""
-    yield from stays.QUEUE_STATUSES
-    yield from DIAL_FAILURES
-    for name in _modules():
-        for value in vars(sys.modules[name]).values():
-            if typing.get_origin(value) is Literal:
-                yield from (word for word in typing.get_args(value) if isinstance(word, str))
+    return frozenset((*stays.QUEUE_STATUSES, *DIAL_FAILURES)).union(*map(_words_of, _modules()))
+
+
+@functools.cache
+def _words_of(module: str) -> frozenset[str]:
+    """Of its types; looked for once, since there are many modules and recorders in one process."""
+    values = vars(sys.modules[module]).values()
+    types = [value for value in values if typing.get_origin(value) is Literal]
+    words = (word for each in types for word in typing.get_args(each))
+    return frozenset(word for word in words if isinstance(word, str))
 
 
 def _modules() -> list[str]:
