@@ -1,0 +1,1 @@
+"""IVR and survey scripts."""
