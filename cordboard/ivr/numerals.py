@@ -89,7 +89,7 @@ _MINUTES = {
 
 def key(char: str, language: str) -> str:
     """A digit, a letter or another key of a telephone."""
-    if char.isdecimal() and language in ("ru", "bg"):
+    if char.isdecimal() and language in _KEYS:
         return cardinal(int(char), language, "n" if language == "bg" else "m")
     return _KEYS.get(language, {}).get(char, char)
 
@@ -157,8 +157,6 @@ def number(value: Decimal, language: str) -> str:
     if language == "bg":
         point = "цяло и"
     digits = " ".join(key(digit, language) for digit in behind)
-    if language == "en":
-        digits = " ".join(cardinal(int(digit), "en") for digit in behind)
     return f"{minus}{said} {point} {digits}"
 
 
