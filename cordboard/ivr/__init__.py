@@ -1,1 +1,1 @@
-"""IVR and survey scripts: the language, its interpreter, and what runs it."""
+"""IVR and survey scripts."""

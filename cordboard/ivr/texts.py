@@ -7,19 +7,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from cordboard.ivr.expressions import Path, looked_up
-from cordboard.ivr.speech import Piece, Sound, Value, Words
+from cordboard.ivr.speech import KINDS, Kind, Piece, Sound, Value, Words
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 SoundName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}(/[A-Za-z0-9_-]{1,80}){0,3}$")]
 """As Asterisk names sounds: without the ending of the file."""
 Literally = Annotated[str, Field(min_length=1, max_length=2000)]
 
-SAID_AS = ("text", "digits", "number", "money", "date", "time")
+SAID_AS = ("text", *sorted(KINDS))
 """How a value in a text may be said; `text` where nothing is given."""
 _PLACEHOLDER = re.compile(
     r"\{\{|\}\}|\{\s*(?P<path>[a-z_][a-zA-Z0-9_.]*)\s*(?:\|\s*(?P<kind>[a-z]+)\s*)?\}|[{}]"
@@ -73,7 +73,7 @@ class Slot:
     """A value in a text, and how it is said."""
 
     path: Path
-    kind: str
+    kind: Kind | Literal["text"]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -97,7 +97,7 @@ def parts(words: str) -> tuple[str | Slot, ...]:
             if kind not in SAID_AS:
                 raise ValueError(f"{match[0]}: no value is said as {kind}; {', '.join(SAID_AS)}")
             found += [text] if text.strip() else []
-            found.append(Slot(tuple(match["path"].split(".")), kind))
+            found.append(Slot(tuple(match["path"].split(".")), cast(Kind, kind)))
             text = ""
     text += words[at:]
     return (*found, text) if text.strip() else tuple(found)
@@ -135,7 +135,7 @@ def pieces(
             if part.kind == "text":
                 found.append(Words(shown(value)))
             else:
-                found.append(Value(part.kind, value))
+                found.append(Value(part.kind, _canonical(value, part.kind)))
     return tuple(found)
 
 
@@ -152,6 +152,13 @@ def written(text: Any, language: str, languages: tuple[str, ...], names: Mapping
             value = looked_up(names, part.path)
             found.append("…" if value is None else shown(value, part.kind))
     return "".join(found)
+
+
+def _canonical(value: Any, kind: Kind) -> str:
+    """As it is said by: money in minor units, which here is a number of whole ones."""
+    if kind == "money" and isinstance(value, int | Decimal):
+        return str(int(value * 100))
+    return shown(value)
 
 
 def shown(value: Any, kind: str = "text") -> str:
