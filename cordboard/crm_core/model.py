@@ -305,6 +305,62 @@ class CallbackRecord:
     ended_at: float | None = None
 
 
+RunChannel = Literal["phone", "form", "terminal"]
+"""Where a script was run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of a script with one person; written again whenever it changes. `version` is the
+    fingerprint of the script's text, `operator` whose form it is, or on the phone who talked
+    before, `status` the customer's then. `path` is JSON, [[step, way, at], ...]; there is no
+    `outcome` while it lasts, and `step` is where it stands, or ended."""
+
+    id: str
+    script: str
+    version: str
+    channel: RunChannel
+    call_id: str | None
+    customer_id: str | None
+    respondent_id: str | None
+    number: str
+    operator: str | None
+    queue: str | None
+    status: str | None
+    language: str
+    started_at: float
+    ended_at: float | None
+    outcome: str | None
+    step: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """One answer of a run; a later one to the same question replaces it. `value` is canonical
+    text, of money in minor units; `file` is a recorded answer's name."""
+
+    run_id: str
+    question: str
+    step: str
+    kind: str
+    value: str
+    at: float
+    file: str | None
+    scale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """Somebody does not want to be asked (again), by this `script`, or with None by any."""
+
+    id: str
+    customer_id: str | None
+    number: str
+    script: str | None
+    at: float
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
