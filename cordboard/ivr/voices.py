@@ -81,6 +81,7 @@ class Voices:
 
     def __init__(self, configured: Mapping[str, str]) -> None:
         self._configured = configured
+        self._found: dict[str, Voice] = {}
         self._heard: dict[str, str | None] = {}
 
     def wanted(self, language: str) -> list[Voice]:
@@ -90,7 +91,12 @@ class Voices:
         return [Voice(name) for name in _PREFERRED.get(language, (f"espeak-ng:{language}",))]
 
     def of(self, language: str) -> Voice | None:
-        return next((one for one in self.wanted(language) if one.command()), None)
+        if language not in self._found:
+            there = next((one for one in self.wanted(language) if one.command()), None)
+            if there is None:
+                return None
+            self._found[language] = there
+        return self._found[language]
 
     async def trouble(self, language: str) -> str | None:
         """Why the language is not spoken, and how to mend it; tried out once. A program that is

@@ -37,6 +37,21 @@ def telephone(data: bytes) -> bytes:
 def read(data: bytes) -> tuple[array[int], int]:
     """Samples of one channel, and their rate. Programs that write to a pipe do not know how much
     is to come, so the sizes in the file's head are not believed."""
+    rate, channels, at, size = _head(data)
+    body = data[at : at + min(size, len(data) - at)]
+    samples = array("h", body[: len(body) // (2 * channels) * 2 * channels])
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return (samples if channels == 1 else _mono(samples, channels)), rate
+
+
+def kind(head: bytes) -> tuple[int, int]:
+    """Rate and channels of a WAV file of 16 bits, by its first bytes. Raises `NoSpeech`."""
+    return _head(head)[:2]
+
+
+def _head(data: bytes) -> tuple[int, int, int, int]:
+    """Rate, channels, and where the samples begin and how long they claim to be."""
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise NoSpeech("no WAV file")
     at, rate, channels = 12, 0, 1
@@ -44,17 +59,15 @@ def read(data: bytes) -> tuple[array[int], int]:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if name == b"fmt ":
-            kind, channels = (int.from_bytes(data[at + i : at + i + 2], "little") for i in (0, 2))
+            coding, channels = (int.from_bytes(data[at + i : at + i + 2], "little") for i in (0, 2))
             rate = int.from_bytes(data[at + 4 : at + 8], "little")
             bits = int.from_bytes(data[at + 14 : at + 16], "little")
-            if kind not in (1, 0xFFFE) or bits != 16 or not channels or not 4000 <= rate <= 192000:
-                raise NoSpeech(f"a WAV file of another kind: format {kind}, {bits} bits, {rate} Hz")
+            if coding not in (1, 0xFFFE) or bits != 16 or not channels or not rate:
+                raise NoSpeech(f"a WAV file of coding {coding} with {bits} bits, not PCM with 16")
+            if not 4000 <= rate <= 192_000:
+                raise NoSpeech(f"a WAV file of {rate} Hz")
         elif name == b"data" and rate:
-            body = data[at : at + min(size, len(data) - at)]
-            samples = array("h", body[: len(body) // (2 * channels) * 2 * channels])
-            if sys.byteorder == "big":
-                samples.byteswap()
-            return (samples if channels == 1 else _mono(samples, channels)), rate
+            return rate, channels, at, size
         at += size + size % 2
     raise NoSpeech("a WAV file without samples")
 
