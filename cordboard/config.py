@@ -68,6 +68,7 @@ def _pattern(value: str) -> str:
     return value
 
 
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -161,6 +162,36 @@ class Phone(Section):
 
 class Scripts(Section):
     path: Path = Path("scripts")
+
+
+VoiceName = Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
+
+
+class Prompts(Section):
+    """What callers hear of scripts. `recorded` are the languages whose core sounds the PBX has."""
+
+    path: Path = Path("var/prompts")
+    personal: Path = Path("var/prompts-personal")
+    url: str = ""
+    voices: dict[
+        Language, Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
+    ] = {}
+    recorded: list[str] = ["en", "ru"]
+    deadline_ms: int = Field(default=1500, ge=0, le=5000)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s\"&|,/]+(/[\w./-]*)?", value):
+            raise ValueError("write it as the PBX reaches this server: http://HOST:PORT/prompts")
+        return value
+
+    @field_validator("recorded")
+    @classmethod
+    def _put_together(cls, value: list[str]) -> list[str]:
+        if set(value) - {"en", "ru"}:
+            raise ValueError("only of the English and Russian sounds values are put together")
+        return value
 
 
 class Routing(Section):
@@ -420,6 +451,7 @@ class Settings(BaseSettings):
     spool: Spool = Spool()
     phone: Phone = Phone()
     scripts: Scripts = Scripts()
+    prompts: Prompts = Prompts()
     routing: Routing = Routing()
     crm: Crm = Crm()
     desk: Desk = Desk()
@@ -487,7 +519,7 @@ def load(path: Path | None) -> Settings:
     folder = path.parent.resolve()
     _resolve_paths(data, folder)
     if isinstance(data["database"], dict):
-        _place_spool(data, folder)
+        _place_beside(data, folder)
     return _settings(data, path, text)
 
 
@@ -502,7 +534,7 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
 
 
 _TABLES = ("pbx", "lookup", "webhook")
-_WITH_PATHS = ("http", "scripts", "routing", "spool", "recorder")
+_WITH_PATHS = ("http", "scripts", "prompts", "routing", "spool", "recorder")
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
@@ -510,7 +542,7 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     listed = [one for table in tables if isinstance(table, list) for one in table]
     for section in [*listed, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
-            for key in ("secret_file", "certificate", "key", "path", "key_file"):
+            for key in ("secret_file", "certificate", "key", "path", "key_file", "personal"):
                 if isinstance(section.get(key), str):
                     section[key] = str(folder / Path(section[key]).expanduser())
     database = data.get("database")
@@ -520,14 +552,21 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
             database["url"] = f"{scheme}:///{folder / rest}"
 
 
-def _place_spool(data: dict[str, Any], folder: Path) -> None:
-    """Unless it is named, the spool stands beside the SQLite file: there the server may write."""
+def _place_beside(data: dict[str, Any], folder: Path) -> None:
+    """Unless they are named, the spool and the spoken prompts stand beside the SQLite file: there
+    the server may write."""
     scheme, slashes, file = str(data["database"].get("url", "")).partition(":///")
     beside = slashes and scheme.startswith("sqlite") and file.startswith("/")
-    default = Path(file).with_suffix(".spool") if beside else folder / Spool().path
-    spool = data.setdefault("spool", {})
-    if isinstance(spool, dict):
-        spool.setdefault("path", str(default))
+    places = {
+        ("spool", "path"): Path(file).with_suffix(".spool") if beside else folder / Spool().path,
+        ("prompts", "path"): Prompts().path,
+        ("prompts", "personal"): Prompts().personal,
+    }
+    for (name, key), place in places.items():
+        section = data.setdefault(name, {})
+        if isinstance(section, dict):
+            default = Path(file).parent / place.name if beside else folder / place
+            section.setdefault(key, str(place if place.is_absolute() else default))
 
 
 def _fault(path: Path, text: str, fault: Mapping[str, Any]) -> str:
