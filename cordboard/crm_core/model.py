@@ -383,4 +383,7 @@ Record = (
     | AuditRecord
     | StateRecord
     | CallbackRecord
+    | RunRecord
+    | AnswerRecord
+    | RefusalRecord
 )
