@@ -61,6 +61,7 @@ from cordboard.events import PbxName
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
+from cordboard.ivr.prompts import Prompts
 from cordboard.ledger import Ledger, Trouble
 from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
@@ -108,6 +109,8 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
+        recordings = settings.scripts.path / "sounds"
+        self.prompts = Prompts(settings.prompts, settings.crm.currency, recordings)
         self._rulebook = Rulebook(
             settings.routing.path, self._house, self._policy_changed, self._policy_refused
         )
@@ -201,6 +204,7 @@ class App:
             recorder=self._recorder,
             links=self.links.values(),
             agi=self.agi,
+            prompts=self.prompts.counters,
         )
 
     @property
@@ -257,13 +261,21 @@ class App:
         except OSError as error:
             where = self.settings.agi.listen
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
+        self.prompts.open()
         await self._open_http()
         for link in self.links.values():
             self._spawn(link.run())
 
     async def _open_http(self) -> None:
         http = self.settings.http
-        app = make_app(self.settings, self.store, self.hub, self.submit, self.registry)
+        app = make_app(
+            self.settings,
+            self.store,
+            self.hub,
+            self.submit,
+            self.registry,
+            prompts=self.prompts.file,
+        )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         host, port = split_address(http.listen)
@@ -292,6 +304,7 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
+        await self.prompts.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
