@@ -61,8 +61,10 @@ from cordboard.events import PbxName
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
+from cordboard.ivr import lint as ivr
 from cordboard.ivr.prompts import Prompts
 from cordboard.ledger import Ledger, Trouble
+from cordboard.library import Library, house_of
 from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -114,6 +116,7 @@ class App:
         self._rulebook = Rulebook(
             settings.routing.path, self._house, self._policy_changed, self._policy_refused
         )
+        self._library = Library(settings.scripts.path, self._script_house, self._scripts_refused)
         rules = Rules(
             self._rulebook.policy,
             ZoneInfo(desk.timezone),
@@ -256,6 +259,8 @@ class App:
         self._spawn(self._tick())
         self._keep_policy()
         self._spawn(self._rulebook.watch())
+        await asyncio.to_thread(self._library.read)
+        self._spawn(self._library.watch())
         try:
             await self.agi.start()
         except OSError as error:
@@ -388,6 +393,16 @@ class App:
             self.alarm_over("policy-refused")
         else:
             self.alarm("policy-refused", len(faults), faults[0])
+
+    def _script_house(self) -> ivr.House:
+        queues, names = self._board.queues(self._models), self._names
+        return house_of(self.settings, self._rulebook.policy.calendar, queues, names)
+
+    def _scripts_refused(self, faults: list[str] | None) -> None:
+        if faults is None:
+            self.alarm_over("scripts-refused")
+        else:
+            self.alarm("scripts-refused", len(faults), faults[0])
 
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""

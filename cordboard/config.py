@@ -45,6 +45,12 @@ def share(name: str) -> Path:
     return packed if packed.exists() else Path(__file__).parent.parent / "config" / name
 
 
+def shipped_scripts() -> Path:
+    """The ready scripts: at the top of a checkout, inside the package in a wheel."""
+    packed = Path(__file__).parent / "share" / "scripts"
+    return packed if packed.exists() else Path(__file__).parent.parent / "scripts"
+
+
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
@@ -69,6 +75,7 @@ def _pattern(value: str) -> str:
 
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -161,7 +168,14 @@ class Phone(Section):
 
 
 class Scripts(Section):
-    path: Path = Path("scripts")
+    """IVR and survey scripts: the folder with the files, the beginnings of the URLs that call_api
+    may ask, the files with the tokens for them by name, and where recorded answers are kept."""
+
+    path: Path = Field(default_factory=shipped_scripts)
+    allow: list[Annotated[str, Field(pattern=r"^https?://[^\s{}/]+/")]] = []
+    allow_private: bool = False
+    secrets: dict[Word, Path] = {}
+    recordings: Path = Path("var/recordings")
 
 
 VoiceName = Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
@@ -308,7 +322,6 @@ class Recorder(Section):
     key_file: Path | None = None
 
 
-Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Attribute = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 JsonPath = Annotated[str, Field(pattern=r"^[^.\x00-\x1f]{1,80}(\.[^.\x00-\x1f]{1,80}){0,11}$")]
 """Keys, and places in lists counted from 0, with dots between: customer.contracts.0.tariff."""
@@ -534,6 +547,10 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
 
 
 _TABLES = ("pbx", "lookup", "webhook")
+_PATHS = (
+    *("secret_file", "certificate", "key", "path", "key_file", "personal"),
+    "recordings",
+)
 _WITH_PATHS = ("http", "scripts", "prompts", "routing", "spool", "recorder")
 
 
@@ -542,7 +559,7 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     listed = [one for table in tables if isinstance(table, list) for one in table]
     for section in [*listed, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
-            for key in ("secret_file", "certificate", "key", "path", "key_file", "personal"):
+            for key in _PATHS:
                 if isinstance(section.get(key), str):
                     section[key] = str(folder / Path(section[key]).expanduser())
     database = data.get("database")
@@ -553,14 +570,15 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
 
 
 def _place_beside(data: dict[str, Any], folder: Path) -> None:
-    """Unless they are named, the spool and the spoken prompts stand beside the SQLite file: there
-    the server may write."""
+    """Unless they are named, the spool, spoken prompts and recordings stand beside the SQLite
+    file: there the server may write."""
     scheme, slashes, file = str(data["database"].get("url", "")).partition(":///")
     beside = slashes and scheme.startswith("sqlite") and file.startswith("/")
     places = {
         ("spool", "path"): Path(file).with_suffix(".spool") if beside else folder / Spool().path,
         ("prompts", "path"): Prompts().path,
         ("prompts", "personal"): Prompts().personal,
+        ("scripts", "recordings"): Scripts().recordings,
     }
     for (name, key), place in places.items():
         section = data.setdefault(name, {})

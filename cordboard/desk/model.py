@@ -44,6 +44,7 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "scripts-refused",
     "lookup-failing",
     "webhook-failing",
 ]
@@ -52,7 +53,8 @@ away in mid-call; operators who let calls ring and are paused; pauses that last 
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force; outside systems that are left alone because they do not answer;
+the last good rules stay in force; scripts that are faulty, of which the last good ones stay;
+outside systems that are left alone because they do not answer;
 webhooks whose receivers do not take what they are sent."""
 
 
