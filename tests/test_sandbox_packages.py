@@ -137,7 +137,8 @@ def test_speakers_are_started_with_their_own_data_and_one_russian_voice_is_kept(
 
     monkeypatch.setattr(packages, "_download", download)
     monkeypatch.setattr(shutil, "which", lambda name: None if "RHVoice" in name else f"/bin/{name}")
-    folder = packages.speakers()
+    assert packages.speakers(fetch=False) is None
+    folder = packages.speakers(fetch=True)
     assert folder is not None
     root = folder.parent
     assert [path.name for path in (root / "usr/share/RHVoice/voices").iterdir()] == ["anna"]
@@ -146,9 +147,9 @@ def test_speakers_are_started_with_their_own_data_and_one_russian_voice_is_kept(
     assert Path(data) == root / "usr/share/RHVoice"
     assert Path(program) == root / "usr/bin/RHVoice-test"
     assert (option, voice) == ("-p", "a b")
-    assert packages.speakers() == folder
+    assert packages.speakers(fetch=False) == folder
 
 
 def test_installed_speakers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert packages.speakers() is None
+    assert packages.speakers(fetch=True) is None

@@ -111,11 +111,13 @@ def tools() -> Tools:
 # ---- installed ------------------------------------------------------------------------------
 
 
-def speakers() -> Path | None:
+def speakers(*, fetch: bool) -> Path | None:
     """A folder for PATH in which RHVoice speaks Russian and espeak-ng the other languages, or none
-    where both are installed. Fetches about 170 MB the first time. Raises UserError where they
-    cannot be had."""
+    where both are installed, or not fetched yet. To fetch is about 170 MB; raises UserError where
+    they cannot be had."""
     if shutil.which("RHVoice-test") and shutil.which("espeak-ng"):
+        return None
+    if not fetch and not list(cache().glob(f"{SPEAKERS.name}-{SUITE}-*-{SPEAKERS.recipe}")):
         return None
     root = _fetch(SPEAKERS)
     triplet, loader = _LOADERS[_architecture()]
@@ -185,10 +187,13 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cordboard"
 
 
+def _place(bundle: Bundle) -> Path:
+    return cache() / f"{bundle.name}-{SUITE}-{_architecture()}-{bundle.recipe}"
+
+
 def _fetch(bundle: Bundle) -> Path:
     """The folder with the unpacked packages, made now if it is not there yet."""
-    architecture, base = _architecture(), cache()
-    final = base / f"{bundle.name}-{SUITE}-{architecture}-{bundle.recipe}"
+    base, final = cache(), _place(bundle)
     if final.is_dir():
         return final
     base.mkdir(parents=True, exist_ok=True)
