@@ -62,7 +62,7 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ivr import lint as ivr
-from cordboard.ivr.prompts import Prompts
+from cordboard.ivr.prompts import prompts_of
 from cordboard.ledger import Ledger, Trouble
 from cordboard.library import Library, house_of
 from cordboard.lookups import Lookups, Own
@@ -111,8 +111,7 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
-        recordings = settings.scripts.path / "sounds"
-        self.prompts = Prompts(settings.prompts, settings.crm.currency, recordings)
+        self.prompts = prompts_of(settings)
         self._rulebook = Rulebook(
             settings.routing.path, self._house, self._policy_changed, self._policy_refused
         )

@@ -20,7 +20,7 @@ import pytest
 from idle_port import idle_port
 from typed import Said, typed
 
-from cordboard import cli
+from cordboard import checks, cli
 from cordboard.crm_core.migrations import upgrade
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
@@ -503,3 +503,24 @@ def _ready(port: int, server: subprocess.Popen[bytes]) -> bool:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
     return False
+
+
+def test_a_voice_that_is_named_must_speak_and_prompts_must_have_a_place(alone: Place) -> None:
+    (alone.folder / "blank").touch()
+    more = '[prompts]\nvoices = { bg = "piper:/srv/bg.onnx" }\npath = "blank/prompts"\n'
+    alone.write(more=more)
+    lines = alone.check(PATH="/nowhere").lines
+    told = [line for line in lines if line.startswith("[prompts]")]
+    assert told == [
+        '[prompts] voices: bg = "piper:/srv/bg.onnx": no voice for bg: install piper-tts',
+        f"[prompts] path {alone.folder}/blank/prompts: {alone.folder}/blank is no folder that this"
+        " user may write to; name one",
+    ]
+
+
+def test_a_pbx_on_another_machine_is_told_to_need_the_address_of_prompts(alone: Place) -> None:
+    alone.write(alone.pbx(host="192.0.2.7"))
+    (note,) = [note for note in asyncio.run(checks.remarks(alone.config)) if "prompts" in note]
+    assert note.startswith("Note: the PBX at 192.0.2.7 is told where prompts lie on this machine")
+    alone.write(alone.pbx(host="192.0.2.7"), more='[prompts]\nurl = "https://desk/prompts"\n')
+    assert not [note for note in asyncio.run(checks.remarks(alone.config)) if "prompts" in note]

@@ -25,6 +25,7 @@ from pathlib import Path
 import structlog
 
 from cordboard.config import Prompts as PromptsSettings
+from cordboard.config import Settings
 from cordboard.errors import UserError
 from cordboard.ivr import speech, voices, waveform
 from cordboard.ivr.speech import Piece, Sound, Value, Words
@@ -366,6 +367,10 @@ class Prompts:
                 return f"{path}: a PBX that plays it by HTTP wants a .wav file"
             return None
         return waveform_fault(path)
+
+
+def prompts_of(settings: Settings) -> Prompts:
+    return Prompts(settings.prompts, settings.crm.currency, settings.scripts.path / "sounds")
 
 
 def waveform_fault(path: Path) -> str | None:

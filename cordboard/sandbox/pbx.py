@@ -30,7 +30,7 @@ from typing import Any
 from cordboard.config import share
 from cordboard.errors import PeerError, UserError
 from cordboard.sandbox import etc
-from cordboard.sandbox.packages import Asterisk, Tools, tools
+from cordboard.sandbox.packages import Asterisk, Tools, cache, tools
 from cordboard.sandbox.ports import LOOPBACK, Ports, claim
 from cordboard.sandbox.tether import tethered
 
@@ -289,6 +289,9 @@ region = "RU"
 
 [routing]
 path = {json.dumps(str(share("routing.toml")))}
+
+[prompts]
+path = {json.dumps(str(cache() / "prompts"))}
 """
         _private(self.directory / "cordboard.toml", text)
 
