@@ -43,10 +43,9 @@ FAILING = ("noinput", "nomatch", "error", "missing", "noanswer", "busy", "refuse
 
 def graph_of(script: Script, language: str, _: Words) -> Flow:
     """The chart of a script: its own texts in `language`, the words of the chart by `_`."""
-    languages = tuple(script.languages)
 
     def read(text: Any) -> str:
-        return _read(text, language, languages)
+        return written(text, language, script)
 
     nodes = [Node(START, "start", _("Start"))]
     edges = [Edge(START, script.ids[0], "", ())]
@@ -251,9 +250,9 @@ def _asked(ask: Ask, _: Words) -> str:
     return f"[{kind}, {_('secret')}]" if ask.secret else f"[{kind}]"
 
 
-def _read(text: Any, language: str, languages: tuple[str, ...]) -> str:
+def written(text: Any, language: str, script: Script) -> str:
     """A text as it is written, with the names of its values."""
-    said = phrase(text, language, languages)
+    said = phrase(text, language, tuple(script.languages))
     if isinstance(said, Recorded):
         return f"♪ {said.sound}"
     return "".join(
