@@ -84,7 +84,9 @@ def _read(file: Path) -> Script:
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except ScriptError as error:
-        raise UserError("\n".join(f"{file}:{line}: {words}" for line, words in error.faults)) from None
+        raise UserError(
+            "\n".join(f"{file}:{line}: {words}" for line, words in error.faults)
+        ) from None
 
 
 async def _funnel(config: Path, script: Script, days: int) -> Funnel:

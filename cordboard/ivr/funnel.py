@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -258,19 +258,23 @@ def _footing(visits: Visits, _: Words) -> Footing:
         )
         exits.append(Exit("hung-up", words, tip))
     for how, count in visits.broken.items():
-        words = f"{_outcomes(_).get(how, how)} {count.times}"
+        words = f"{outcome_words(_).get(how, how)} {count.times}"
         tip = _("{n} of {whole}: {how} here ({share})").format(
             n=count.times,
             whole=reached.times,
-            how=_outcomes(_).get(how, how),
+            how=outcome_words(_).get(how, how),
             share=percent(count, reached),
         )
         exits.append(Exit("interrupted", words, tip))
     return Footing(text, _step_told(visits, _), tuple(exits))
 
 
-def _outcomes(_: Words) -> Mapping[str, str]:
+def outcome_words(_: Words) -> dict[str, str]:
     return {
+        "running": _("goes on"),
+        "completed": _("completed"),
+        "routed": _("routed"),
+        "hung-up": _("hung up"),
         "interrupted": _("interrupted"),
         "failed": _("failed"),
         "refused": _("refused"),

@@ -28,9 +28,8 @@ from cordboard.events import OperatorName
 from cordboard.screenpop import charts, render, schemas, shapes, story
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
-from cordboard.screenpop.routes import PREFIX as PREFIX
 from cordboard.screenpop.routes import Ask, Route
-from cordboard.screenpop.sessions import Doors, Login
+from cordboard.screenpop.sessions import Doors
 from cordboard.screenpop.views import Message
 from cordboard.strict_json import read_json
 

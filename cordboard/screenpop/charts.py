@@ -12,9 +12,20 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field
 
 from cordboard.crm_core.model import Role, RunRecord
+from cordboard.crm_core.store import Store
 from cordboard.ivr.flowchart import Flow, Node, draw
-from cordboard.ivr.funnel import Count, Funnel, Visits, Walk, funnel_of, merged, notes_of, strays
-from cordboard.ivr.graph import graph_of, written
+from cordboard.ivr.funnel import (
+    Count,
+    Funnel,
+    Visits,
+    Walk,
+    funnel_of,
+    merged,
+    notes_of,
+    outcome_words,
+    strays,
+)
+from cordboard.ivr.graph import graph_of, way_words, written
 from cordboard.ivr.script import Script
 from cordboard.screenpop import translations
 from cordboard.screenpop.faults import ApiError, invalid
@@ -39,31 +50,27 @@ class Library(Protocol):
     def faults(self) -> Mapping[str, Sequence[str]]: ...
 
 
-class Runs(Protocol):
-    """What the store remembers of runs."""
+class _Empty:
+    """Where there is no library."""
 
-    async def runs(
-        self, script: str, since: float, until: float, limit: int
-    ) -> Sequence[RunRecord]:
-        """Those that began then, the newest first."""
-        ...
+    def scripts(self) -> Mapping[str, Script]:
+        return {}
 
-    async def run_counts(self, since: float) -> Mapping[str, int]:
-        """How many began since then, by script."""
-        ...
+    def faults(self) -> Mapping[str, Sequence[str]]:
+        return {}
 
 
 class Charts:
-    def __init__(self, library: Library, runs: Runs, timezone: str = "UTC") -> None:
-        self._library = library
-        self._runs = runs
+    def __init__(self, library: Library | None, store: Store, timezone: str) -> None:
+        self._library = library or _Empty()
+        self._store = store
         self._zone = ZoneInfo(timezone)
 
     async def listed(self, language: str) -> Message:
         today = datetime.fromtimestamp(time.time(), UTC).astimezone(self._zone)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-        counts = await self._runs.run_counts(midnight)
         scripts, faults = self._library.scripts(), self._library.faults()
+        counts = await self._store.run_counts(scripts, midnight)
         return {
             "scripts": [
                 _script(name, scripts.get(name), faults.get(name, ()), counts, language)
@@ -82,7 +89,7 @@ class Charts:
         """With the texts of the script in `spoken`, and the words of the chart in `language`."""
         until = time.time()
         since = until - days * DAY
-        runs = await self._runs.runs(script.name, since, until, RUNS_AT_MOST)
+        runs = await self._store.runs(script.name, since, until, limit=RUNS_AT_MOST)
         # Thousands of paths take longer to read than callers should wait for their route.
         return await asyncio.to_thread(_chart, script, runs, days, (since, until), spoken, language)
 
@@ -140,6 +147,7 @@ def _chart(
         "runs": funnel.runs,
         "older": funnel.older,
         "outcomes": funnel.outcomes,
+        "words": {**way_words(words), **outcome_words(words)},
         "svg": draw(flow, notes),
         "legend": legend,
         "steps": steps,
@@ -305,7 +313,7 @@ class RunShown(Given):
 
 class Chart(Given):
     """`svg` has an element for each step (`data-step`) and arrow (`data-step`, `data-way`);
-    `last` are the runs that the figures name, by id."""
+    `last` are the runs that the figures name, by id; `words` what ways and outcomes are called."""
 
     name: str
     title: str
@@ -318,6 +326,7 @@ class Chart(Given):
     runs: int
     older: int
     outcomes: dict[str, int]
+    words: dict[str, str]
     svg: str
     legend: list[str]
     steps: list[StepFigures]
