@@ -17,8 +17,9 @@ from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.screenpop import schemas
-from cordboard.screenpop.api import PERMITTED, PREFIX, ROUTES, Route
+from cordboard.screenpop.api import PERMITTED, ROUTES
 from cordboard.screenpop.openapi import describe
+from cordboard.screenpop.routes import PREFIX, Route
 
 ANYONE = (None, *USERS)
 BODIES: dict[str, Any] = {
@@ -71,7 +72,7 @@ async def fill(desk: Desk) -> str:
 
 async def request(desk: Desk, route: Route, name: str | None, customer: str) -> tuple[int, Any]:
     key = customer if route.path.startswith("/customers") else say.call_id(1)
-    path = PREFIX + route.path.format(id=key, name=name or "anna")
+    path = PREFIX + route.path.format(id=key, name=name or "anna", script="hello")
     if route.method == "GET":
         path += QUERIES.get(route.path, "")
     more = {"json": BODIES[route.path]} if route.body else {}
@@ -120,7 +121,7 @@ async def test_every_route_of_the_api_has_a_row(desk: Desk) -> None:
     assert document == describe(ROUTES)
     assert (await desk.ask("GET", "/api/v1/users", "root"))[0] == 404
     for route in ROUTES:
-        path = PREFIX + route.path.format(id=say.call_id(1), name="anna")
+        path = PREFIX + route.path.format(id=say.call_id(1), name="anna", script="x")
         rows = {row.method for row in ROUTES if answers(row, path)}
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - rows:
             status, answer, response = await desk.ask(method, path, "root")

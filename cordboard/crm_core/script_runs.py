@@ -52,6 +52,16 @@ class ScriptRuns:
             chosen = chosen.where(script_run.c.started_at < until)
         return await self._runs(chosen)
 
+    async def run_counts(self, scripts: Iterable[str], since: float) -> dict[str, int]:
+        """How many runs of each of these scripts have begun since then; none is no entry."""
+        counted = (
+            select(script_run.c.script, func.count())
+            .where(script_run.c.script.in_(list(scripts)), script_run.c.started_at >= since)
+            .group_by(script_run.c.script)
+        )
+        rows: list[Any] = list(await self._database.rows(counted))
+        return dict(rows)
+
     async def open_runs(self) -> list[RunRecord]:
         """The runs that have not ended, oldest first."""
         chosen = _RUN.where(script_run.c.ended_at.is_(None))

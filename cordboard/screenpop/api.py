@@ -10,7 +10,6 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -26,16 +25,16 @@ from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import render, schemas, shapes, story
+from cordboard.screenpop import charts, render, schemas, shapes, story
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
-from cordboard.screenpop.sessions import Doors, Login
+from cordboard.screenpop.routes import Ask, Route
+from cordboard.screenpop.sessions import Doors
 from cordboard.screenpop.views import Message
 from cordboard.strict_json import read_json
 
 log = structlog.get_logger(__name__)
 
-PREFIX = "/api/v1"
 BODY_SECONDS = 10
 """Within which a body must have come whole."""
 
@@ -62,38 +61,19 @@ PERMITTED: dict[tuple[str, str], dict[Role, Reach]] = {
 """Who may do what: to their own calls and themselves, or to any; a role that is not named, not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request that was let in and understood."""
-
-    request: web.Request
-    login: Login
-    path: Mapping[str, str]
-    query: Any
-    body: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row of the API. `answer` is the model of the answer's body, None for the stream."""
-
-    method: str
-    path: str
-    do: Callable[[Api, Ask], Awaitable[Message | web.StreamResponse]]
-    roles: tuple[Role, ...]
-    summary: str
-    answer: type[BaseModel] | None
-    status: int = 200
-    query: type[BaseModel] | None = None
-    body: TypeAdapter[Any] | None = None
-
-
 class Api:
     """The handlers, and what they need."""
 
     def __init__(
-        self, settings: Settings, store: Store, hub: Hub, doors: Doors, submit: Submit
+        self,
+        settings: Settings,
+        store: Store,
+        hub: Hub,
+        doors: Doors,
+        submit: Submit,
+        charted: charts.Charts,
     ) -> None:
+        self.charts = charted
         self._settings = settings
         self._store = store
         self._hub = hub
@@ -547,4 +527,5 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/stream", Api.stream, ROLES, "The live stream, a WebSocket: see docs/stream.md",
         None, status=101, query=schemas.StreamQuery,
     ),
+    *charts.ROUTES,
 )  # fmt: skip

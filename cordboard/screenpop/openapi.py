@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from cordboard import __version__
 from cordboard.screenpop import schemas
-from cordboard.screenpop.api import PREFIX, Route
+from cordboard.screenpop.routes import PREFIX, Route
 
 _REFERENCE = "#/components/schemas/{model}"
 _TEXTS = {
