@@ -114,13 +114,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.script = Script.parse(HELLO)
-        self.refused: dict[str, list[str]] = {}
-
-    def scripts(self) -> dict[str, Script]:
-        return {"hello": self.script}
-
-    def faults(self) -> dict[str, list[str]]:
-        return self.refused
+        self.scripts = {"hello": self.script}
+        self.faults: dict[str, list[str]] = {}
 
 
 class Desk:

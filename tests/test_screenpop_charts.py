@@ -59,7 +59,7 @@ def runs() -> list[RunRecord]:
 
 async def test_the_list_says_which_scripts_there_are_and_what_is_wrong(desk: Desk) -> None:
     await desk.store.write([run("now", ago=0), run("other", ago=0, script="gone")])
-    desk.library.refused = {"hello": ["hello.yaml:3: no verb"], "new": ["new.yaml:1: is no YAML"]}
+    desk.library.faults = {"hello": ["hello.yaml:3: no verb"], "new": ["new.yaml:1: is no YAML"]}
     _, answer, _ = await desk.ask("GET", "/api/v1/scripts", "sveta")
     hello, new = answer["scripts"]
     assert hello == {

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -45,31 +46,30 @@ SUPERVISORS: tuple[Role, ...] = ("supervisor", "admin")
 class Library(Protocol):
     """The scripts in force, and what is wrong with files that were refused, by name."""
 
+    @property
     def scripts(self) -> Mapping[str, Script]: ...
 
+    @property
     def faults(self) -> Mapping[str, Sequence[str]]: ...
 
 
-class _Empty:
+class NoScripts:
     """Where there is no library."""
 
-    def scripts(self) -> Mapping[str, Script]:
-        return {}
-
-    def faults(self) -> Mapping[str, Sequence[str]]:
-        return {}
+    scripts: Mapping[str, Script] = MappingProxyType({})
+    faults: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Charts:
     def __init__(self, library: Library | None, store: Store, timezone: str) -> None:
-        self._library = library or _Empty()
+        self._library = library or NoScripts()
         self._store = store
         self._zone = ZoneInfo(timezone)
 
     async def listed(self, language: str) -> Message:
         today = datetime.fromtimestamp(time.time(), UTC).astimezone(self._zone)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-        scripts, faults = self._library.scripts(), self._library.faults()
+        scripts, faults = self._library.scripts, self._library.faults
         counts = await self._store.run_counts(scripts, midnight)
         return {
             "scripts": [
@@ -80,7 +80,7 @@ class Charts:
 
     def script(self, name: str) -> Script:
         """Raises `ApiError` 404."""
-        found = self._library.scripts().get(name)
+        found = self._library.scripts.get(name)
         if found is None:
             raise ApiError(404, "not-found", "there is no such script")
         return found
