@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 NAME = re.compile(r"[0-9a-f]{32}\.wav")
 """What a prompt's file is called. Nothing else is given out."""
 _RECORDING = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
+_ASTERISK = ("digits/", "letters/", "silence/")
 _FORMATS = ("wav", "gsm", "ulaw", "alaw", "sln", "g722")
 _PATIENCE = 30.0  # seconds for one text at deploy time
 _WAITING = 32  # texts that callers wait for; one more is left out
@@ -316,7 +317,8 @@ class Prompts:
     def _recorded(self, part: Sound | Words, language: str) -> str | None:
         if isinstance(part, Words):
             return None
-        path = self._recording(part.name, language)
+        # What values are made of is many at a time, and not looked for.
+        path = None if part.name.startswith(_ASTERISK) else self._recording(part.name, language)
         if path is None:
             return part.name if _RECORDING.fullmatch(part.name) else None
         if not self._settings.url:
