@@ -110,17 +110,12 @@ steps:
 
 
 class Shelf:
-    """A library with one script in it; `refused` are the faults of files, by script."""
+    """A library with one script in it."""
 
     def __init__(self) -> None:
         self.script = Script.parse(HELLO)
-        self.refused: dict[str, list[str]] = {}
-
-    def scripts(self) -> dict[str, Script]:
-        return {"hello": self.script}
-
-    def faults(self) -> dict[str, list[str]]:
-        return self.refused
+        self.scripts = {"hello": self.script}
+        self.faults: dict[str, list[str]] = {}
 
 
 class Desk:

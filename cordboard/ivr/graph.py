@@ -247,7 +247,8 @@ def _lines(step: Base, read: Callable[[Any], str], _: Words) -> Iterator[str]:
 
 def _asked(ask: Ask, _: Words) -> str:
     kind = f"{ask.kind} {ask.scale}" if ask.kind == "scale" else ask.kind
-    return f"[{kind}, {_('secret')}]" if ask.secret else f"[{kind}]"
+    secret = _("secret")
+    return f"[{kind}, {secret}]" if ask.secret else f"[{kind}]"
 
 
 def written(text: Any, language: str, script: Script) -> str:
