@@ -279,6 +279,7 @@ class App:
             self.submit,
             self.registry,
             prompts=self.prompts.file,
+            library=self._library,
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
