@@ -34,6 +34,7 @@ from pydantic_settings import (
 from cordboard.addresses import placeholders, url_fault
 from cordboard.envelope import EVENTS
 from cordboard.errors import UserError
+from cordboard.sections import Prompts, Scripts, Survey
 from cordboard.wording import advice, sentence
 
 DEFAULT_PATH = Path("cordboard.toml")
@@ -68,7 +69,6 @@ def _pattern(value: str) -> str:
     return value
 
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -158,40 +158,6 @@ class Spool(Section):
 
 class Phone(Section):
     region: str = Field(default="RU", pattern=r"^[A-Z]{2}$")
-
-
-class Scripts(Section):
-    path: Path = Path("scripts")
-
-
-VoiceName = Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
-
-
-class Prompts(Section):
-    """What callers hear of scripts. `recorded` are the languages whose core sounds the PBX has."""
-
-    path: Path = Path("var/prompts")
-    personal: Path = Path("var/prompts-personal")
-    url: str = ""
-    voices: dict[
-        Language, Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
-    ] = {}
-    recorded: list[str] = ["en", "ru"]
-    deadline_ms: int = Field(default=1500, ge=0, le=5000)
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s\"&|,/]+(/[\w./-]*)?", value):
-            raise ValueError("write it as the PBX reaches this server: http://HOST:PORT/prompts")
-        return value
-
-    @field_validator("recorded")
-    @classmethod
-    def _put_together(cls, value: list[str]) -> list[str]:
-        if set(value) - {"en", "ru"}:
-            raise ValueError("only of the English and Russian sounds values are put together")
-        return value
 
 
 class Routing(Section):
@@ -458,6 +424,7 @@ class Settings(BaseSettings):
     pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
     announce: Announce = Announce()
     callback: Callback = Callback()
+    survey: Survey = Survey()
     recorder: Recorder = Recorder()
     lookup: list[Lookup] = []
     webhook: list[Webhook] = []
@@ -534,6 +501,7 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
 
 
 _TABLES = ("pbx", "lookup", "webhook")
+_PATHS = (*("secret_file", "certificate", "key", "path", "key_file", "personal", "recordings"),)
 _WITH_PATHS = ("http", "scripts", "prompts", "routing", "spool", "recorder")
 
 
@@ -542,9 +510,12 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
     listed = [one for table in tables if isinstance(table, list) for one in table]
     for section in [*listed, *(data.get(name) for name in _WITH_PATHS)]:
         if isinstance(section, dict):
-            for key in ("secret_file", "certificate", "key", "path", "key_file", "personal"):
+            for key in _PATHS:
                 if isinstance(section.get(key), str):
                     section[key] = str(folder / Path(section[key]).expanduser())
+            if isinstance(files := section.get("secrets"), dict):
+                for name, file in files.items():
+                    files[name] = str(folder / Path(str(file)).expanduser())
     database = data.get("database")
     if isinstance(database, dict) and isinstance(url := database.get("url"), str):
         scheme, slashes, rest = url.partition(":///")
@@ -561,6 +532,7 @@ def _place_beside(data: dict[str, Any], folder: Path) -> None:
         ("spool", "path"): Path(file).with_suffix(".spool") if beside else folder / Spool().path,
         ("prompts", "path"): Prompts().path,
         ("prompts", "personal"): Prompts().personal,
+        ("scripts", "recordings"): Scripts().recordings,
     }
     for (name, key), place in places.items():
         section = data.setdefault(name, {})

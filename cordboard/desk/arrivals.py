@@ -18,9 +18,9 @@ from cordboard.desk.facts import CustomerFound, RouteAsked
 from cordboard.desk.model import Call, Rules
 from cordboard.desk.records import decided_record, reasons_json
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.queue.decisions import Decision
+from cordboard.queue.decisions import Decision, Destination
 from cordboard.queue.floor import Floor
-from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
+from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, unmet, weigh
 
 ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
 """The states of an operator whom no caller of their own is brought, also not at the mobile."""
@@ -47,6 +47,7 @@ class Arrival:
     ask: str | None = None
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
+    wish: Destination | None = None
     found: CustomerFound | None = None
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
@@ -81,7 +82,7 @@ class Arrivals:
         commands = self.heard(fact.pbx, fact.linkedid, fact.number, fact.dialled, now)
         arrival = self._arrivals[fact.pbx, fact.linkedid]
         arrival.ask, arrival.dialled = fact.ask, fact.dialled
-        arrival.ivr, arrival.callback = fact.ivr, fact.callback
+        arrival.ivr, arrival.callback, arrival.wish = fact.ivr, fact.callback, fact.wish
         return commands + self._decide(arrival, now)
 
     def found(self, fact: CustomerFound, now: float) -> list[Command]:
@@ -184,8 +185,23 @@ class Arrivals:
             return []
         arrival.ask = None
         opinion = self._weigh(arrival, found, now)
+        refused = self._refused(arrival, found, opinion[0], now)
+        if refused is not None:
+            arrival.wish = None
+            return [SendRoute(ask, opinion[0], refused)]
         self._keep(arrival, opinion, now)
         return [SendRoute(ask, opinion[0])]
+
+    def _refused(
+        self, arrival: Arrival, found: CustomerFound, decision: Decision, now: float
+    ) -> str | None:
+        """Why the call cannot go where a script wants it to go."""
+        wish, queues = arrival.wish, self._floor.queues
+        if wish is None:
+            return None
+        if wish.target == "queue" and queues and decision.queue not in queues:
+            return f"there is no queue {decision.queue}"
+        return unmet(self.rules.policy, self._situation(arrival, found, now))
 
     def _keep(self, arrival: Arrival, opinion: Opinion, now: float) -> None:
         arrival.decision = opinion[0]
@@ -194,8 +210,13 @@ class Arrivals:
     def _weigh(
         self, arrival: Arrival, found: CustomerFound, now: float, callback: bool = False
     ) -> Opinion:
+        return weigh(self.rules.policy, self._situation(arrival, found, now, callback))
+
+    def _situation(
+        self, arrival: Arrival, found: CustomerFound, now: float, callback: bool = False
+    ) -> Situation:
         number = found.e164 or arrival.number
-        situation = Situation(
+        return Situation(
             Caller(
                 number,
                 found.country,
@@ -203,12 +224,17 @@ class Arrivals:
                 found.failed,
                 found.failures,
             ),
-            Approach(arrival.dialled, arrival.ivr, arrival.callback or callback, found.calls_today),
+            Approach(
+                arrival.dialled,
+                arrival.ivr,
+                arrival.callback or callback,
+                found.calls_today,
+                arrival.wish,
+            ),
             datetime.fromtimestamp(now, self.rules.zone),
             partial(self._floor.standing, now=now),
             self._seat,
         )
-        return weigh(self.rules.policy, situation)
 
     def _seat(self, name: OperatorName) -> Seat | None:
         operator = self._floor.operator(name)
