@@ -61,7 +61,10 @@ from cordboard.events import PbxName
 from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
+from cordboard.ivr import lint as ivr
+from cordboard.ivr.prompts import Prompts
 from cordboard.ledger import Ledger, Trouble
+from cordboard.library import Library, house_of
 from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -108,9 +111,12 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
+        recordings = settings.scripts.path / "sounds"
+        self.prompts = Prompts(settings.prompts, settings.crm.currency, recordings)
         self._rulebook = Rulebook(
             settings.routing.path, self._house, self._policy_changed, self._policy_refused
         )
+        self._library = Library(settings.scripts.path, self._script_house, self._scripts_refused)
         rules = Rules(
             self._rulebook.policy,
             ZoneInfo(desk.timezone),
@@ -201,6 +207,7 @@ class App:
             recorder=self._recorder,
             links=self.links.values(),
             agi=self.agi,
+            prompts=self.prompts.counters,
         )
 
     @property
@@ -252,18 +259,28 @@ class App:
         self._spawn(self._tick())
         self._keep_policy()
         self._spawn(self._rulebook.watch())
+        await asyncio.to_thread(self._library.read)
+        self._spawn(self._library.watch())
         try:
             await self.agi.start()
         except OSError as error:
             where = self.settings.agi.listen
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
+        self.prompts.open()
         await self._open_http()
         for link in self.links.values():
             self._spawn(link.run())
 
     async def _open_http(self) -> None:
         http = self.settings.http
-        app = make_app(self.settings, self.store, self.hub, self.submit, self.registry)
+        app = make_app(
+            self.settings,
+            self.store,
+            self.hub,
+            self.submit,
+            self.registry,
+            prompts=self.prompts.file,
+        )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         host, port = split_address(http.listen)
@@ -292,6 +309,7 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
+        await self.prompts.close()
         await self.hub.close()
         if self._runner:
             await self._runner.cleanup()
@@ -375,6 +393,16 @@ class App:
             self.alarm_over("policy-refused")
         else:
             self.alarm("policy-refused", len(faults), faults[0])
+
+    def _script_house(self) -> ivr.House:
+        queues, names = self._board.queues(self._models), self._names
+        return house_of(self.settings, self._rulebook.policy.calendar, queues, names)
+
+    def _scripts_refused(self, faults: list[str] | None) -> None:
+        if faults is None:
+            self.alarm_over("scripts-refused")
+        else:
+            self.alarm("scripts-refused", len(faults), faults[0])
 
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""

@@ -208,10 +208,12 @@ class _Visit:
 
     async def may_be_asked(self) -> bool:
         """Not whoever wants no questions, nor whoever was asked of late."""
-        attendant, survey = self._attendant, self._attendant.settings.survey
+        store, survey = self._attendant.store, self._attendant.settings.survey
         customer = (self._customer or {}).get("id")
-        since = attendant.clock() - survey.every_days * DAY
-        return await attendant.store.may_be_asked(survey.script, customer, self._number, since)
+        if await store.has_refused(customer, self._number, survey.script):
+            return False
+        last = await store.last_asked(customer, self._number, [survey.script])
+        return last is None or last <= self.now() - survey.every_days * DAY
 
     # What a run asks for
 

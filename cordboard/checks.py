@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cordboard import rulebook
+from cordboard import library, rulebook
 from cordboard.config import Pbx, Settings, load
 from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
@@ -85,6 +85,7 @@ async def find_faults(config: Path | None) -> list[str]:
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues, logins)
+    faults += _scripts(settings, queues, logins)
     faults += await _outside(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
@@ -188,6 +189,19 @@ def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None)
     crm = settings.crm
     house = House(crm.statuses, crm.languages, crm.segments, queues or None, logins, LANGUAGES)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
+
+
+def _scripts(settings: Settings, queues: set[str] | None, logins: set[str] | None) -> list[str]:
+    try:
+        calendars: Collection[str] | None = rulebook.read(settings.routing.path)[0].calendar
+    except UserError:
+        calendars = None  # `_rules` tells why
+    house = library.house_of(settings, calendars, queues, logins)
+    try:
+        found = [library.read(path) for path in library.files(settings.scripts.path)]
+    except UserError as error:
+        return str(error).splitlines()
+    return [fault for each in library.together(found, house) for fault in each.faults]
 
 
 def _targets(settings: Settings) -> dict[str, str]:

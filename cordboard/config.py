@@ -69,6 +69,7 @@ def _pattern(value: str) -> str:
     return value
 
 
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -274,7 +275,6 @@ class Recorder(Section):
     key_file: Path | None = None
 
 
-Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Attribute = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 JsonPath = Annotated[str, Field(pattern=r"^[^.\x00-\x1f]{1,80}(\.[^.\x00-\x1f]{1,80}){0,11}$")]
 """Keys, and places in lists counted from 0, with dots between: customer.contracts.0.tariff."""
@@ -501,7 +501,10 @@ def _settings(data: dict[str, Any], path: Path, text: str) -> Settings:
 
 
 _TABLES = ("pbx", "lookup", "webhook")
-_PATHS = (*("secret_file", "certificate", "key", "path", "key_file", "personal", "recordings"),)
+_PATHS = (
+    *("secret_file", "certificate", "key", "path", "key_file", "personal"),
+    "recordings",
+)
 _WITH_PATHS = ("http", "scripts", "prompts", "routing", "spool", "recorder")
 
 
@@ -524,8 +527,8 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
 
 
 def _place_beside(data: dict[str, Any], folder: Path) -> None:
-    """Unless they are named, the spool and the spoken prompts stand beside the SQLite file: there
-    the server may write."""
+    """Unless they are named, the spool, spoken prompts and recordings stand beside the SQLite
+    file: there the server may write."""
     scheme, slashes, file = str(data["database"].get("url", "")).partition(":///")
     beside = slashes and scheme.startswith("sqlite") and file.startswith("/")
     places = {

@@ -348,6 +348,12 @@ class Writer:
                 return {"decision": "save-callback", "callback": record.id, **made}
             case crm.WrapUp():
                 what = {"decision": "save-note", "call": record.call_id}
+            case crm.RunRecord():
+                what = {"decision": "save-run", "run": record.id, "outcome": record.outcome}
+            case crm.AnswerRecord():
+                return {"decision": "save-answer", "run": record.run_id}
+            case crm.RefusalRecord():
+                return {"decision": "save-refusal", "refusal": record.id}
         what["operator"] = record.operator and clean(record.operator)
         return what
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from cordboard.cti.fastagi import FastAgiServer
 from cordboard.cti.link import AmiLink
 from cordboard.desk.board import Board
+from cordboard.ivr.prompts import Counters as PromptCounters
 from cordboard.ledger import Ledger
 from cordboard.recorder import Recorder
 from cordboard.spool import Spool
@@ -49,6 +50,7 @@ def watch(
     recorder: Recorder,
     links: Collection[AmiLink],
     agi: FastAgiServer,
+    prompts: PromptCounters,
 ) -> None:
     """What is read off when it is asked for."""
 
@@ -108,6 +110,18 @@ def watch(
         "cordboard_agi_refused": (
             "AGI sessions over the limit",
             lambda: agi.counters.refused,
+        ),
+        "cordboard_prompts_spoken": (
+            "Texts spoken while a caller waited for them",
+            lambda: prompts.spoken,
+        ),
+        "cordboard_prompts_late": (
+            "Texts left out because they were not spoken within the deadline",
+            lambda: prompts.late,
+        ),
+        "cordboard_prompts_failed": (
+            "Texts and recordings left out because they could not be played",
+            lambda: prompts.failed,
         ),
     }
     for name, (text, read) in gauges.items():

@@ -6,35 +6,31 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-
-from cordboard.addresses import url_fault
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _url_start(value: str) -> str:
-    if fault := url_fault(value):
-        raise ValueError(f"{value} {fault}")
-    if "?" in value:
-        raise ValueError(f"{value} has a query; write the address up to a folder")
-    return value
+def shipped_scripts() -> Path:
+    """The ready scripts: at the top of a checkout, inside the package in a wheel."""
+    packed = Path(__file__).parent / "share" / "scripts"
+    return packed if packed.exists() else Path(__file__).parent.parent / "scripts"
 
 
-SecretName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 
 
 class Scripts(Table):
-    """`recordings` is where the PBX writes what callers say, `allow` the beginnings of the URLs
-    that scripts may ask, `secrets` the files of their bearer tokens."""
+    """IVR and survey scripts: the folder with the files, the beginnings of the URLs that call_api
+    may ask, the files with the tokens for them by name, and where recorded answers are kept."""
 
-    path: Path = Path("scripts")
-    recordings: Path = Path("var/recordings")
-    allow: list[Annotated[str, AfterValidator(_url_start)]] = []
+    path: Path = Field(default_factory=shipped_scripts)
+    allow: list[Annotated[str, Field(pattern=r"^https?://[^\s{}/]+/")]] = []
     allow_private: bool = False
-    secrets: dict[SecretName, Path] = {}
+    secrets: dict[Word, Path] = {}
+    recordings: Path = Path("var/recordings")
 
 
 class Survey(Table):

@@ -24,6 +24,7 @@ from typing import Any
 from zlib import crc32
 
 from cordboard.crm_core.model import (
+    AnswerRecord,
     AuditRecord,
     CallbackRecord,
     CallRecord,
@@ -32,6 +33,8 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    RefusalRecord,
+    RunRecord,
     StateRecord,
     WrapUp,
 )
@@ -47,6 +50,9 @@ _KINDS: dict[str, type[Record]] = {
     "wrap-up": WrapUp,
     "audit": AuditRecord,
     "callback": CallbackRecord,
+    "run": RunRecord,
+    "answer": AnswerRecord,
+    "refusal": RefusalRecord,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}

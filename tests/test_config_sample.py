@@ -15,7 +15,7 @@ from cordboard.config import Settings, load, share
 
 SAMPLE = share("cordboard.toml")
 EXAMPLES = {
-    *("http.certificate", "http.key", "routing.path", "database.url"),
+    *("http.certificate", "http.key", "routing.path", "scripts.path", "database.url"),
     *("recorder.key_file", "pause.minutes", "pause.text"),
     *("lookup.body", "lookup.secret_file", "lookup.values"),
 }

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Dialect,
     Insert,
@@ -29,6 +30,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from cordboard.crm_core.database import Asked, Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
+    AnswerRecord,
     AuditRecord,
     CallbackRecord,
     CallRecord,
@@ -37,12 +39,15 @@ from cordboard.crm_core.model import (
     Interaction,
     PolicyRecord,
     Record,
+    RefusalRecord,
+    RunRecord,
     StateRecord,
     WrapUp,
     link_id,
 )
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.tables import (
+    answer,
     audit,
     call,
     call_fact,
@@ -52,6 +57,8 @@ from cordboard.crm_core.tables import (
     operator_state,
     policy,
     queue_entry,
+    script_run,
+    survey_refusal,
 )
 from cordboard.errors import PeerError
 from cordboard.events import derived_id
@@ -86,6 +93,9 @@ Row = (
     | AuditRecord
     | StateRecord
     | CallbackRecord
+    | RunRecord
+    | AnswerRecord
+    | RefusalRecord
 )
 """The records that are rows of a table as they are."""
 
@@ -98,6 +108,9 @@ _TABLES: dict[type[Row], Table] = {
     AuditRecord: audit,
     CallbackRecord: callback,
     PolicyRecord: policy,
+    RunRecord: script_run,
+    AnswerRecord: answer,
+    RefusalRecord: survey_refusal,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -153,9 +166,10 @@ class Calls:
     async def write(self, group: Sequence[Record]) -> None:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
-        facts, rule files and audits appended, one that is there already but once; wrap-ups as by
-        `Interactions.save_wrapup`. So a group whose fate is not known, because the deadline passed
-        in the middle of its commit, may be written again.
+        facts, rule files, audits and refusals appended, one that is there already but once; runs
+        of scripts by id, and answers by run and question, an older never over a newer; wrap-ups
+        as by `Interactions.save_wrapup`. So a group whose fate is not known, because the deadline
+        passed in the middle of its commit, may be written again.
 
         Over an interaction or a call that has them already, a customer, a result and a note are
         kept where the record has none, and an interaction's customer also where it has another
@@ -388,6 +402,9 @@ _SHAPES: tuple[_Shape, ...] = (
     (AuditRecord, ("id",)),
     (CallbackRecord, ("id",)),
     (PolicyRecord, ("fingerprint",)),
+    (RunRecord, ("id",)),
+    (AnswerRecord, ("run_id", "question")),
+    (RefusalRecord, ("id",)),
 )
 
 
@@ -396,6 +413,8 @@ def _shape(record: Row) -> _Shape:
         return FactRecord, ("digest",)
     if isinstance(record, PolicyRecord):
         return PolicyRecord, ("fingerprint",)
+    if isinstance(record, AnswerRecord):
+        return AnswerRecord, ("run_id", "question")
     if isinstance(record, Interaction) and record.call_id and record.operator:
         return Interaction, ("call_id", "operator")
     return type(record), ("id",)
@@ -435,7 +454,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord):
+        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord | RunRecord):
             rows[record.id] = record
         else:
             others.append(record)
@@ -504,7 +523,7 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         )
     insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(values)
-    if kind in (FactRecord, PolicyRecord, AuditRecord):
+    if kind in (FactRecord, PolicyRecord, AuditRecord, RefusalRecord):
         return statement.on_conflict_do_nothing(index_elements=list(known_by))
     new, old = statement.excluded, table.c
     changes: dict[str, Any] = {name: new[name] for name in names if name not in ("id", *known_by)}
@@ -514,4 +533,11 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         changes["customer_id"] = func.coalesce(old.customer_id, new.customer_id)
         changes["result"] = func.coalesce(new.result, old.result)
         changes["note"] = case((new.note == literal_column("''"), old.note), else_=new.note)
-    return statement.on_conflict_do_update(index_elements=list(known_by), set_=changes)
+    is_newer: ColumnElement[bool] | None = None
+    if kind is RunRecord:  # what a replay brings late takes no end away
+        is_newer = old.ended_at.is_(None) | new.ended_at.is_not(None)
+    elif kind is AnswerRecord:
+        is_newer = new["at"] >= old["at"]
+    return statement.on_conflict_do_update(
+        index_elements=list(known_by), set_=changes, where=is_newer
+    )

@@ -243,7 +243,8 @@ def _merge(
 
 
 def _update(connection: Connection, touched: Iterable[_Known], now: float) -> None:
-    changed, numbers = [], []
+    changed: list[dict[str, Any]] = []
+    numbers: list[dict[str, Any]] = []
     for each in touched:
         numbers += phone_rows(each.id, each.phones[each.first_new_phone :], each.first_new_phone)
         if each.changed:

@@ -1,9 +1,9 @@
 """The store: everything that cordboard remembers, in SQLite or PostgreSQL.
 
 One object with the methods of the nouns it is made of, which share two engines: customers and
-cards, calls and their accounting, interactions, users with their sessions and tokens, and what
-webhooks still owe. All methods
-raise `PeerError` where the database is away or fails; deadlines are the caller's.
+cards, calls and their accounting, interactions, users with their sessions and tokens, runs of
+scripts with their answers, and what webhooks still owe. All methods raise `PeerError` where the
+database is away or fails; deadlines are the caller's.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from cordboard.crm_core.migrations import check
 from cordboard.crm_core.model import Card
 from cordboard.crm_core.outbox import Outbox
 from cordboard.crm_core.rules import CustomerRules
+from cordboard.crm_core.script_runs import ScriptRuns
 from cordboard.crm_core.users import PASSWORD_HASHER, SESSION_SECONDS, Users
 
 STATUSES = ("new", "regular", "vip", "debtor", "blocked")
 LANGUAGES = ("ru", "bg", "en")
 
 
-class Store(Customers, Identification, Calls, Interactions, Users, Outbox):
+class Store(Customers, Identification, Calls, Interactions, Users, Outbox, ScriptRuns):
     """`region` reads national telephone numbers (ISO 3166); `statuses`, `languages` and
     `segments` are the configured lists; `clock` gives seconds since the epoch."""
 
@@ -55,6 +56,7 @@ class Store(Customers, Identification, Calls, Interactions, Users, Outbox):
         Calls.__init__(self, database)
         Interactions.__init__(self, database)
         Outbox.__init__(self, database)
+        ScriptRuns.__init__(self, database)
         Users.__init__(self, database, rules, clock, hasher, session_seconds)
 
     async def open(self) -> None:

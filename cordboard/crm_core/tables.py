@@ -340,6 +340,60 @@ interaction = Table(
     UniqueConstraint("call_id", "operator"),
 )
 
+script_run = Table(
+    "script_run",
+    metadata,
+    _id(primary_key=True),
+    Column("script", Words(), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("channel", String(16), nullable=False),
+    _id("call_id", index=True),
+    _id("customer_id", ForeignKey("customer.id", ondelete="SET NULL")),
+    _id("respondent_id", index=True),
+    Column("number", Words(), nullable=False),
+    Column("operator", Words()),
+    Column("queue", Words()),
+    Column("status", Words()),
+    Column("language", String(16), nullable=False),
+    _time("started_at"),
+    _time("ended_at", nullable=True),
+    Column("outcome", String(16)),
+    Column("step", Words(), nullable=False),
+    Column("path", Words(), nullable=False),
+    Index(None, "script", "started_at"),
+    Index(None, "customer_id", "started_at"),
+    Index(None, "number", "started_at"),
+)
+Index(
+    "ix_script_run_open",
+    script_run.c.started_at,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+answer = Table(  # the last one that was given to a question of a run
+    "answer",
+    metadata,
+    _id("run_id", primary_key=True),
+    Column("question", Words(), primary_key=True),
+    Column("step", Words(), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("value", Words(), nullable=False),
+    _time("at"),
+    Column("file", Words()),
+    Column("scale", String(16)),
+)
+
+survey_refusal = Table(
+    "survey_refusal",
+    metadata,
+    _id(primary_key=True),
+    _id("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), index=True),
+    Column("number", Words(), nullable=False, index=True),
+    Column("script", Words()),  # NULL: no survey at all
+    _time("at"),
+)
+
 webhook = Table(
     "webhook",
     metadata,

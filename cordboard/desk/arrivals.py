@@ -14,8 +14,8 @@ from cordboard.crm_core.model import Card
 from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
 from cordboard.desk.commands import Command, FindCustomer, Save, SendRoute
-from cordboard.desk.facts import CustomerFound, RouteAsked
-from cordboard.desk.model import Call, Rules
+from cordboard.desk.facts import CustomerFound, RouteAsked, ScriptStep
+from cordboard.desk.model import Call, PathStep, Rules
 from cordboard.desk.records import decided_record, reasons_json
 from cordboard.events import Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Decision, Destination
@@ -30,6 +30,8 @@ Opinion = tuple[Decision, Inputs]
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+PATH_AT_MOST = 40
+"""Steps of the way through scripts that are kept for the card: the last."""
 AGAIN_AFTER = 5.0
 """Seconds from a lookup that failed to the next try."""
 AGAIN_AT_ONCE = 20
@@ -52,6 +54,8 @@ class Arrival:
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    path: tuple[PathStep, ...] = ()
+    """Through scripts."""
     asked_at: float = 0.0
     """When it was asked last who it is."""
 
@@ -91,6 +95,30 @@ class Arrivals:
             return []
         arrival.found = _renewed(arrival.found, fact)
         return self._decide(arrival, now)
+
+    def walked(self, fact: ScriptStep, now: float) -> tuple[PathStep, ...]:
+        """The way through scripts of this caller, with the step that he has left now."""
+        arrival = self._arrivals.get((fact.pbx, fact.linkedid))
+        if arrival is None:
+            return ()
+        step = PathStep(fact.script, fact.step, fact.title, fact.way, fact.entered, now)
+        arrival.path = (*arrival.path, step)[-PATH_AT_MOST:]
+        return arrival.path
+
+    def card(self, pbx: PbxName, linkedid: Linkedid) -> Card | None:
+        """Who calls, as far as it is known, also where there is no call yet."""
+        arrival = self._arrivals.get((pbx, linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        return _card(arrival.found, arrival.number)
+
+    def wished(self, call: Call, wish: Destination, now: float) -> Decision | None:
+        """What would be decided of a caller whom a script wants there; None where it is not known
+        yet who it is."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        return self._weigh(replace(arrival, wish=wish), arrival.found, now)[0]
 
     def changed(self, call: Call, card: Card) -> Card:
         """Our store's card is now so; this is the one to show."""
@@ -145,6 +173,7 @@ class Arrivals:
             dialled=arrival.dialled or call.dialled,
             decision=decision,
             why=reasons_json(decision.reasons) if decision and fresh else call.why,
+            path=arrival.path or call.path,
         )
 
     def over(self, pbx: PbxName, linkedid: Linkedid) -> None:

@@ -44,6 +44,7 @@ AlarmKind = Literal[
     "behind",
     "clock-stepped",
     "policy-refused",
+    "scripts-refused",
     "lookup-failing",
     "webhook-failing",
 ]
@@ -52,7 +53,8 @@ away in mid-call; operators who let calls ring and are paused; pauses that last 
 may; cards that an open console did not show; records that wait on disk; no room to write; records
 given up; the flight recorder has stopped; we read the PBX's events seconds after it wrote them;
 the machine's clock was set while calls lived; the rule file was changed and is faulty, so that
-the last good rules stay in force; outside systems that are left alone because they do not answer;
+the last good rules stay in force; scripts that are faulty, of which the last good ones stay;
+outside systems that are left alone because they do not answer;
 webhooks whose receivers do not take what they are sent."""
 
 
@@ -103,6 +105,19 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class PathStep:
+    """A step of a script that the caller has left, by which `way`. `title` is what people call it,
+    by language, or with "" in any; `entered` what he pressed, masked where it is secret."""
+
+    script: str
+    step: str
+    title: Mapping[str, str]
+    way: str
+    entered: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call as people see it. Times are on our clock. `number` is E.164 where it is a number."""
 
@@ -139,6 +154,8 @@ class Call:
     """The PBX waits in the stead of the customer, who is called back in his turn."""
     recalled: bool = False
     """What was decided of it is known from before a start of ours."""
+    path: tuple[PathStep, ...] = ()
+    """The way that the caller took through scripts, as far back as it is kept."""
     waits_since: float | None = None
     """From when his place in a queue counts, where that is before this call."""
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import structlog
 
+from cordboard.errors import UserError
 from cordboard.ivr import speech, voices, waveform
 from cordboard.ivr.speech import Piece, Sound, Value, Words
 from cordboard.ivr.voices import NoVoice, Voice, Voices
@@ -87,16 +88,20 @@ class Prompts:
         self._processes = asyncio.Semaphore(max(2, (os.cpu_count() or 2) // 2))
         self._complained: set[str] = set()
 
-    def open(self, languages: Iterable[str]) -> None:
-        """Makes the folders, and forgets what was spoken for callers before."""
-        self._static.mkdir(parents=True, exist_ok=True)
-        self._own.mkdir(parents=True, exist_ok=True)
-        self._own.chmod(0o700 if self._settings.url else 0o750)
+    def open(self) -> None:
+        """Makes the folders, and forgets what was spoken for callers before. Raises `UserError`."""
+        for key, folder in (("path", self._static), ("personal", self._own)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if folder is self._own:
+                    folder.chmod(0o700 if self._settings.url else 0o750)
+            except OSError as error:
+                raise UserError(
+                    f"[prompts] {key} {folder}: {error.strerror}; name a folder that the server"
+                    " may write to"
+                ) from error
         for path in self._own.glob("*.wav"):
             path.unlink(missing_ok=True)
-        for language in languages:  # its library is loaded now, not under the first caller
-            speech.text_of(Value("number", "1"), language, self._currency)
-            voices.speakable("1", language)
 
     async def close(self) -> None:
         tasks = list(self._speaking.values())
@@ -139,6 +144,10 @@ class Prompts:
     async def prepare(self, lines: Iterable[Line]) -> Prepared:
         """Speaks what the scripts say and is not there yet, one text after the other."""
         done = Prepared()
+        lines = list(lines)
+        for language in {line.language for line in lines}:
+            # Its library is loaded now and beside the loop, not under the first caller.
+            await asyncio.to_thread(voices.speakable, "1", language)
         for language, text, where in self._texts(lines):
             voice = self._voices.of(language)
             kept = self._kept(text, [voice] if voice else self._voices.wanted(language))

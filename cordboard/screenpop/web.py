@@ -7,6 +7,7 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -18,6 +19,7 @@ from cordboard.crm_core.database import NoRoomError
 from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.store import Store
 from cordboard.errors import PeerError
+from cordboard.screenpop import prompts as prompt_files
 from cordboard.screenpop.api import PREFIX, ROUTES, Api, Submit
 from cordboard.screenpop.faults import (
     CODES,
@@ -31,6 +33,7 @@ from cordboard.screenpop.openapi import describe
 from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
+from cordboard.screenpop.prompts import PromptFiles
 from cordboard.screenpop.sessions import PEER, Doors
 from cordboard.screenpop.views import Message
 
@@ -59,12 +62,14 @@ def make_app(
     submit: Submit,
     registry: CollectorRegistry,
     clock: Callable[[], float] = time.monotonic,
+    prompts: Callable[[str], Path | None] | None = None,
 ) -> web.Application:
     """Pages, API, stream and probes of one server, over an open `store`.
 
     While the application runs it rechecks the logins behind all streams; when it stops it says
     goodbye to them. `hub.run()` is the caller's to run beside it. `submit` hands what people ask
-    for to the core. Raises `UserError` for trusted proxies that are no addresses.
+    for to the core; `prompts` finds the file of a prompt. Raises `UserError` for trusted proxies
+    that are no addresses.
     """
     doors = Doors(store, hub, clock)
     pages = Pages(settings, doors)
@@ -76,6 +81,9 @@ def make_app(
     app.on_response_prepare.append(_secure)
     for route in ROUTES:
         app.router.add_route(route.method, PREFIX + route.path, api.handler(route))
+    if prompts is not None:
+        files = PromptFiles(prompts, [pbx.host for pbx in settings.pbx])
+        app.router.add_get(prompt_files.PATH, files.get)
     described = document()
 
     async def openapi(request: web.Request) -> web.Response:
@@ -161,7 +169,7 @@ def _refusals(pages: Pages) -> Middleware:
         except Exception:
             log.exception("a request failed", method=request.method, path=request.path)
             refused = ApiError(500, "failed", "the server failed; its log says why")
-        plain = request.path.startswith(("/api/", "/healthz", "/readyz", "/metrics"))
+        plain = request.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/prompts/"))
         return error_response(refused) if plain else pages.refusal(request, refused)
 
     return refuse

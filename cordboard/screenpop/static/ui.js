@@ -550,6 +550,8 @@ function alarmText(/** @type {Alarm} */ { kind, count, detail }) {
       return _("Webhooks that fail: {detail}. Their events wait and are sent again; what is too old is given up.", { detail });
     case "policy-refused":
       return _("The changed routing rules are faulty, so the last good ones stay in force: {detail}", { detail });
+    case "scripts-refused":
+      return _("Scripts with faults; the last good version of each stays in force: {detail}", { detail });
     case "recorder-stopped":
       return _("The flight recorder has stopped: {detail}", { detail });
   }
