@@ -54,7 +54,7 @@ class Draft:
     """A customer as somebody wrote it down, not checked yet: see `rules.CustomerRules`.
 
     `phones` may be written in any way, `status` None means the first of the configured list,
-    `manager` is the name of a user.
+    `manager` is the name of a user. The `pin` is never read back.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Draft:
     tags: tuple[str, ...] = ()
     do_not_disturb: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    pin: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from cordboard.crm_core.calls import Calls, calls_from
 from cordboard.crm_core.customers import Customers, card_asked, card_of
 from cordboard.crm_core.database import Database
+from cordboard.crm_core.identification import Identification
 from cordboard.crm_core.interactions import Interactions
 from cordboard.crm_core.migrations import check
 from cordboard.crm_core.model import Card
@@ -28,7 +29,7 @@ STATUSES = ("new", "regular", "vip", "debtor", "blocked")
 LANGUAGES = ("ru", "bg", "en")
 
 
-class Store(Customers, Calls, Interactions, Users, Outbox, ScriptRuns):
+class Store(Customers, Identification, Calls, Interactions, Users, Outbox, ScriptRuns):
     """`region` reads national telephone numbers (ISO 3166); `statuses`, `languages` and
     `segments` are the configured lists; `clock` gives seconds since the epoch."""
 
@@ -50,7 +51,8 @@ class Store(Customers, Calls, Interactions, Users, Outbox, ScriptRuns):
         """For this package's own bulk work; everybody else uses the methods."""
         self.clock = clock
         rules = CustomerRules(tuple(statuses), tuple(languages), region, tuple(segments))
-        Customers.__init__(self, database, rules, clock)
+        Identification.__init__(self, database, hasher, clock)
+        Customers.__init__(self, database, rules, clock, self.pin_hash)
         Calls.__init__(self, database)
         Interactions.__init__(self, database)
         Outbox.__init__(self, database)

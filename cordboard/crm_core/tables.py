@@ -142,6 +142,20 @@ customer = Table(
     Column("tags", Json()),
     Column("do_not_disturb", Boolean(), nullable=False, server_default=false()),
     Column("attributes", Json()),
+    Column("pin_hash", Text()),
+)
+
+customer_attribute = Table(  # the same as `customer.attributes`, to find customers by
+    "customer_attribute",
+    metadata,
+    _id(
+        "customer_id",
+        ForeignKey("customer.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("name", Words(), primary_key=True),
+    Column("value", Words(), nullable=False),
+    Index(None, "name", "value"),
 )
 
 phone = Table(

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import structlog
 
-from cordboard.config import Prompts as PromptsSettings
 from cordboard.config import Settings
 from cordboard.errors import UserError
 from cordboard.ivr import speech, voices, waveform
 from cordboard.ivr.speech import Piece, Sound, Value, Words
 from cordboard.ivr.voices import NoVoice, Voice, Voices
+from cordboard.sections import Prompts as PromptsSettings
 
 log = structlog.get_logger(__name__)
 
