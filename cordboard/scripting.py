@@ -18,6 +18,7 @@ import typer
 from cordboard.config import Settings, load
 from cordboard.drawing import draw
 from cordboard.errors import UserError
+from cordboard.spoken import prompts
 
 if TYPE_CHECKING:
     from cordboard.ivr.rehearsal import Case, Rehearsed
@@ -29,6 +30,7 @@ script_app = typer.Typer(
     help="IVR and survey scripts: look through, play, test, draw.", no_args_is_help=True
 )
 script_app.command("draw")(draw)
+script_app.command("prompts")(prompts)
 
 Files = Annotated[
     list[Path] | None, typer.Argument(help="Scripts; those of [scripts] path if none is given.")
