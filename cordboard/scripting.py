@@ -44,6 +44,8 @@ Config = Annotated[
 @script_app.command()
 def check(files: Files = None, config: Config = None) -> None:
     """Say everything that is wrong with scripts, all at once, each with its line."""
+    from cordboard.ivr.prompts import prompts_of
+    from cordboard.ivr.utterances import utterances
     from cordboard.library import files as files_of
     from cordboard.library import house_of, read, together
 
@@ -59,10 +61,18 @@ def check(files: Files = None, config: Config = None) -> None:
     ]
     house = house_of(settings, _calendars(settings), None, None)
     found = together((read(path) for path in (*paths, *beside)), house)[: len(paths)]
+    unplayable = prompts_of(settings).unplayable(
+        line
+        for each in found
+        if each.script is not None
+        for line in utterances(each.script, str(each.path), each.source)
+    )
     for each in found:
         for line in (*each.faults, *(f"{line} (advice)" for line in each.advice)):
             typer.echo(line, err=True)
-    if any(each.faults for each in found):
+    for line in unplayable:
+        typer.echo(line, err=True)
+    if unplayable or any(each.faults for each in found):
         raise typer.Exit(1)
     typer.echo(f"All is well with {_counted(len(found), 'script')}.")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from speaking import install
+from speaking import install, tone
+from typed import typed
 
 from cordboard import library, spoken
 from cordboard.errors import UserError
@@ -21,7 +22,7 @@ steps:
   - say:
       en: "Good day, {customer.name}! Your balance is {customer.balance|money}."
       bg: "Добър ден, {customer.name}! Имате {customer.balance|money}."
-  - say: {sound: jingle}
+  - say: {sound: overture}
   - menu:
       prompt: {en: Press 1, bg: Натиснете едно}
       choices:
@@ -52,8 +53,8 @@ def test_all_that_callers_hear_is_told_with_its_line_and_nothing_else(scripts: P
             (Words("Good day,"), Words("! Your balance is"), money, Words(".")),
         ),
         ("balance.yaml:6", "bg", (Words("Добър ден,"), Words("! Имате"), money, Words("."))),
-        ("balance.yaml:9", "en", (Sound("jingle"),)),
-        ("balance.yaml:9", "bg", (Sound("jingle"),)),
+        ("balance.yaml:9", "en", (Sound("overture"),)),
+        ("balance.yaml:9", "bg", (Sound("overture"),)),
         ("balance.yaml:11", "en", (Words("Press 1"),)),
         ("balance.yaml:11", "bg", (Words("Натиснете едно"),)),
         ("balance.yaml:15", "en", (Words("Goodbye"),)),
@@ -78,7 +79,6 @@ def test_the_command_has_everything_spoken_once_and_tells_what_has_no_voice(
     scripts: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -89,17 +89,33 @@ def test_the_command_has_everything_spoken_once_and_tells_what_has_no_voice(
         encoding="utf-8",
     )
     install(programs, "espeak-ng")
-    with pytest.raises(UserError) as missing:
-        spoken.prompts(config)
-    (script, *_, usual) = str(missing.value).splitlines()
-    assert script == f"{scripts}/balance.yaml:6: no voice for bg: install piper-tts"
-    assert usual == "usual: no voice for bg: install piper-tts"
-    capsys.readouterr()
+    missing = typed("script", "prompts", "--config", config)
+    assert missing.code == 1
+    assert f"{scripts}/balance.yaml:6: no voice for bg: install piper-tts" in missing.lines[0]
+    assert "usual: no voice for bg: install piper-tts" in missing.lines[-1]
     install(programs, "piper")
-    spoken.prompts(config)
+    said = typed("script", "prompts", "--config", config)
+    assert (said.code, said.lines) == (0, [])
     about = [path.read_text(encoding="utf-8") for path in (tmp_path / "var/prompts").glob("*.txt")]
     english = sum(text.startswith("en espeak-ng:en-us\n") for text in about)
     bulgarian = sum(text.startswith("bg piper:/none\n") for text in about)
     assert english > 10
     told = f"{bulgarian} spoken, {english} there already, 0 removed\n"
-    assert capsys.readouterr().out == told
+    assert said.out == told
+
+
+def test_a_recording_that_is_not_there_is_a_fault_of_the_script(
+    scripts: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "cordboard.toml"
+    config.write_text('[scripts]\npath = "scripts"\n', encoding="utf-8")
+    said = typed("script", "check", "--config", config)
+    assert said.code == 1
+    told = [line.partition(" (what")[0] for line in said.lines]
+    where = f"in {scripts}/sounds nor among Asterisk's own"
+    assert f"{scripts}/balance.yaml:9: no sound overture {where}" in told
+    assert f"{scripts}/balance.yaml:15: no sound dovizhdane {where}" in told
+    (scripts / "sounds").mkdir()
+    for name in ("overture", "dovizhdane"):
+        (scripts / f"sounds/{name}.wav").write_bytes(tone(8000, 400.0, 0.1))
+    assert not [line for line in typed("script", "check", "-c", config).lines if "sound" in line]

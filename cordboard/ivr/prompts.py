@@ -195,21 +195,29 @@ class Prompts:
 
     async def missing(self, lines: Iterable[Line]) -> list[str]:
         """What would be left out of a call: one line for each place, language and reason."""
-        faults: dict[str, None] = {}
+        faults: list[str] = []
         for line in lines:
+            faults += self.unplayable([line])
             for piece in line.pieces:
-                if isinstance(piece, Sound):
-                    fault = self._recording_fault(piece.name, line.language)
-                elif await self._is_mute(piece, line.language):
-                    why = await self._voices.trouble(line.language)
-                    what = f"{piece.kind} needs a voice, and " if isinstance(piece, Value) else ""
-                    advice = ", or give a sound file" if isinstance(piece, Words) else ""
-                    fault = f"{what}{why}{advice}"
-                else:
+                if isinstance(piece, Sound) or not await self._is_mute(piece, line.language):
                     continue
-                if fault:
-                    faults[f"{line.where}: {fault}"] = None
-        return list(faults)
+                why = await self._voices.trouble(line.language)
+                if isinstance(piece, Value):
+                    faults.append(f"{line.where}: {piece.kind} needs a voice, and {why}")
+                else:
+                    faults.append(f"{line.where}: {why}, or give a sound file")
+        return list(dict.fromkeys(faults))
+
+    def unplayable(self, lines: Iterable[Line]) -> list[str]:
+        """Of these, the recordings that are not there, or that Asterisk would not play."""
+        faults = [
+            f"{line.where}: {fault}"
+            for line in lines
+            for piece in line.pieces
+            if isinstance(piece, Sound)
+            if (fault := self._recording_fault(piece.name, line.language))
+        ]
+        return list(dict.fromkeys(faults))
 
     # ---- voices -----------------------------------------------------------------------------
 
