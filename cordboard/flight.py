@@ -55,7 +55,7 @@ _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
         country customer_id target phone desk interface state_interface message written""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
-        hours source sources lookup failures""",
+        hours source sources lookup failures script step way path""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}

@@ -14,6 +14,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     Report,
     Role,
+    RunRecord,
     StateRecord,
     User,
 )
@@ -175,6 +176,9 @@ class Remembered:
     """By call, what was decided last; of callbacks, by the call in which they were asked for."""
     kept: Mapping[str, Kept] = field(default_factory=dict)
     """By call, the place that was kept last for its caller."""
+    runs: tuple[RunRecord, ...] = ()
+    """Of scripts on the phone: all of the open calls, and those of others that are open. In the
+    order in which they began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,12 @@ class SandboxPbx:
             "version": self.tools.asterisk.version,
             "ami": {"host": LOOPBACK, "port": ports.ami, "user": "cordboard", "secret": plan.ami},
             "ami_raw": {"host": LOOPBACK, "port": ports.ami, "user": "raw", "secret": plan.raw},
+            "ami_dialplan": {
+                "host": LOOPBACK,
+                "port": ports.ami,
+                "user": "dialplan",
+                "secret": plan.raw,
+            },
             "sip": {"host": LOOPBACK, "port": ports.sip, "inbound": etc.INBOUND},
             "agi": {"host": LOOPBACK, "port": ports.agi},
             "mobile": {"host": LOOPBACK, "port": ports.mobile},
