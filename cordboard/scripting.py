@@ -18,6 +18,7 @@ import typer
 from cordboard.config import Settings, load
 from cordboard.drawing import draw
 from cordboard.errors import UserError
+from cordboard.spoken import prompts
 
 if TYPE_CHECKING:
     from cordboard.ivr.rehearsal import Case, Rehearsed
@@ -29,6 +30,7 @@ script_app = typer.Typer(
     help="IVR and survey scripts: look through, play, test, draw.", no_args_is_help=True
 )
 script_app.command("draw")(draw)
+script_app.command("prompts")(prompts)
 
 Files = Annotated[
     list[Path] | None, typer.Argument(help="Scripts; those of [scripts] path if none is given.")
@@ -42,6 +44,8 @@ Config = Annotated[
 @script_app.command()
 def check(files: Files = None, config: Config = None) -> None:
     """Say everything that is wrong with scripts, all at once, each with its line."""
+    from cordboard.ivr.prompts import prompts_of
+    from cordboard.ivr.utterances import utterances
     from cordboard.library import files as files_of
     from cordboard.library import house_of, read, together
 
@@ -57,10 +61,18 @@ def check(files: Files = None, config: Config = None) -> None:
     ]
     house = house_of(settings, _calendars(settings), None, None)
     found = together((read(path) for path in (*paths, *beside)), house)[: len(paths)]
+    unplayable = prompts_of(settings).unplayable(
+        line
+        for each in found
+        if each.script is not None
+        for line in utterances(each.script, str(each.path), each.source)
+    )
     for each in found:
         for line in (*each.faults, *(f"{line} (advice)" for line in each.advice)):
             typer.echo(line, err=True)
-    if any(each.faults for each in found):
+    for line in unplayable:
+        typer.echo(line, err=True)
+    if unplayable or any(each.faults for each in found):
         raise typer.Exit(1)
     typer.echo(f"All is well with {_counted(len(found), 'script')}.")
 

@@ -254,6 +254,8 @@ def _note(done: Rehearsed, turn: Turn, kept: dict[str, str]) -> None:
     for note in turn.notes:
         if isinstance(note, Passed):
             done.ways.add((note.step, note.way))
+            if note.way != "skip" and (not done.steps or done.steps[-1] != note.step):
+                done.steps.append(note.step)
         elif isinstance(note, Kept):
             kept[note.question] = note.value or ("recorded" if note.file else "")
     if turn.action.step != END and (not done.steps or done.steps[-1] != turn.action.step):
@@ -316,7 +318,5 @@ def _differences(
 
 def unvisited(script: Script, done: Sequence[Rehearsed]) -> list[str]:
     """The steps that no case came to."""
-    seen = {step for each in done for step in each.steps} | {
-        step for each in done for step, way in each.ways if way != "skip"
-    }
+    seen = {step for each in done for step in each.steps}
     return [step for step in script.ids if step not in seen]
