@@ -178,10 +178,10 @@ class Respondents:
         if list_id is not None:
             counted = counted.where(respondent.c.list_id == list_id)
         found: dict[str, dict[str, int]] = {}
-        for row in await self._database.rows(counted):
-            told = found.setdefault(row[0], {"due": 0})
-            told[row[1]] = row[2]
-            told["due"] += int(row[3])
+        for owner, state, people, due in await self._database.rows(counted):
+            told = found.setdefault(owner, {"due": 0})
+            told[state] = people
+            told["due"] += int(due)
         return found
 
     async def close_list(self, list_id: str) -> bool:
