@@ -280,6 +280,7 @@ class App:
         except OSError as error:
             where = self.settings.agi.listen
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
+        self._attendant.open()
         self.prompts.open()
         await self._open_http()
         for link in self.links.values():
