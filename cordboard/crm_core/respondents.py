@@ -169,7 +169,7 @@ class Respondents:
             respondent.c.state.in_(OPEN),
             or_(respondent.c.due_at.is_(None), respondent.c.due_at <= self._clock()),
         )
-        counted = select(
+        counted: Select[Any] = select(
             respondent.c.list_id,
             respondent.c.state,
             func.count(),
@@ -178,10 +178,10 @@ class Respondents:
         if list_id is not None:
             counted = counted.where(respondent.c.list_id == list_id)
         found: dict[str, dict[str, int]] = {}
-        for row in await self._database.rows(counted):
-            told = found.setdefault(row[0], {"due": 0})
-            told[row[1]] = row[2]
-            told["due"] += int(row[3])
+        for key, state, count, due in map(tuple, await self._database.rows(counted)):
+            told = found.setdefault(key, {"due": 0})
+            told[state] = count
+            told["due"] += int(due)
         return found
 
     async def close_list(self, list_id: str) -> bool:
@@ -283,14 +283,6 @@ class Respondents:
         chosen = _ATTEMPT.where(respondent_attempt.c.respondent_id == as_id(respondent_id))
         rows = await self._database.rows(chosen.order_by(respondent_attempt.c.dial))
         return records(AttemptRecord, rows)
-
-    async def open_attempts(self, respondents: Collection[str]) -> list[AttemptRecord]:
-        """The calls to these people of which it is not known what came of them."""
-        chosen = _ATTEMPT.where(
-            respondent_attempt.c.respondent_id.in_(list(respondents)),
-            respondent_attempt.c.result.is_(None),
-        )
-        return records(AttemptRecord, await self._database.rows(chosen))
 
     # Who is whose
 

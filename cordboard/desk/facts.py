@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cordboard.crm_core.model import (
+    AttemptRecord,
     CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
     Report,
+    Respondent,
+    RespondentList,
     Role,
     StateRecord,
     User,
@@ -154,6 +157,18 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class RespondentTaken:
+    """An operator was given this person of a list; `card` is our store's."""
+
+    operator: OperatorName
+    respondent: Respondent
+    whose: RespondentList
+    card: Card | None
+    attempt: AttemptRecord | None = None
+    """Of one whom an operator had before the start: the call to him."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -175,6 +190,8 @@ class Remembered:
     """By call, what was decided last; of callbacks, by the call in which they were asked for."""
     kept: Mapping[str, Kept] = field(default_factory=dict)
     """By call, the place that was kept last for its caller."""
+    respondents: tuple[RespondentTaken, ...] = ()
+    """Whom operators had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +222,13 @@ class ActionAsked:
     """Somebody at a console, or a program with a token, asks for something to be done.
 
     `id` names the action; its outcome comes back to `actor` as a `result` on the stream.
-    `target` is a call's id or an operator's name.
+    `target` is a call's or a respondent's id, or an operator's name.
     """
 
     id: str
     actor: OperatorName
     role: Role
-    kind: Literal["call", "operator"]
+    kind: Literal["call", "operator", "respondent"]
     target: str
     action: str
     args: dict[str, Any]
@@ -309,6 +326,7 @@ AnyFact = (
     | CustomerFound
     | CustomerStale
     | Remembered
+    | RespondentTaken
     | UsersChanged
     | CustomerChanged
     | PolicyChanged
