@@ -23,6 +23,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from cordboard import memory
+from cordboard.attendant import Attendant
 from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
@@ -189,8 +190,21 @@ class App:
             self._counters.route_seconds,
             self._dialable,
         )
+        self._attendant = Attendant(
+            settings,
+            self.store,
+            self._ledger,
+            self._door,
+            self._clock,
+            self.prompts.sounds,
+            self._library.script,
+            self._board.caller,
+            lambda: self._core.rules,
+            lambda step: self._inbox.put((step, 0.0)),
+        )
+        self._door.attend(self._attendant)
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
+        self.agi = FastAgiServer(host, port, self._attendant.serve, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -314,6 +328,7 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
+        await self._attendant.close()
         await self.prompts.close()
         await self.hub.close()
         if self._runner:
@@ -443,6 +458,7 @@ class App:
         while True:
             await asyncio.sleep(1)
             self._inbox.put((Tick(), 0.0))
+            self._attendant.tick()
             self._clock.follow(quiet=not self._board.live_calls)
             self._tell_state("clock-stepped", round(abs(self._clock.behind())))
             self._tell_state("behind", round(lag(self.links.values())))

@@ -66,7 +66,7 @@ class Attendant:
         script: Callable[[str], Script | None],
         known: Callable[[PbxName, Linkedid], Caller],
         rules: Callable[[], Rules],
-        put: Callable[[ScriptStep], None],
+        put: Callable[[ScriptStep], object],
     ) -> None:
         """Raises `UserError`."""
         self.settings = settings
@@ -93,9 +93,14 @@ class Attendant:
 
     async def serve(self, session: AgiSession) -> None:
         """Answers the dialplan. Without CB_DONE, which comes last, it goes on without us."""
+        ways = {"script": self._script, "survey": self._survey}
+        way = ways.get(session.path)
+        if way is None:
+            await self.door.serve(session)
+            return
         self.live += 1
         try:
-            said = await (self._survey if session.path == "survey" else self._script)(session)
+            said = await way(session)
         finally:
             self.live -= 1
         if said is not None:

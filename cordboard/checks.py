@@ -176,9 +176,6 @@ def _files(settings: Settings) -> list[str]:
     named = {
         "[http] certificate": http.certificate,
         "[http] key": http.key,
-        "[scripts] path": settings.scripts.path
-        if "path" in settings.scripts.model_fields_set
-        else None,
     }
     faults = [
         f"{key} {path}: no such file or folder; name one that is there"

@@ -56,7 +56,7 @@ _FIELDS: dict[Kind, str] = {
         country customer_id target phone desk interface state_interface message written taken_by
         due_for""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
-        hours source sources lookup failures""",
+        hours source sources lookup failures script step way path""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}

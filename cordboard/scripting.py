@@ -18,6 +18,7 @@ import typer
 from cordboard.config import Settings, load
 from cordboard.drawing import draw
 from cordboard.errors import UserError
+from cordboard.sections import shipped_scripts
 from cordboard.spoken import prompts
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ script_app.command("draw")(draw)
 script_app.command("prompts")(prompts)
 
 Files = Annotated[
-    list[Path] | None, typer.Argument(help="Scripts; those of [scripts] path if none is given.")
+    list[Path] | None,
+    typer.Argument(help="Scripts; if none is given those of [scripts] path, or the ready ones."),
 ]
 Config = Annotated[
     Path | None,
@@ -50,7 +52,7 @@ def check(files: Files = None, config: Config = None) -> None:
     from cordboard.library import house_of, read, together
 
     settings = load(config)
-    paths = files or files_of(settings.scripts.path)
+    paths = files or files_of(settings.scripts.path or shipped_scripts())
     # The others of the folder may be named, too.
     names = {path.name.removesuffix(".yaml") for path in paths}
     beside = [
@@ -87,7 +89,7 @@ def try_out(files: Files = None, config: Config = None) -> None:
 
     settings = load(config)
     failed = played = 0
-    for path in files or files_of(settings.scripts.path):
+    for path in files or files_of(settings.scripts.path or shipped_scripts()):
         beside = path.with_name(path.name.removesuffix(".yaml") + TESTS)
         script = _good(path)
         if not beside.exists():

@@ -156,7 +156,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
         [
             "[http] certificate c.pem: no such file or folder; name one that is there",
             "[http] key k.pem: no such file or folder; name one that is there",
-            "[scripts] path scripts: no such file or folder; name one that is there",
+            "[scripts] path scripts: No such file or directory; name the folder with your scripts",
             "[recorder] path empty/flight: empty is no folder that this user may write to;"
             " name one, or turn the recorder off with minutes = 0",
             "[database]: the tables are missing or of an older release; run: cordboard db upgrade",

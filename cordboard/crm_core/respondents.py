@@ -172,16 +172,16 @@ class Respondents:
         counted: Select[Any] = select(
             respondent.c.list_id,
             respondent.c.state,
-            func.count(),
-            func.sum(case((is_due, 1), else_=0)),
+            func.count().label("people"),
+            func.sum(case((is_due, 1), else_=0)).label("due"),
         ).group_by(respondent.c.list_id, respondent.c.state)
         if list_id is not None:
             counted = counted.where(respondent.c.list_id == list_id)
         found: dict[str, dict[str, int]] = {}
-        for key, state, count, due in map(tuple, await self._database.rows(counted)):
-            told = found.setdefault(key, {"due": 0})
-            told[state] = count
-            told["due"] += int(due)
+        for row in await self._database.rows(counted):
+            told = found.setdefault(row.list_id, {"due": 0})
+            told[row.state] = row.people
+            told["due"] += int(row.due)
         return found
 
     async def close_list(self, list_id: str) -> bool:

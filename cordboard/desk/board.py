@@ -83,6 +83,7 @@ from cordboard.events import (
     QueueName,
     Uniqueid,
 )
+from cordboard.ivr.runs import interrupted
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
@@ -570,6 +571,9 @@ class Board:
         self._callbacks.remember(fact.callbacks, fact.decisions)
         self._shifts.remember(fact.states)
         self._floor.recall_handled(fact.handled)
+        self._book.out += [
+            Save(interrupted(run, self._book.now)) for run in fact.runs if run.ended_at is None
+        ]
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

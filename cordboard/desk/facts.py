@@ -17,6 +17,7 @@ from cordboard.crm_core.model import (
     Respondent,
     RespondentList,
     Role,
+    RunRecord,
     StateRecord,
     User,
 )
@@ -192,6 +193,9 @@ class Remembered:
     """By call, the place that was kept last for its caller."""
     respondents: tuple[RespondentTaken, ...] = ()
     """Whom operators had."""
+    runs: tuple[RunRecord, ...] = ()
+    """Of scripts on the phone: all of the open calls, and those of others that are open. In the
+    order in which they began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from cordboard.ivr.speech import Piece, Sound, Value, Words
 from cordboard.ivr.utterances import Line
 from cordboard.ivr.voices import NoVoice, Voice, Voices
 from cordboard.sections import Prompts as PromptsSettings
+from cordboard.sections import shipped_scripts
 
 log = structlog.get_logger(__name__)
 
@@ -383,7 +384,8 @@ class Prompts:
 
 
 def prompts_of(settings: Settings) -> Prompts:
-    return Prompts(settings.prompts, settings.crm.currency, settings.scripts.path / "sounds")
+    folder = settings.scripts.path or shipped_scripts()
+    return Prompts(settings.prompts, settings.crm.currency, folder / "sounds")
 
 
 def waveform_fault(path: Path) -> str | None:
