@@ -271,8 +271,6 @@ class Board:
                 self._book.out += self._alarms.ended(fact)
             case Tick():
                 self._tick()
-            case cti.Abandoned() | cti.Diverted() | cti.SnapshotBegan():
-                pass
         self._book.out += self._respondents.hear(fact, now)
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._book.out.insert(0, Save(fact_record(fact, now)))
