@@ -23,6 +23,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from cordboard import memory
+from cordboard.attendant import Attendant
 from cordboard.clock import Clock
 from cordboard.config import Settings, split_address
 from cordboard.core import Core, Due, Item, QueuesDue
@@ -63,8 +64,10 @@ from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ivr import lint as ivr
 from cordboard.ivr.prompts import prompts_of
+from cordboard.ivr.script import Script
+from cordboard.ivr.utterances import usual_utterances, utterances
 from cordboard.ledger import Ledger, Trouble
-from cordboard.library import Library, house_of
+from cordboard.library import LOOK_EVERY, Library, house_of
 from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -84,6 +87,8 @@ T = TypeVar("T")
 
 INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
+WARM_UP_AFTER = 5.0
+"""Seconds; a start has enough to do."""
 QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
 
@@ -185,8 +190,21 @@ class App:
             self._counters.route_seconds,
             self._dialable,
         )
+        self._attendant = Attendant(
+            settings,
+            self.store,
+            self._ledger,
+            self._door,
+            self._clock,
+            self.prompts.sounds,
+            self._library.script,
+            self._board.caller,
+            lambda: self._core.rules,
+            lambda step: self._inbox.put((step, 0.0)),
+        )
+        self._door.attend(self._attendant)
         host, port = split_address(settings.agi.listen)
-        self.agi = FastAgiServer(host, port, self._door.serve, settings.agi.sessions)
+        self.agi = FastAgiServer(host, port, self._attendant.serve, settings.agi.sessions)
         self._forgers: deque[tuple[PbxName, str]] = deque(maxlen=1000)
         self._broken = False
         self._queues_at = 0.0
@@ -266,6 +284,7 @@ class App:
             where = self.settings.agi.listen
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
         self.prompts.open()
+        self._spawn(self._speak_scripts())
         await self._open_http()
         for link in self.links.values():
             self._spawn(link.run())
@@ -309,6 +328,7 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
+        await self._attendant.close()
         await self.prompts.close()
         await self.hub.close()
         if self._runner:
@@ -404,6 +424,26 @@ class App:
         else:
             self.alarm("scripts-refused", len(faults), faults[0])
 
+    async def _speak_scripts(self) -> None:
+        """What scripts say is spoken at the start, and when they have changed. Calls do not wait
+        for it."""
+        told: list[str] = []
+        done: dict[str, Script] | None = None
+        clock = asyncio.get_running_loop().time
+        warm = clock() + WARM_UP_AFTER
+        while True:
+            scripts = self._library.scripts
+            languages = {each for script in scripts.values() for each in script.languages}
+            if scripts is not done:
+                lines = [line for each in scripts.values() for line in utterances(each, each.name)]
+                prepared = await self.prompts.prepare([*lines, *usual_utterances(languages)])
+                if prepared.faults != told and (told := prepared.faults):
+                    log.warning("scripts.unspoken", faults=told)
+                done = scripts
+            if clock() >= warm:
+                await self.prompts.warm_up(languages)
+            await asyncio.sleep(LOOK_EVERY)
+
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""
         if (pbx, channel) in self._forgers:
@@ -418,6 +458,7 @@ class App:
         while True:
             await asyncio.sleep(1)
             self._inbox.put((Tick(), 0.0))
+            self._attendant.tick()
             self._clock.follow(quiet=not self._board.live_calls)
             self._tell_state("clock-stepped", round(abs(self._clock.behind())))
             self._tell_state("behind", round(lag(self.links.values())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +15,8 @@ from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
-from cordboard.ivr.prompts import Line, prompts_of
+from cordboard.ivr.prompts import prompts_of
+from cordboard.ivr.utterances import utterances
 from cordboard.ivr.voices import Voices
 from cordboard.lookups import Lookups
 from cordboard.outbound import is_public, reach, secret_headers
@@ -93,7 +94,7 @@ async def find_faults(config: Path | None) -> list[str]:
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues, logins)
-    faults += _scripts(settings, queues, logins)
+    faults += await _scripts(settings, queues, logins)
     faults += await _outside(settings)
     faults += await _prompts(settings)
     if not settings.pbx:
@@ -158,11 +159,6 @@ async def _outside(settings: Settings) -> list[str]:
     return faults
 
 
-async def unspoken(settings: Settings, lines: Iterable[Line]) -> list[str]:
-    """What scripts say and no caller would hear: one line for each place and reason."""
-    return await prompts_of(settings).missing(lines)
-
-
 async def _prompts(settings: Settings) -> list[str]:
     """The voices that are named: those of other languages matter only to who uses them."""
     known, faults = Voices(settings.prompts.voices), []
@@ -180,9 +176,6 @@ def _files(settings: Settings) -> list[str]:
     named = {
         "[http] certificate": http.certificate,
         "[http] key": http.key,
-        "[scripts] path": settings.scripts.path
-        if "path" in settings.scripts.model_fields_set
-        else None,
     }
     faults = [
         f"{key} {path}: no such file or folder; name one that is there"
@@ -219,7 +212,10 @@ def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
-def _scripts(settings: Settings, queues: set[str] | None, logins: set[str] | None) -> list[str]:
+async def _scripts(
+    settings: Settings, queues: set[str] | None, logins: set[str] | None
+) -> list[str]:
+    """What is wrong with the scripts, and what they say and no caller would hear."""
     try:
         calendars: Collection[str] | None = rulebook.read(settings.routing.path)[0].calendar
     except UserError:
@@ -229,7 +225,14 @@ def _scripts(settings: Settings, queues: set[str] | None, logins: set[str] | Non
         found = [library.read(path) for path in library.files(settings.scripts.path)]
     except UserError as error:
         return str(error).splitlines()
-    return [fault for each in library.together(found, house) for fault in each.faults]
+    faults = [fault for each in library.together(found, house) for fault in each.faults]
+    lines = [
+        line
+        for each in found
+        if each.script is not None
+        for line in utterances(each.script, str(each.path), each.source)
+    ]
+    return faults + await prompts_of(settings).missing(lines)
 
 
 def _targets(settings: Settings) -> dict[str, str]:

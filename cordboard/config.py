@@ -34,6 +34,7 @@ from pydantic_settings import (
 from cordboard.addresses import placeholders, url_fault
 from cordboard.envelope import EVENTS
 from cordboard.errors import UserError
+from cordboard.sections import Prompts, Scripts, Survey
 from cordboard.wording import advice, sentence
 
 DEFAULT_PATH = Path("cordboard.toml")
@@ -43,12 +44,6 @@ def share(name: str) -> Path:
     """A file or folder of `config/`: beside the package in a checkout, inside it in a wheel."""
     packed = Path(__file__).parent / "share" / "config" / name
     return packed if packed.exists() else Path(__file__).parent.parent / "config" / name
-
-
-def shipped_scripts() -> Path:
-    """The ready scripts: at the top of a checkout, inside the package in a wheel."""
-    packed = Path(__file__).parent / "share" / "scripts"
-    return packed if packed.exists() else Path(__file__).parent.parent / "scripts"
 
 
 def _address(value: str) -> str:
@@ -74,7 +69,6 @@ def _pattern(value: str) -> str:
     return value
 
 
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Word = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -165,47 +159,6 @@ class Spool(Section):
 
 class Phone(Section):
     region: str = Field(default="RU", pattern=r"^[A-Z]{2}$")
-
-
-class Scripts(Section):
-    """IVR and survey scripts: the folder with the files, the beginnings of the URLs that call_api
-    may ask, the files with the tokens for them by name, and where recorded answers are kept."""
-
-    path: Path = Field(default_factory=shipped_scripts)
-    allow: list[Annotated[str, Field(pattern=r"^https?://[^\s{}/]+/")]] = []
-    allow_private: bool = False
-    secrets: dict[Word, Path] = {}
-    recordings: Path = Path("var/recordings")
-
-
-VoiceName = Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
-
-
-class Prompts(Section):
-    """What callers hear of scripts. `recorded` are the languages whose core sounds the PBX has."""
-
-    path: Path = Path("var/prompts")
-    personal: Path = Path("var/prompts-personal")
-    url: str = ""
-    voices: dict[
-        Language, Annotated[str, Field(pattern=r"^(rhvoice|espeak-ng|piper):[\w./+][\w./+-]*$")]
-    ] = {}
-    recorded: list[str] = ["en", "ru"]
-    deadline_ms: int = Field(default=1500, ge=0, le=5000)
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s\"&|,/]+(/[\w./-]*)?", value):
-            raise ValueError("write it as the PBX reaches this server: http://HOST:PORT/prompts")
-        return value
-
-    @field_validator("recorded")
-    @classmethod
-    def _put_together(cls, value: list[str]) -> list[str]:
-        if set(value) - {"en", "ru"}:
-            raise ValueError("only of the English and Russian sounds values are put together")
-        return value
 
 
 class Routing(Section):
@@ -471,6 +424,7 @@ class Settings(BaseSettings):
     pause: Annotated[list[Pause], AfterValidator(_one_each)] = PAUSES
     announce: Announce = Announce()
     callback: Callback = Callback()
+    survey: Survey = Survey()
     recorder: Recorder = Recorder()
     lookup: list[Lookup] = []
     webhook: list[Webhook] = []
@@ -562,6 +516,9 @@ def _resolve_paths(data: dict[str, Any], folder: Path) -> None:
             for key in _PATHS:
                 if isinstance(section.get(key), str):
                     section[key] = str(folder / Path(section[key]).expanduser())
+            if isinstance(files := section.get("secrets"), dict):
+                for name, file in files.items():
+                    files[name] = str(folder / Path(str(file)).expanduser())
     database = data.get("database")
     if isinstance(database, dict) and isinstance(url := database.get("url"), str):
         scheme, slashes, rest = url.partition(":///")

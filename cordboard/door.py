@@ -7,6 +7,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from prometheus_client import Histogram
 
@@ -34,6 +35,22 @@ Answer = SendRoute | SendPlace | SendCallback
 Variables = dict[str, str | int]
 
 
+class Scripts(Protocol):
+    def has(self, name: str) -> bool:
+        """Whether this script is run here, rather than by the dialplan."""
+
+    def asks_after(self, queue: str, linkedid: str) -> bool:
+        """Whether a caller who goes to this queue is asked something after the talk."""
+
+
+class _NoScripts:
+    def has(self, name: str) -> bool:
+        return False
+
+    def asks_after(self, queue: str, linkedid: str) -> bool:
+        return False
+
+
 class Door:
     """`lookup` is the deadline for the caller's card, in seconds. `put` takes a question to the
     board and says whether there was room; `forger` is told who wrote into his own number;
@@ -55,9 +72,14 @@ class Door:
         self._put = put
         self._forger = forger
         self._seconds = seconds
-        self._dialable = dialable
+        self.dialable = dialable
+        self._scripts: Scripts = _NoScripts()
         self._asks: dict[str, asyncio.Future[Answer]] = {}
         self._asked = 0
+
+    def attend(self, scripts: Scripts) -> None:
+        """Which scripts there are, and who is asked after the talk."""
+        self._scripts = scripts
 
     def answer(self, command: Answer) -> None:
         """What the board has decided; nothing where the session is gone."""
@@ -77,7 +99,7 @@ class Door:
     async def _route(self, session: AgiSession) -> Variables:
         began = asyncio.get_running_loop().time()
         linkedid, dialled, pbx_name, mark, said = (*session.arguments, *[""] * 5)[:5]
-        pbx = self._pbx(pbx_name)
+        pbx = self.pbx(pbx_name)
         if mark == FORGED or session.tampered:
             self._forger(pbx, session.env.get("agi_channel", ""))
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
@@ -85,19 +107,24 @@ class Door:
         dialled = dialled or session.env.get("agi_extension", "")
         ivr = answers(said)
         callback = ivr.pop(CALLBACK, "") == "1"
-        ask = self._name(pbx, known)
-        answer = await self._ask(RouteAsked(ask, pbx, known, number, dialled, ivr, callback))
+        ask = self.name(pbx, known)
+        answer = await self.ask(RouteAsked(ask, pbx, known, number, dialled, ivr, callback))
         assert isinstance(answer, SendRoute)
         self._seconds.observe(asyncio.get_running_loop().time() - began)
-        return _variables(answer.decision)
+        found = variables(answer.decision)
+        if answer.decision.action == "script" and self._scripts.has(answer.decision.to or ""):
+            found["CB_OURS"] = 1
+        if self._scripts.asks_after(answer.decision.queue, known):
+            found["CB_SURVEY"] = 1
+        return found
 
     async def _back(self, session: AgiSession) -> Variables:
         linkedid, queue, pbx_name, priority, waited = (*session.arguments, *[""] * 5)[:5]
-        pbx = self._pbx(pbx_name)
+        pbx = self.pbx(pbx_name)
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        answer = await self._ask(
+        answer = await self.ask(
             BackAsked(
-                self._name(pbx, known),
+                self.name(pbx, known),
                 pbx,
                 known,
                 QueueName(queue),
@@ -112,22 +139,22 @@ class Door:
     async def _callback(self, session: AgiSession) -> Variables:
         """Without an answer he is not called back, and goes on waiting."""
         linkedid, number, pbx_name = (*session.arguments, *[""] * 3)[:3]
-        pbx = self._pbx(pbx_name)
+        pbx = self.pbx(pbx_name)
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        ask = self._name(pbx, known)
-        answer = await self._ask(CallbackAsked(ask, pbx, known, self._dialable(number)))
+        ask = self.name(pbx, known)
+        answer = await self.ask(CallbackAsked(ask, pbx, known, self.dialable(number)))
         assert isinstance(answer, SendCallback)
         return {"CB_CALLBACK": answer.refused or "yes"}
 
-    def _pbx(self, name: str) -> PbxName:
+    def pbx(self, name: str) -> PbxName:
         return PbxName(name) if name in self._pbxs else self._pbxs[0]
 
-    def _name(self, pbx: PbxName, linkedid: Linkedid) -> str:
+    def name(self, pbx: PbxName, linkedid: Linkedid) -> str:
         """Of the next question."""
         self._asked += 1
         return derived_id(int(self._clock() * 1000), pbx, linkedid, str(self._asked))
 
-    async def _ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asks[question.ask] = answer
         try:
@@ -139,7 +166,7 @@ class Door:
             del self._asks[question.ask]
 
 
-def _variables(decision: Decision) -> Variables:
+def variables(decision: Decision) -> Variables:
     """The decision as the dialplan knows it; it has emptied them all before it asked."""
     found: Variables = {
         "CB_ACTION": decision.action,

@@ -53,9 +53,10 @@ class _Plan(NamedTuple):
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
-        country customer_id target phone desk interface state_interface message written""",
+        country customer_id target phone desk interface state_interface message written taken_by
+        due_for""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
-        hours source sources lookup failures""",
+        hours source sources lookup failures script step way path""",
     "channel": "channel peer by stays diverted_from",
 }
 FIELDS: dict[str, Kind] = {name: kind for kind, names in _FIELDS.items() for name in names.split()}
@@ -70,6 +71,7 @@ ATTRIBUTES: dict[str, Kind] = {
             *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
             *("_turns", "_late", "_departures", "_hands"),
             *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
+            *("_held", "_dialled"),
         ],
         "kept",
     ),
@@ -354,6 +356,11 @@ class Writer:
                 return {"decision": "save-answer", "run": record.run_id}
             case crm.RefusalRecord():
                 return {"decision": "save-refusal", "refusal": record.id}
+            case crm.Respondent():
+                what = {"decision": "save-respondent", "respondent": record.id}
+                return what | {"state": record.state, "revision": record.revision}
+            case crm.AttemptRecord():
+                what = {"decision": "save-attempt", "attempt": record.id, "result": record.result}
         what["operator"] = record.operator and clean(record.operator)
         return what
 

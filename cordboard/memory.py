@@ -13,6 +13,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     FactRecord,
     Record,
+    RunRecord,
     StateRecord,
     WrapUp,
 )
@@ -87,7 +88,18 @@ async def remembered(
         waiting,
         await _decisions(store, {*ids, *(each.call_id for each in waiting)}, spooled),
         await _kept(store, ids, {entry.call_id for entry in entries.values()}, spooled),
+        await _runs(store, ids, spooled),
     )
+
+
+async def _runs(store: Store, ids: Set[str], spooled: Sequence[Record]) -> tuple[RunRecord, ...]:
+    """Those of the phone: all of these calls, and whichever is open."""
+    found = {run.id: run for run in await store.open_runs()}
+    found |= {run.id: run for run in await store.runs_of_calls(sorted(ids))}
+    found |= {run.id: run for run in spooled if isinstance(run, RunRecord)}
+    runs = (run for run in found.values() if run.channel == "phone")
+    wanted = (run for run in runs if run.ended_at is None or run.call_id in ids)
+    return tuple(sorted(wanted, key=lambda run: run.started_at))
 
 
 async def _facts(

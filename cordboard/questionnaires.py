@@ -86,9 +86,10 @@ def read(file: Path) -> tuple[Form, list[Fault], list[str]]:
     kind = file.suffix.lower()
     try:
         sheets = get_xlsform(data, kind)
-    # Of a broken file openpyxl raises whatever its reader stumbles on.
+    # Of a broken file the readers raise whatever they stumble on; what they say of it helps nobody.
     except Exception as error:
-        raise UserError(f"{file}: cannot be read as {kind}: {error}") from error
+        words = f"{file}: cannot be read as {kind}; open it and save it as .xlsx anew"
+        raise UserError(words) from error
     if not sheets.survey:
         raise UserError(f"{file}: has no sheet called survey with rows in it")
     form = Form.of(sheets.survey, sheets.choices or [], sheets.settings or [])

@@ -51,6 +51,7 @@ def pop(number: int, operator: str, of_call: int, **more: Any) -> Message:
         "history": [],
         "cases": [],
         "route": {"queue": "sales", "priority": 5, "action": "queue", "why": []},
+        "path": [],
         "at": moment(NOW + number),
         **more,
     }

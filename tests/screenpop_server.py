@@ -110,7 +110,7 @@ steps:
 
 
 class Shelf:
-    """A library with one script in it; `refused` are the faults of files, by script."""
+    """A library with one script in it."""
 
     def __init__(self) -> None:
         self.script = Script.parse(HELLO)

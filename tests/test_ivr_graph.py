@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cordboard.ivr.flow import ways
 from cordboard.ivr.flowchart import draw, mermaid, wrapped
-from cordboard.ivr.graph import graph_of, ways
+from cordboard.ivr.graph import graph_of
 from cordboard.ivr.interpreter import advance, begin
 from cordboard.ivr.position import Scope
 from cordboard.ivr.script import Script
@@ -189,7 +190,7 @@ def test_every_way_of_the_chart_can_be_gone() -> None:
             if state not in known:
                 known.add(state)
                 todo.append(then)
-    drawn = {(step, way, to) for step in script.ids for way, to in ways(script, step)}
+    drawn = {(step, way.name, way.target) for step in script.ids for way in ways(script, step)}
     assert drawn - seen == set()
 
 

@@ -59,8 +59,13 @@ def runs() -> list[RunRecord]:
 
 async def test_the_list_says_which_scripts_there_are_and_what_is_wrong(desk: Desk) -> None:
     await desk.store.write([run("now", ago=0), run("other", ago=0, script="gone")])
-    desk.library.faults = {"hello": ["hello.yaml:3: no verb"], "new": ["new.yaml:1: is no YAML"]}
+    desk.library.faults = {
+        "": ["scripts: gone"],
+        "hello": ["hello.yaml:3: no verb"],
+        "new": ["new.yaml:1: is no YAML"],
+    }
     _, answer, _ = await desk.ask("GET", "/api/v1/scripts", "sveta")
+    assert answer["faults"] == ["scripts: gone"]
     hello, new = answer["scripts"]
     assert hello == {
         "name": "hello", "title": "Good day", "languages": ["en", "ru"], "steps": 3,
@@ -156,7 +161,7 @@ async def test_supervisors_see_where_callers_went_and_who_they_were(
         await expect(page.get_by_test_id("days-1")).to_have_text(day)
         await page.get_by_test_id("texts-ru").click()
         await expect(chart).to_contain_text("1 · один")
-        assert page.url.endswith("/scripts/hello?days=1&language=ru")
+        await page.wait_for_url("**/scripts/hello?days=1&language=ru")
         # What is written in a step stays in it.
         broad = """steps => steps.filter(step => step.querySelector(".flow-title")).map(step =>
             Math.max(...[...step.querySelectorAll(":scope > text")].map(t => t.getBBox().width)) /

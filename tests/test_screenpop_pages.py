@@ -563,3 +563,39 @@ async def test_nothing_sticks_out_sideways(at_desk: AtDesk, width: int) -> None:
         assert await page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
+
+
+@pytest.mark.parametrize(
+    ("language", "menu", "interrupted"),
+    [
+        ("en", "Main menu", "IVR interrupted at step pin of main-menu"),
+        ("ru", "Главное меню", "Голосовое меню main-menu прервалось на шаге pin"),
+        ("bg", "Главно меню", "Гласовото меню main-menu прекъсна на стъпка pin"),
+    ],
+)
+async def test_the_card_shows_the_way_through_the_menu_and_what_was_pressed(
+    at_desk: AtDesk, language: str, menu: str, interrupted: str
+) -> None:
+    async with at_desk(language=language) as (desk, page):
+        title = {"en": "Main menu", "ru": "Главное меню", "bg": "Главно меню"}
+        path = [
+            step("hello", {"": "<b>hello</b>"}, "next"),
+            step("menu", title, "1", "1"),
+            step("account", {"": "account"}, "next", "10203"),
+            step("vip", {"": "vip"}, "skip"),
+            step("pin", {"": "pin"}, "nomatch", "••••"),
+        ]
+        why = [reason("fallback", how="script", script="main-menu", step="pin")]
+        desk.ring("p1", "+359888123456", vip(language), why=why, path=path)
+        steps = page.get_by_test_id("script-path").get_by_role("listitem")
+        await expect(steps).to_have_count(4)
+        await expect(steps.nth(0)).to_have_text("<b>hello</b>")
+        await expect(steps.nth(1)).to_have_text(f"{menu} 1")
+        await expect(steps.nth(2)).to_have_text("account 10203")
+        await expect(steps.nth(3)).to_contain_text("pin ••••")
+        await expect(page.get_by_test_id("route-why")).to_contain_text(interrupted)
+
+
+def step(name: str, title: dict[str, str], way: str, entered: str = "") -> dict[str, Any]:
+    told = {"script": "main-menu", "step": name, "way": way, "entered": entered}
+    return {**told, "title": title, "at": "2026-11-23T10:00:00Z"}

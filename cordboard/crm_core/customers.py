@@ -24,10 +24,18 @@ from sqlalchemy import (
 )
 
 from cordboard.crm_core.database import Asked, Database, Rows, as_id, new_id
-from cordboard.crm_core.model import Card, Created, Customer, Draft, Interaction, Manager
+from cordboard.crm_core.model import (
+    Attribute,
+    Card,
+    Created,
+    Customer,
+    Draft,
+    Interaction,
+    Manager,
+)
 from cordboard.crm_core.phones import normalise
 from cordboard.crm_core.rules import CustomerRules, FieldsError, kind_of, search_key
-from cordboard.crm_core.tables import app_user, customer, interaction, phone
+from cordboard.crm_core.tables import app_user, customer, customer_attribute, interaction, phone
 
 HISTORY_AT_MOST = 5
 SHARED_AT_MOST = 100
@@ -123,10 +131,16 @@ class Customers:
     """The customers of a store."""
 
     def __init__(
-        self, database: Database, rules: CustomerRules, clock: Callable[[], float]
+        self,
+        database: Database,
+        rules: CustomerRules,
+        clock: Callable[[], float],
+        pin_hash: Callable[[str], str],
     ) -> None:
+        """`pin_hash` takes a while."""
         self._database = database
         self._rules = rules
+        self._pin_hash = pin_hash
         self._clock = clock
         # A search by a part of the name reads the whole index. One at a time, so that lookups
         # never find all reading connections taken by searches.
@@ -166,9 +180,10 @@ class Customers:
         duplicates = await self._with_numbers(checked.phones, DUPLICATES_AT_MOST)
         now = self._clock()
         key = new_id(now)
+        secret = await self._secret(checked.pin)
 
         def write(connection: Connection) -> Customer:
-            insert_customers(connection, [(key, checked)], managers, now)
+            insert_customers(connection, [(key, checked)], managers, now, {key: secret})
             return _customer(connection.execute(_BY_ID, {"id": key}).fetchall())
 
         return Created(await self._database.write(write), tuple(duplicates))
@@ -192,9 +207,13 @@ class Customers:
         if faults:
             raise FieldsError(faults)
         columns = _changed_columns(checked, changes, managers) | {"updated_at": self._clock()}
+        if "pin" in changes:
+            columns["pin_hash"] = await self._secret(checked.pin)
 
         def write(connection: Connection) -> Sequence[Row[Any]]:
             connection.execute(update(customer).where(customer.c.id == known.id), columns)
+            if "attributes" in changes:
+                write_attributes(connection, {known.id: checked.attributes})
             if "phones" in changes:
                 connection.execute(delete(phone).where(phone.c.customer_id == known.id))
                 if numbers := phone_rows(known.id, checked.phones):
@@ -230,6 +249,9 @@ class Customers:
         """The ids of the active users by name: who can be a customer's manager."""
         return {row.name: row.id for row in await self._database.rows(_MANAGERS)}
 
+    async def _secret(self, pin: str | None) -> str | None:
+        return await asyncio.to_thread(self._pin_hash, pin) if pin else None
+
     async def _with_numbers(self, numbers: Sequence[str], limit: int) -> list[Customer]:
         if not numbers:
             return []
@@ -259,6 +281,11 @@ def card_asked(number: str) -> Asked:
     return _CARD_BY_NUMBER, {"number": number}
 
 
+def card_with_id(customer_id: str) -> Asked:
+    """The rows of this customer's card."""
+    return _CARD_BY_ID, {"id": customer_id}
+
+
 def card_of(rows: Rows) -> Card | None:
     """None where there are no rows."""
     if not rows:
@@ -273,17 +300,40 @@ def insert_customers(
     drafts: Iterable[tuple[str, Draft]],
     managers: Mapping[str, str],
     now: float,
+    pins: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Writes checked drafts under their new ids."""
-    rows, numbers = [], []
+    """Writes checked drafts under their new ids; `pins` are digests by these."""
+    rows, numbers, attributes = [], [], {}
     for key, draft in drafts:
-        values = _changed_columns(draft, FIELDS, managers)
+        values = _changed_columns(draft, FIELDS, managers) | {"pin_hash": (pins or {}).get(key)}
         rows.append(values | {"id": key, "created_at": now, "updated_at": now})
+        attributes[key] = draft.attributes
         numbers.extend(phone_rows(key, draft.phones))
     if rows:
         connection.execute(insert(customer), rows)
     if numbers:
         connection.execute(insert(phone), numbers)
+    write_attributes(connection, attributes)
+
+
+def write_attributes(
+    connection: Connection, attributes: Mapping[str, Mapping[str, Attribute] | None]
+) -> None:
+    """These customers are found by these attributes from now on: text and whole numbers, as they
+    are entered. An attribute that is true or 1.5 is nobody's account."""
+    rows = [
+        {"customer_id": key, "name": name, "value": str(value)}
+        for key, each in attributes.items()
+        for name, value in (each or {}).items()
+        if isinstance(value, str | int) and not isinstance(value, bool)
+    ]
+    if attributes:
+        keys = list(attributes)
+        connection.execute(
+            delete(customer_attribute).where(customer_attribute.c.customer_id.in_(keys))
+        )
+    if rows:
+        connection.execute(insert(customer_attribute), rows)
 
 
 def phone_rows(
@@ -305,7 +355,7 @@ def _changed_columns(
             columns |= {"name": draft.name, "search": search_key(draft.name)}
         elif field == "manager":
             columns["manager_id"] = managers[draft.manager] if draft.manager else None
-        elif field != "phones":
+        elif field not in ("phones", "pin"):
             columns[field] = getattr(draft, field)
     return columns
 

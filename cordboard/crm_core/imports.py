@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from cordboard.crm_core.customers import insert_customers, phone_rows
+from cordboard.crm_core.customers import insert_customers, phone_rows, write_attributes
 from cordboard.crm_core.database import new_id
 from cordboard.crm_core.model import Draft
 from cordboard.crm_core.rules import PHONES_AT_MOST, FieldsError, search_key, user_key
@@ -48,6 +48,11 @@ _UPDATE = (
             for name in (*_COLUMNS.values(), "updated_at")
         }
     )
+)
+
+
+_PIN = (
+    update(customer).where(customer.c.id == bindparam("key")).values(pin_hash=bindparam("secret"))
 )
 
 
@@ -101,7 +106,8 @@ async def import_customers(
     lines = _checked(store, read(path, encoding, columns, minor_digits, fault), managers, fault)
     while batch := list(islice(lines, BATCH)):
         now = store.clock()
-        done = await store.database.write(partial(_write, batch, managers, now))
+        pins = {line.number: store.pin_hash(pin) for line in batch if (pin := line.draft.pin)}
+        done = await store.database.write(partial(_write, batch, managers, now, pins))
         summary.created += done.created
         summary.updated += done.updated
         summary.skipped += done.skipped
@@ -127,11 +133,17 @@ def _checked(
 
 
 def _write(
-    batch: list[Line], managers: Mapping[str, str], now: float, connection: Connection
+    batch: list[Line],
+    managers: Mapping[str, str],
+    now: float,
+    pins: Mapping[int, str],
+    connection: Connection,
 ) -> Summary:
-    """What a batch did, once it is committed."""
+    """What a batch did, once it is committed. `pins` are digests by line; nobody can tell from one
+    whether it is new."""
     done = Summary()
     fresh: list[tuple[str, Draft]] = []
+    secrets: dict[str, str | None] = {}
     touched: dict[str, _Known] = {}
     known = _known(connection, {each for line in batch for each in line.draft.phones})
     for line in batch:
@@ -139,6 +151,7 @@ def _write(
         if match is None:
             made = _new(new_id(now), line.draft, managers)
             fresh.append((made.id, line.draft))
+            match = made
             touched[made.id] = made
             for number in made.phones:
                 known.setdefault(number, []).append(made)
@@ -148,8 +161,13 @@ def _write(
             done.updated += 1
         else:
             done.skipped += 1
+        if line.number in pins:
+            secrets[match.id] = pins[line.number]
     insert_customers(connection, fresh, managers, now)
     _update(connection, touched.values(), now)
+    if secrets:
+        values = [{"key": key, "secret": secret} for key, secret in secrets.items()]
+        connection.execute(_PIN, values)
     return done
 
 
@@ -225,7 +243,8 @@ def _merge(
 
 
 def _update(connection: Connection, touched: Iterable[_Known], now: float) -> None:
-    changed, numbers = [], []
+    changed: list[dict[str, Any]] = []
+    numbers: list[dict[str, Any]] = []
     for each in touched:
         numbers += phone_rows(each.id, each.phones[each.first_new_phone :], each.first_new_phone)
         if each.changed:
@@ -233,5 +252,6 @@ def _update(connection: Connection, touched: Iterable[_Known], now: float) -> No
             changed.append({"key": each.id, "new_updated_at": now} | columns)
     if changed:
         connection.execute(_UPDATE, changed)
+        write_attributes(connection, {c["key"]: c["new_attributes"] for c in changed})
     if numbers:
         connection.execute(insert(phone), numbers)

@@ -35,6 +35,7 @@ PASSWORD_AT_MOST = 128
 # them can dress up as another one. Joiners (200C, 200D) stay, some languages spell with them.
 _PAINT = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _ATTRIBUTE = re.compile(r"\w[\w.-]{0,63}")
+_PIN = re.compile(r"[0-9]{4,12}")
 _USER_NAME = re.compile(r"[\w.-]{1,64}")
 _QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,79}", re.ASCII)
 PENALTY_AT_MOST = 1000
@@ -102,6 +103,8 @@ class CustomerRules:
             faults.append(("manager", f"there is no active user {draft.manager!r}"))
         if draft.balance_minor is not None and abs(draft.balance_minor) > BALANCE_AT_MOST:
             faults.append(("balance", "is too large an amount"))
+        if draft.pin is not None and not _PIN.fullmatch(draft.pin):
+            faults.append(("pin", "must have 4 to 12 digits"))
         checked = replace(
             draft,
             name=name,

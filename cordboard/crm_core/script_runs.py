@@ -72,6 +72,14 @@ class ScriptRuns:
         chosen = _RUN.where(script_run.c.call_id == as_id(call_id))
         return await self._runs(chosen.order_by(script_run.c.started_at))
 
+    async def runs_of_calls(self, call_ids: Iterable[str]) -> list[RunRecord]:
+        """Of all these calls, in order."""
+        ids, found = iter(call_ids), []
+        while some := list(islice(ids, IDS_AT_ONCE)):
+            chosen = _RUN.where(script_run.c.call_id.in_(some))
+            found += await self._runs(chosen.order_by(script_run.c.started_at))
+        return found
+
     async def runs_of_customer(self, customer_id: str, limit: int = 100) -> list[RunRecord]:
         """The last, newest first."""
         chosen = _RUN.where(script_run.c.customer_id == as_id(customer_id))

@@ -32,6 +32,7 @@ _HEADERS = {
     "status": "status статус състояние",
     "language": "language lang язык език",
     "manager": "manager менеджер ответственный мениджър отговорник",
+    "pin": "pin пин пинкод",
     "balance": "balance баланс остаток салдо",
     "segment": "segment сегмент",
     "tags": "tags tag теги метки тагове етикети",
@@ -224,6 +225,7 @@ def _line(number: int, cells: list[str], fields: tuple[str | None, ...], minor_d
         tags=tuple(re.split(r"[;,|\n]", values.get("tags", ""))),
         do_not_disturb=disturb in _YES,
         attributes=attributes,
+        pin=values.get("pin"),
     )
     return Line(number, draft, frozenset(values) | ({"attributes"} if attributes else set()))
 

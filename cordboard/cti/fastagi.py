@@ -52,6 +52,11 @@ class AgiSession:
         self._wire = wire
         self._replies = ReplyReader()
 
+    @property
+    def hung_up(self) -> bool:
+        """Asterisk has said that the caller has gone."""
+        return self._replies.hung_up
+
     async def execute(self, *words: str | int, within: float = STEP_WITHIN) -> Reply:
         """Sends one command and waits for its reply, at most `within` seconds.
 

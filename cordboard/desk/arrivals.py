@@ -14,13 +14,13 @@ from cordboard.crm_core.model import Card
 from cordboard.crm_core.outside import merged
 from cordboard.cti.facts import Offered
 from cordboard.desk.commands import Command, FindCustomer, Save, SendRoute
-from cordboard.desk.facts import CustomerFound, RouteAsked
-from cordboard.desk.model import Call, Rules
+from cordboard.desk.facts import CustomerFound, RouteAsked, ScriptStep
+from cordboard.desk.model import Call, PathStep, Rules
 from cordboard.desk.records import decided_record, reasons_json
 from cordboard.events import Linkedid, OperatorName, PbxName
-from cordboard.queue.decisions import Decision
+from cordboard.queue.decisions import Decision, Destination
 from cordboard.queue.floor import Floor
-from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, weigh
+from cordboard.queue.routing import Approach, Caller, Inputs, Seat, Situation, unmet, weigh
 
 ENGAGED = frozenset({"offered", "talking", "on-hold", "wrap-up", "paused"})
 """The states of an operator whom no caller of their own is brought, also not at the mobile."""
@@ -30,6 +30,8 @@ Opinion = tuple[Decision, Inputs]
 
 ARRIVAL_KEPT = 3600.0
 """Seconds. What we learnt of a caller whose call never showed up is forgotten after this."""
+PATH_AT_MOST = 40
+"""Steps of the way through scripts that are kept for the card: the last."""
 AGAIN_AFTER = 5.0
 """Seconds from a lookup that failed to the next try."""
 AGAIN_AT_ONCE = 20
@@ -47,10 +49,13 @@ class Arrival:
     ask: str | None = None
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
+    wish: Destination | None = None
     found: CustomerFound | None = None
     decision: Decision | None = None
     unsaved: tuple[tuple[float, Decision, Inputs], ...] = ()
     """What was decided when and on which values, until the call is there that it is kept with."""
+    path: tuple[PathStep, ...] = ()
+    """Through scripts."""
     asked_at: float = 0.0
     """When it was asked last who it is."""
 
@@ -81,7 +86,7 @@ class Arrivals:
         commands = self.heard(fact.pbx, fact.linkedid, fact.number, fact.dialled, now)
         arrival = self._arrivals[fact.pbx, fact.linkedid]
         arrival.ask, arrival.dialled = fact.ask, fact.dialled
-        arrival.ivr, arrival.callback = fact.ivr, fact.callback
+        arrival.ivr, arrival.callback, arrival.wish = fact.ivr, fact.callback, fact.wish
         return commands + self._decide(arrival, now)
 
     def found(self, fact: CustomerFound, now: float) -> list[Command]:
@@ -90,6 +95,30 @@ class Arrivals:
             return []
         arrival.found = _renewed(arrival.found, fact)
         return self._decide(arrival, now)
+
+    def walked(self, fact: ScriptStep, now: float) -> tuple[PathStep, ...]:
+        """The way through scripts of this caller, with the step that he has left now."""
+        arrival = self._arrivals.get((fact.pbx, fact.linkedid))
+        if arrival is None:
+            return ()
+        step = PathStep(fact.script, fact.step, fact.title, fact.way, fact.entered, now)
+        arrival.path = (*arrival.path, step)[-PATH_AT_MOST:]
+        return arrival.path
+
+    def card(self, pbx: PbxName, linkedid: Linkedid) -> Card | None:
+        """Who calls, as far as it is known, also where there is no call yet."""
+        arrival = self._arrivals.get((pbx, linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        return _card(arrival.found, arrival.number)
+
+    def wished(self, call: Call, wish: Destination, now: float) -> Decision | None:
+        """What would be decided of a caller whom a script wants there; None where it is not known
+        yet who it is."""
+        arrival = self._arrivals.get((call.pbx, call.linkedid))
+        if arrival is None or arrival.found is None:
+            return None
+        return self._weigh(replace(arrival, wish=wish), arrival.found, now)[0]
 
     def changed(self, call: Call, card: Card) -> Card:
         """Our store's card is now so; this is the one to show."""
@@ -144,6 +173,7 @@ class Arrivals:
             dialled=arrival.dialled or call.dialled,
             decision=decision,
             why=reasons_json(decision.reasons) if decision and fresh else call.why,
+            path=arrival.path or call.path,
         )
 
     def over(self, pbx: PbxName, linkedid: Linkedid) -> None:
@@ -184,8 +214,23 @@ class Arrivals:
             return []
         arrival.ask = None
         opinion = self._weigh(arrival, found, now)
+        refused = self._refused(arrival, found, opinion[0], now)
+        if refused is not None:
+            arrival.wish = None
+            return [SendRoute(ask, opinion[0], refused)]
         self._keep(arrival, opinion, now)
         return [SendRoute(ask, opinion[0])]
+
+    def _refused(
+        self, arrival: Arrival, found: CustomerFound, decision: Decision, now: float
+    ) -> str | None:
+        """Why the call cannot go where a script wants it to go."""
+        wish, queues = arrival.wish, self._floor.queues
+        if wish is None:
+            return None
+        if wish.target == "queue" and queues and decision.queue not in queues:
+            return f"there is no queue {decision.queue}"
+        return unmet(self.rules.policy, self._situation(arrival, found, now))
 
     def _keep(self, arrival: Arrival, opinion: Opinion, now: float) -> None:
         arrival.decision = opinion[0]
@@ -194,8 +239,13 @@ class Arrivals:
     def _weigh(
         self, arrival: Arrival, found: CustomerFound, now: float, callback: bool = False
     ) -> Opinion:
+        return weigh(self.rules.policy, self._situation(arrival, found, now, callback))
+
+    def _situation(
+        self, arrival: Arrival, found: CustomerFound, now: float, callback: bool = False
+    ) -> Situation:
         number = found.e164 or arrival.number
-        situation = Situation(
+        return Situation(
             Caller(
                 number,
                 found.country,
@@ -203,12 +253,17 @@ class Arrivals:
                 found.failed,
                 found.failures,
             ),
-            Approach(arrival.dialled, arrival.ivr, arrival.callback or callback, found.calls_today),
+            Approach(
+                arrival.dialled,
+                arrival.ivr,
+                arrival.callback or callback,
+                found.calls_today,
+                arrival.wish,
+            ),
             datetime.fromtimestamp(now, self.rules.zone),
             partial(self._floor.standing, now=now),
             self._seat,
         )
-        return weigh(self.rules.policy, situation)
 
     def _seat(self, name: OperatorName) -> Seat | None:
         operator = self._floor.operator(name)

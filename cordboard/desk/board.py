@@ -13,6 +13,7 @@ from collections.abc import Collection, Sized
 from dataclasses import replace
 from datetime import datetime
 
+from cordboard.crm_core.model import Card
 from cordboard.cti import facts as cti
 from cordboard.desk import detours
 from cordboard.desk.alarms import Alarms
@@ -50,6 +51,7 @@ from cordboard.desk.facts import (
     Reordered,
     Requeued,
     RouteAsked,
+    ScriptStep,
     Tick,
     UsersChanged,
     WrapUpSaved,
@@ -80,6 +82,7 @@ from cordboard.events import (
     QueueName,
     Uniqueid,
 )
+from cordboard.ivr.runs import interrupted
 from cordboard.queue.decisions import Reason
 from cordboard.queue.floor import Floor
 from cordboard.queue.lines import Entry
@@ -107,7 +110,14 @@ class Board:
         self._shifts = Shifts(rules, self._floor, self._cards, self._links, self._alarms)
         self._book = Book(self._floor, self._cards)
         self._callers = Callers(
-            self._book, self._arrivals, self._waits, self._priorities, self._places, self._missed
+            self._book,
+            self._arrivals,
+            self._waits,
+            self._priorities,
+            self._places,
+            self._missed,
+            self._callbacks,
+            self._floor.line,
         )
         self._wrapups = WrapUps(self._book, self._floor, self._cards, self._shifts)
         self._requests = Requests(
@@ -129,6 +139,12 @@ class Board:
     def queues(self, pbxs: Collection[PbxName]) -> frozenset[QueueName] | None:
         """All queues of these PBXs; None as long as one of them has not told its own."""
         return self._floor.queues if self._links.telling("queues").issuperset(pbxs) else None
+
+    def caller(self, pbx: PbxName, linkedid: Linkedid) -> tuple[Call | None, Card | None]:
+        """The call of this name, and who calls, as far as either is known."""
+        call = self._book.at(pbx, linkedid)
+        card = call.card if call is not None else None
+        return call, card or self._arrivals.card(pbx, linkedid)
 
     @property
     def live_calls(self) -> int:
@@ -208,9 +224,10 @@ class Board:
                 self._book.out += self._links.keep(fact, now) + self._links.down(fact, now)
             case RouteAsked():
                 self._callers.route_asked(fact)
+            case ScriptStep():
+                self._callers.script_step(fact)
             case CallbackAsked():
-                call = self._book.at(fact.pbx, fact.linkedid)
-                self._book.out += self._callbacks.asked(fact, call, self._floor.line, now)
+                self._callers.callback_asked(fact)
             case BackAsked():
                 call = self._book.at(fact.pbx, fact.linkedid)
                 seen = fact.pbx in self._links.up()
@@ -550,6 +567,9 @@ class Board:
         self._callbacks.remember(fact.callbacks, fact.decisions)
         self._shifts.remember(fact.states)
         self._floor.recall_handled(fact.handled)
+        self._book.out += [
+            Save(interrupted(run, self._book.now)) for run in fact.runs if run.ended_at is None
+        ]
         for left in fact.unwritten:
             if left.call.ended_at is not None:
                 identity = CallId(left.call.id)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from cordboard.desk.cards import Cards
 from cordboard.desk.commands import Command, EndCall, Remark, Save, ShowCall
-from cordboard.desk.model import Call, CallState
+from cordboard.desk.model import Call, CallState, PathStep
 from cordboard.desk.records import call_record
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName
 from cordboard.queue.decisions import Reason
@@ -82,6 +82,12 @@ class Book:
         if again and call.queue:
             self._floor.touch(call.queue)
 
+    def walk(self, call: Call, path: tuple[PathStep, ...]) -> None:
+        """The way through a script goes on. Whoever is in one costs nothing but this, however long
+        it takes: there is nothing to save, and it shows on cards alone."""
+        call = self._calls[call.id] = replace(call, path=path)
+        self.out += self._cards.change(call, again=True)
+
     def befall(self, call: Call, reason: Reason) -> None:
         if reason not in call.befell:
             self.change(replace(call, befell=(*call.befell, reason)))
@@ -112,4 +118,4 @@ class Book:
 
 def _on_card(call: Call) -> tuple[object, ...]:
     """What a card shows of the call, its state apart."""
-    return call.card, call.lookup_failed, call.decision, call.number, call.befell
+    return call.card, call.lookup_failed, call.decision, call.number, call.befell, call.path

@@ -87,15 +87,30 @@ class Callbacks:
         self._left[call] = entry
 
     def asked(
-        self, fact: CallbackAsked, call: Call | None, lines: Lines, now: float
+        self,
+        fact: CallbackAsked,
+        call: Call | None,
+        lines: Lines,
+        now: float,
+        decision: Decision | None = None,
     ) -> list[Command]:
+        """`decision` is what would be decided of one who is in no queue, and whom a script offered
+        it: he waits from now on, and where that is not the hour, until it is."""
         entry = self._left.get(call.id) if call else None
-        if call is None or entry is None or call.decision is None:
+        by_script = entry is None and decision is not None and fact.queue is not None
+        if call is not None and by_script and decision is not None:
+            identity = derived_id(int(now * 1000), call.id, fact.ask, "script")
+            entry = Entry(identity, call.id, call.uniqueid, decision.queue, decision.priority, now)
+            entry = replace(entry, skills=decision.penalties)
+        decision = decision if by_script else call.decision if call else None
+        if call is None or entry is None or decision is None:
             return [SendCallback(fact.ask, "not-offered")]
-        refused = self._refused(fact.number, call.decision, now)
+        refused = (
+            self._unwanted(fact.number) if by_script else self._refused(fact.number, decision, now)
+        )
         if refused is not None or fact.number is None:
             return [SendCallback(fact.ask, refused or "number")]
-        skills, offer = entry.skills, call.decision.callback
+        skills, offer = entry.skills, decision.callback
         record = CallbackRecord(
             id=derived_id(int(now * 1000), call.id, fact.ask),
             pbx=call.pbx,
@@ -107,16 +122,20 @@ class Callbacks:
             priority=entry.priority,
             least=skills.least if skills else None,
             most=skills.most if skills else None,
-            language=call.decision.language,
+            language=decision.language,
             hours=offer.hours if offer else None,
             why=json.dumps(reasons(call), ensure_ascii=False),
             entered_at=entry.entered,
             asked_at=now,
         )
-        self._decisions[record.id] = _standing_in(call.decision, entry.queue, skills)
+        self._decisions[record.id] = _standing_in(decision, entry.queue, skills)
         promised = {"callback": record.id, "queue": record.queue}
         told = FactRecord(call.id, now, "callback", json.dumps(promised))
-        return [SendCallback(fact.ask, None), Save(told), *self._make(record, lines, now)]
+        if self._is_time(record.hours, now):
+            made = self._make(record, lines, now)
+        else:
+            made = self._later(record, now)
+        return [SendCallback(fact.ask, None), Save(told), *made]
 
     def offer(self, entry: Entry, call: Call, now: float) -> str | None:
         """The number at which this caller may be called back, if that is to be offered now."""
@@ -131,11 +150,15 @@ class Callbacks:
     ) -> CallbackRefusal | None:
         if decision.callback is None:
             return "not-offered"
+        if (unwanted := self._unwanted(number)) is not None:
+            return unwanted
+        return None if self._is_time(decision.callback.hours, now) else "hours"
+
+    def _unwanted(self, number: str | None) -> CallbackRefusal | None:
         if number is None:
             return "number"
-        if any(record.number == number for record in self._open.values()):
-            return "double"
-        return None if self._is_time(decision.callback.hours, now) else "hours"
+        double = any(record.number == number for record in self._open.values())
+        return "double" if double else None
 
     def _is_time(self, hours: str | None, now: float) -> bool:
         local = datetime.fromtimestamp(now, self._zone)

@@ -11,14 +11,17 @@ from dataclasses import replace
 from cordboard.desk.actions import audited, command_for
 from cordboard.desk.arrivals import Arrivals
 from cordboard.desk.book import Book
+from cordboard.desk.callbacks import Callbacks, Lines
 from cordboard.desk.commands import ForgetCustomer, Save
 from cordboard.desk.facts import (
     ActionAsked,
     Audited,
+    CallbackAsked,
     CustomerChanged,
     CustomerFound,
     CustomerStale,
     RouteAsked,
+    ScriptStep,
 )
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.model import Call
@@ -27,7 +30,7 @@ from cordboard.desk.priorities import Priorities
 from cordboard.desk.records import contact
 from cordboard.desk.waits import Waits
 from cordboard.events import Linkedid, PbxName
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import Decision, Destination, Reason
 
 
 class Callers:
@@ -41,6 +44,8 @@ class Callers:
         priorities: Priorities,
         places: Places,
         missed: MissedCalls,
+        callbacks: Callbacks,
+        lines: Lines,
     ) -> None:
         self._book = book
         self._arrivals = arrivals
@@ -48,10 +53,27 @@ class Callers:
         self._priorities = priorities
         self._places = places
         self._missed = missed
+        self._callbacks = callbacks
+        self._lines = lines
 
     def route_asked(self, fact: RouteAsked) -> None:
         self._book.out += self._arrivals.asked(fact, self._book.now)
         self._take_on(fact.pbx, fact.linkedid)
+
+    def script_step(self, fact: ScriptStep) -> None:
+        path = self._arrivals.walked(fact, self._book.now)
+        call = self._book.at(fact.pbx, fact.linkedid)
+        if call is not None and path:
+            self._book.walk(call, path)
+
+    def callback_asked(self, fact: CallbackAsked) -> None:
+        """By a caller who left his queue for it, or by a script, for a queue where he is not."""
+        call, now = self._book.at(fact.pbx, fact.linkedid), self._book.now
+        decision = None
+        if call is not None and fact.queue is not None:
+            wish = Destination("", "queue", fact.queue)
+            decision = self._arrivals.wished(call, wish, now)
+        self._book.out += self._callbacks.asked(fact, call, self._lines, now, decision)
 
     def customer_found(self, fact: CustomerFound) -> None:
         self._book.out += self._arrivals.found(fact, self._book.now)

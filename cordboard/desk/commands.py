@@ -39,8 +39,11 @@ class ForgetCustomer:
 
 @dataclass(frozen=True, slots=True)
 class SendRoute:
+    """`refused`: the script's wish cannot be, for this reason, and the call stays in the script."""
+
     ask: str
     decision: Decision
+    refused: str | None = None
 
 
 CallbackRefusal = Literal["not-offered", "number", "double", "hours"]

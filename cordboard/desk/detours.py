@@ -23,6 +23,9 @@ _DETOURS: dict[Detour, str] = {
 def reason(fact: Detoured, call: Call) -> Reason:
     """What befell the call, for its card and its timeline."""
     match fact.kind:
+        case "fallback" if fact.where:
+            script, _, step = fact.where.partition("/")
+            return interrupted(script, step)
         case "fallback":
             return Reason("fallback", {"how": _FALLBACKS.get(fact.status, "unreachable")})
         case "manager":
@@ -31,3 +34,8 @@ def reason(fact: Detoured, call: Call) -> Reason:
             where = fact.where or "mobile"
             return Reason("manager-not-reached", {"status": fact.status, "where": where, **whose})
     return Reason(_DETOURS[fact.kind], {"status": fact.status})
+
+
+def interrupted(script: str, step: str) -> Reason:
+    """We were gone, or too slow, while the caller was at this step of a script."""
+    return Reason("fallback", {"how": "script", "script": script, "step": step})

@@ -14,6 +14,7 @@ from cordboard.crm_core.model import (
     EntryRecord,
     Report,
     Role,
+    RunRecord,
     StateRecord,
     User,
 )
@@ -21,7 +22,7 @@ from cordboard.cti.facts import Fact
 from cordboard.desk.model import AlarmKind, Gap
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.claims import Claim
-from cordboard.queue.decisions import Decision, Reason
+from cordboard.queue.decisions import Decision, Destination, Reason
 from cordboard.queue.forecast import Handled
 from cordboard.queue.policy import Policy
 
@@ -38,17 +39,34 @@ class RouteAsked:
     dialled: str
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
+    wish: Destination | None = None
+    """Where the script wants it to go that the caller has been through."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStep:
+    """The caller has left a step of a script by this `way`. `title` is what people call the step,
+    by language, or with "" in any; `entered` what he pressed, masked where it is secret."""
+
+    pbx: PbxName
+    linkedid: Linkedid
+    script: str
+    step: str
+    title: Mapping[str, str]
+    way: str
+    entered: str
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackAsked:
-    """A caller who left his queue by a key asks to be called back. `number` is E.164, None where
-    he gave none that may be called."""
+    """A caller who left his queue by a key asks to be called back, or one whom a script offered it
+    for `queue`. `number` is E.164, None where he gave none that may be called."""
 
     ask: str
     pbx: PbxName
     linkedid: Linkedid
     number: str | None
+    queue: QueueName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +176,9 @@ class Remembered:
     """By call, what was decided last; of callbacks, by the call in which they were asked for."""
     kept: Mapping[str, Kept] = field(default_factory=dict)
     """By call, the place that was kept last for its caller."""
+    runs: tuple[RunRecord, ...] = ()
+    """Of scripts on the phone: all of the open calls, and those of others that are open. In the
+    order in which they began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +306,7 @@ class Tick:
 AnyFact = (
     Fact
     | RouteAsked
+    | ScriptStep
     | BackAsked
     | CallbackAsked
     | CallbacksMade

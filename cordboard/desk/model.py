@@ -105,6 +105,19 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class PathStep:
+    """A step of a script that the caller has left, by which `way`. `title` is what people call it,
+    by language, or with "" in any; `entered` what he pressed, masked where it is secret."""
+
+    script: str
+    step: str
+    title: Mapping[str, str]
+    way: str
+    entered: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call as people see it. Times are on our clock. `number` is E.164 where it is a number."""
 
@@ -141,6 +154,8 @@ class Call:
     """The PBX waits in the stead of the customer, who is called back in his turn."""
     recalled: bool = False
     """What was decided of it is known from before a start of ours."""
+    path: tuple[PathStep, ...] = ()
+    """The way that the caller took through scripts, as far back as it is kept."""
     waits_since: float | None = None
     """From when his place in a queue counts, where that is before this call."""
 

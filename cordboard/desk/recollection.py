@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cordboard.crm_core.model import CallRecord, EntryRecord
+from cordboard.crm_core.model import CallRecord, EntryRecord, RunRecord
 from cordboard.cti.facts import SnapshotDone
+from cordboard.desk.detours import interrupted
 from cordboard.desk.facts import Kept, Remembered, Unwritten
-from cordboard.desk.model import Call, Gap
+from cordboard.desk.model import Call, Gap, PathStep
 from cordboard.events import CallId, OperatorName, PbxName, QueueName
 from cordboard.queue.decisions import Decision
 
@@ -24,6 +26,7 @@ class Recollection:
         self._resumed: dict[CallId, None] = {}
         self._decisions: dict[str, Decision] = {}
         self._kept: dict[str, Kept] = {}
+        self._runs: dict[CallId, list[RunRecord]] = {}
 
     def remember(self, fact: Remembered) -> None:
         """What was open before the first snapshot."""
@@ -31,6 +34,9 @@ class Recollection:
         self._gaps = dict(fact.gaps)
         self._decisions = dict(fact.decisions)
         self._kept = dict(fact.kept)
+        for run in fact.runs:
+            if run.call_id is not None and run.queue is None:
+                self._runs.setdefault(CallId(run.call_id), []).append(run)
         for entry in fact.entries:
             if entry.left_at is None:
                 self._open_entries[CallId(entry.call_id), QueueName(entry.queue)] = entry
@@ -58,6 +64,12 @@ class Recollection:
             queue=QueueName(record.queue) if record.queue else None,
             unseen=self._gaps.pop(record.id, ()),
         )
+        runs = self._runs.pop(call.id, [])
+        if runs:
+            call = replace(call, path=tuple(step for run in runs for step in _path(run)))
+            if runs[-1].outcome in (None, "interrupted") and record.state == "routing":
+                why = interrupted(runs[-1].script, runs[-1].step)
+                call = replace(call, befell=(*call.befell, why))
         if record.state == "talking" and record.operator:
             # Nobody may be in the caller's bridge now: the operator consults a colleague.
             call = replace(call, state="talking", operator=OperatorName(record.operator))
@@ -124,6 +136,15 @@ class Recollection:
         for key in gone:
             del self._open_entries[key]
         return [_ended_unseen(entry, calls.get(call), now) for (call, _), entry in gone.items()]
+
+
+def _path(run: RunRecord) -> list[PathStep]:
+    """The way through a script as its run tells it: without what was pressed, and what the steps
+    are called."""
+    return [
+        PathStep(run.script, step, {"": step}, way, "", at)
+        for step, way, at in json.loads(run.path)
+    ]
 
 
 def _ended_unseen(entry: EntryRecord, call: Call | None, now: float) -> EntryRecord:

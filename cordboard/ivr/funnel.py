@@ -226,7 +226,7 @@ def notes_of(funnel: Funnel, flow: Flow, days: int, _: Words) -> Notes:
         text = f"{percent(count, visits.reached)} · {count.times}" if count.times else ""
         breadth = count.times / max(most, funnel.runs, 1)
         ways[edge.key] = Mark(text, breadth, _way_told(edge.label, edge.ways, visits, count, _))
-    return Notes(steps, ways, tuple(_legend(funnel, flow, days, _)))
+    return Notes(steps, ways, (*legend_of(funnel, days, _), *_others(funnel, flow, _)))
 
 
 def percent(part: Count, whole: Count) -> str:
@@ -324,17 +324,23 @@ def _way_told(label: str, ways: Sequence[str], visits: Visits, count: Count, _: 
     return f"{name}: " + "; ".join(each for each in told if each)
 
 
-def _legend(funnel: Funnel, flow: Flow, days: int, _: Words) -> Iterable[str]:
+def legend_of(funnel: Funnel, days: int, _: Words) -> tuple[str, ...]:
+    """What the figures are of, and how they are counted."""
     period = _("last 24 hours") if days == 1 else _("last {n} days").format(n=days)
-    yield _("Runs in the {period}: {n}, of them {older} of older versions of the script.").format(
-        period=period, n=funnel.runs, older=funnel.older
+    return (
+        _("Runs in the {period}: {n}, of them {older} of older versions of the script.").format(
+            period=period, n=funnel.runs, older=funnel.older
+        ),
+        _(
+            "On an arrow: its share of those who reached the step, and how often it was taken; its"
+            " breadth is how often against all runs. In a box: how often it was reached, and the"
+            " median time until it was left. In red: who hung up there. Whoever comes twice counts"
+            " twice."
+        ),
     )
-    yield _(
-        "On an arrow: its share of those who reached the step, and how often it was taken; its"
-        " breadth is how often against all runs. In a box: how often it was reached, and the median"
-        " time until it was left. In red: who hung up there. Whoever comes twice counts twice."
-    )
-    others = strays(funnel, flow)
-    if others:
+
+
+def _others(funnel: Funnel, flow: Flow, _: Words) -> Iterable[str]:
+    if others := strays(funnel, flow):
         names = ", ".join(f"{step} › {way} ({count.times})" for step, way, count in others[:20])
         yield _("Not on the chart, since this version has no such way: {names}").format(names=names)

@@ -1,7 +1,4 @@
-"""A script as a graph: its steps, and every way on which the interpreter may leave them. Pure.
-
-`ways` says the same as `interpreter._Run` does; a test walks through scripts with both.
-"""
+"""A script as a graph to be drawn: its steps, and an arrow for the ways out of them. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cordboard.ivr.flow import ways
 from cordboard.ivr.flowchart import START, Edge, Flow, Node
 from cordboard.ivr.script import END, Script
 from cordboard.ivr.steps import (
@@ -17,7 +15,6 @@ from cordboard.ivr.steps import (
     Base,
     CallApiStep,
     CallBackStep,
-    Fail,
     GotoStep,
     HangUpStep,
     LookUpStep,
@@ -68,81 +65,13 @@ def graph_of(script: Script, language: str, _: Words) -> Flow:
     return Flow(title, language, (*nodes, *ends), tuple(_pointed(edges)))
 
 
-def ways(script: Script, step_id: str) -> Iterator[tuple[str, str]]:
-    """How a step may be left, and where each of these ways leads. Not among them: `hangup`, where
-    the step says nothing of it, and what ends a script (`route`, `end`)."""
-    step, on = script.step(step_id), script.step(step_id).on
-    following = script.following(step_id)
-
-    def follow(way: str) -> tuple[str, str]:
-        wanted = getattr(on, way, None) or getattr(script.on, way, None)
-        target = wanted.goto if isinstance(wanted, Fail) else wanted
-        if target is None and way == "error" and isinstance(step, RouteStep):
-            target = END
-        return way, target or following
-
-    match step:
-        case SayStep() | SetStep():
-            yield "next", following
-        case GotoStep():
-            yield "goto", step.goto
-        case MenuStep(menu=menu):
-            for key, choice in menu.choices.items():
-                yield key, choice.goto or following
-            yield "noinput", _given_up(script, step, "noinput") or following
-            yield "nomatch", _given_up(script, step, "nomatch") or following
-        case AskStep(ask=ask):
-            yield "next", following
-            if ask.kind == "text":
-                yield follow("noinput")
-            else:
-                yield "noinput", _given_up(script, step, "noinput") or following
-                yield "nomatch", _given_up(script, step, "nomatch") or following
-        case RecordStep():
-            yield "next", following
-            yield follow("noinput")
-        case LookUpStep():
-            yield "found", following
-            yield follow("missing")
-            yield follow("error")
-        case CallApiStep():
-            yield "next", following
-            yield follow("error")
-        case CallBackStep():
-            yield "taken", following
-            yield "declined", following
-            yield follow("refused")
-            yield follow("error")
-        case TransferStep():
-            yield "answered", END
-            yield follow("noanswer")
-            yield follow("busy")
-            yield follow("error")
-        case RouteStep():
-            yield follow("error")
-        case HangUpStep():
-            pass
-    if on.hangup is not None:
-        yield "hangup", on.hangup
-    if step.when is not None:
-        yield "skip", script.after(step_id)
-
-
-def _given_up(script: Script, step: Base, why: str) -> str | None:
-    other = "nomatch" if why == "noinput" else "noinput"
-    for on in (step.on, script.on):
-        for name in (why, other):
-            fail = getattr(on, name)
-            if fail is not None and fail.goto:
-                return str(fail.goto)
-    return None
-
-
 def _edges(script: Script, step_id: str, read: Callable[[Any], str], _: Words) -> Iterator[Edge]:
     """One arrow for each way; what fails shares one with whatever leads to the same step, but for
     the keys of a menu."""
     step = script.step(step_id)
-    found = list(ways(script, step_id))
+    found = [(way.name, way.target) for way in ways(script, step_id)]
+    if step.on.hangup is not None:
+        found.append(("hangup", step.on.hangup))
     main = next((way for way in found if way[0] in ("next", "found", "taken")), None)
     merged: dict[str, list[str]] = {}
     for way, target in found:
@@ -247,7 +176,8 @@ def _lines(step: Base, read: Callable[[Any], str], _: Words) -> Iterator[str]:
 
 def _asked(ask: Ask, _: Words) -> str:
     kind = f"{ask.kind} {ask.scale}" if ask.kind == "scale" else ask.kind
-    return f"[{kind}, {_('secret')}]" if ask.secret else f"[{kind}]"
+    secret = _("secret")
+    return f"[{kind}, {secret}]" if ask.secret else f"[{kind}]"
 
 
 def written(text: Any, language: str, script: Script) -> str:

@@ -157,3 +157,9 @@ def _answer(run: str, note: Kept, at: float) -> AnswerRecord:
         file=note.file,
         scale=note.scale,
     )
+
+
+def interrupted(record: RunRecord, at: float) -> RunRecord:
+    """A run from before a start of ours, of which nothing more will be heard."""
+    path = [*json.loads(record.path), [record.step, "interrupted", round(at, 3)]]
+    return replace(record, outcome="interrupted", ended_at=at, path=json.dumps(path))

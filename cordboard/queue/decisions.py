@@ -59,7 +59,7 @@ class Personal:
     interface such as PJSIP/1001; `mobile` is E.164, and only a digit takes the call there. Each of
     them rings for `seconds` at most."""
 
-    who: Literal["manager", "last-operator"]
+    who: Literal["manager", "last-operator", "operator"]
     name: str
     desk: str | None
     mobile: str | None
@@ -103,6 +103,19 @@ class CallbackOffer:
 
     after: int
     hours: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a `script` that the caller has been through wants the call to go: `target` is a kind,
+    such as queue or manager, and `to` what it is called, empty where the kind says it all (of a
+    queue: the rule file's default). `rules` leaves it to the rules. `language` is the one in which
+    the script has talked to him."""
+
+    script: str
+    target: Literal["queue", "operator", "manager", "number", "voicemail", "rules"]
+    to: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ looked at, and with that, `explain` tries the same rules on the same values at a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cordboard.crm_core.model import Card, Customer
 from cordboard.events import OperatorName, QueueName
 from cordboard.queue.calendars import WEEKDAYS, clock
 from cordboard.queue.conditions import Value, Wish
-from cordboard.queue.decisions import Decision, Personal, Reason, Standing
+from cordboard.queue.decisions import Decision, Destination, Personal, Reason, Standing
 from cordboard.queue.policy import LANGUAGE, First, Policy, Ready
 
 
@@ -34,12 +34,14 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Approach:
     """How the call comes. `ivr` are the answers that the caller has given to a menu; `today` is
-    how many calls came from this number since midnight, with this one, None where nobody knows."""
+    how many calls came from this number since midnight, with this one, None where nobody knows.
+    `wish` is where a script wants the call to go."""
 
     dialled: str = ""
     ivr: Mapping[str, str] = field(default_factory=dict)
     callback: bool = False
     today: int | None = None
+    wish: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,22 @@ def weigh(policy: Policy, situation: Situation) -> tuple[Decision, Inputs]:
     return _outcome(policy, values), dict(values)
 
 
+def unmet(policy: Policy, situation: Situation) -> str | None:
+    """Why what a script wishes cannot be, as far as operators go; None where it can."""
+    wish, values = situation.approach.wish, _Values(policy, situation)
+    if wish is not None and wish.target in _IN_PERSON and _in_person(values) is None:
+        who = f"operator {wish.to}" if wish.target == "operator" else "the personal manager"
+        return f"{who} cannot be rung now"
+    return None
+
+
 def explain(policy: Policy, inputs: Inputs) -> tuple[Decision, list[Trial]]:
     """The same decision from what it looked at, and the rules that were tried for it."""
     values = _Recorded(inputs)
     trials = []
     for ready in policy.ready:
+        if _is_passed_over(ready, values):
+            continue
         failed = _failed(ready, values)
         trials.append(Trial(ready.rule.name, failed))
         if failed is None:
@@ -113,8 +126,52 @@ def explain(policy: Policy, inputs: Inputs) -> tuple[Decision, list[Trial]]:
     return _outcome(policy, values), trials
 
 
+def _is_passed_over(ready: Ready, values: Mapping[str, Value]) -> bool:
+    """Where a script has said where the call goes, the rules say with which priority, and those
+    that send it anywhere but to a queue say nothing."""
+    return values.get(_WISHED) is not None and ready.rule.action != "queue"
+
+
 def _outcome(policy: Policy, values: dict[str, Value]) -> Decision:
+    decided = _by_rule(policy, values)
+    return decided if values.get(_WISHED) is None else _as_wished(policy, decided, values)
+
+
+def _as_wished(policy: Policy, decided: Decision, values: dict[str, Value]) -> Decision:
+    """`decided` by the rules, but to where a script sends the call."""
+    target, to = str(values[_WISHED]), str(values["wish.to"])
+    reason = Reason("script", {"script": str(values["wish.script"]), "target": target, "to": to})
+    plain = replace(decided, personal=None, reasons=(*decided.reasons, reason))
+    match target:
+        case "number" | "voicemail":
+            return replace(plain, action="number" if target == "number" else "voicemail", to=to)
+        case "queue":
+            queue = _queue(to or policy.default_queue, decided.language)
+            # Penalties are those of one queue's members.
+            same = queue == decided.queue
+            return replace(plain, queue=queue, penalties=decided.penalties if same else None)
+    return replace(plain, personal=_in_person(values))
+
+
+_WISHED = "wish.target"
+_IN_PERSON = ("operator", "manager")
+WISHED_RING = 25
+"""Seconds for which the phones of somebody whom a script chose ring, each."""
+
+
+def _in_person(values: dict[str, Value]) -> Personal | None:
+    """Whom a script wants to be rung, where that can be."""
+    if values[_WISHED] == "manager":
+        return _personal(First(who="manager", seconds=WISHED_RING), values)
+    name = str(values["wish.to"])
+    desk = values[f"operator.{name}.desk"]
+    return Personal("operator", name, str(desk), None, WISHED_RING) if desk else None
+
+
+def _by_rule(policy: Policy, values: dict[str, Value]) -> Decision:
     for number, checks in policy.sieve.left(values):
+        if _is_passed_over(policy.ready[number], values):
+            continue
         for key, holds, _ in checks:
             if not holds(values[key]):
                 break
@@ -228,6 +285,13 @@ class _Values(dict[str, Value]):
         self._policy = policy
         self._situation = situation
         self._customer = situation.caller.card.customer if situation.caller.card else None
+        wish = situation.approach.wish
+        if wish is not None:
+            if wish.language:
+                self["language"] = wish.language
+            if wish.target != "rules":
+                self["wish.script"], self["wish.to"] = wish.script, wish.to
+                self[_WISHED] = wish.target
 
     def __missing__(self, key: str) -> Value:
         value = self[key] = self._look(key)
@@ -267,6 +331,9 @@ class _Values(dict[str, Value]):
                 return self._manager(rest)
             case "last_operator":
                 return self._last_operator(rest)
+            case "operator":
+                seat = self._situation.seat(OperatorName(rest.rpartition(".")[0]))
+                return seat.phone if seat and seat.ready else None
             case "days_since_contact":
                 return self._days_since_contact()
             case "do_not_disturb":

@@ -279,6 +279,14 @@ permit = {LOOPBACK}/255.255.255.255
 read = system,call,agent,user,reporting
 write = call,agent,originate,user,reporting
 writetimeout = 5000
+
+; Sees each variable that the dialplan sets, and each step that it takes.
+[dialplan]
+secret = {secrets.raw}
+deny = 0.0.0.0/0.0.0.0
+permit = {LOOPBACK}/255.255.255.255
+read = system,dialplan
+writetimeout = 5000
 """
 
 

@@ -33,6 +33,7 @@ from cordboard.sandbox import etc
 from cordboard.sandbox.packages import Asterisk, Tools, cache, tools
 from cordboard.sandbox.ports import LOOPBACK, Ports, claim
 from cordboard.sandbox.tether import tethered
+from cordboard.sections import shipped_scripts
 
 _SOCKET_PATH = 100  # bytes a control socket's path may have: the kernel's limit is 108
 _ANSWER = 60.0  # seconds Asterisk's command line may take
@@ -172,6 +173,12 @@ class SandboxPbx:
             "version": self.tools.asterisk.version,
             "ami": {"host": LOOPBACK, "port": ports.ami, "user": "cordboard", "secret": plan.ami},
             "ami_raw": {"host": LOOPBACK, "port": ports.ami, "user": "raw", "secret": plan.raw},
+            "ami_dialplan": {
+                "host": LOOPBACK,
+                "port": ports.ami,
+                "user": "dialplan",
+                "secret": plan.raw,
+            },
             "sip": {"host": LOOPBACK, "port": ports.sip, "inbound": etc.INBOUND},
             "agi": {"host": LOOPBACK, "port": ports.agi},
             "mobile": {"host": LOOPBACK, "port": ports.mobile},
@@ -289,6 +296,9 @@ region = "RU"
 
 [routing]
 path = {json.dumps(str(share("routing.toml")))}
+
+[scripts]
+path = {json.dumps(str(shipped_scripts()))}
 
 [prompts]
 path = {json.dumps(str(cache() / "prompts"))}

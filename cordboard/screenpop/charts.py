@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from cordboard.ivr.funnel import (
     Visits,
     Walk,
     funnel_of,
+    legend_of,
     merged,
     notes_of,
     outcome_words,
@@ -44,7 +44,8 @@ SUPERVISORS: tuple[Role, ...] = ("supervisor", "admin")
 
 
 class Library(Protocol):
-    """The scripts in force, and what is wrong with files that were refused, by name."""
+    """The scripts in force, and what is wrong with files that were refused, by name; by none, what
+    is wrong with the folder."""
 
     @property
     def scripts(self) -> Mapping[str, Script]: ...
@@ -53,34 +54,29 @@ class Library(Protocol):
     def faults(self) -> Mapping[str, Sequence[str]]: ...
 
 
-class NoScripts:
-    """Where there is no library."""
-
-    scripts: Mapping[str, Script] = MappingProxyType({})
-    faults: Mapping[str, Sequence[str]] = MappingProxyType({})
-
-
 class Charts:
     def __init__(self, library: Library | None, store: Store, timezone: str) -> None:
-        self._library = library or NoScripts()
+        self._library = library
         self._store = store
         self._zone = ZoneInfo(timezone)
 
     async def listed(self, language: str) -> Message:
         today = datetime.fromtimestamp(time.time(), UTC).astimezone(self._zone)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-        scripts, faults = self._library.scripts, self._library.faults
+        scripts = self._library.scripts if self._library else {}
+        faults = self._library.faults if self._library else {}
         counts = await self._store.run_counts(scripts, midnight)
         return {
             "scripts": [
                 _script(name, scripts.get(name), faults.get(name, ()), counts, language)
-                for name in sorted({*scripts, *faults})
-            ]
+                for name in sorted({*scripts, *faults} - {""})
+            ],
+            "faults": list(faults.get("", ())),
         }
 
     def script(self, name: str) -> Script:
         """Raises `ApiError` 404."""
-        found = self._library.scripts.get(name)
+        found = self._library.scripts.get(name) if self._library else None
         if found is None:
             raise ApiError(404, "not-found", "there is no such script")
         return found
@@ -121,13 +117,13 @@ def _chart(
     spoken: str,
     language: str,
 ) -> Message:
-    words = translations.load(language).gettext
-    flow = graph_of(script, spoken, words)
+    _ = translations.load(language).gettext
+    flow = graph_of(script, spoken, _)
     funnel = funnel_of(map(Walk.of, runs), script.fingerprint, *period)
-    notes = notes_of(funnel, flow, days, words)
-    legend = list(notes.legend)
+    notes = notes_of(funnel, flow, days, _)
+    legend = list(legend_of(funnel, days, _))
     if len(runs) == RUNS_AT_MOST:
-        legend.append(words("Only the last {n} runs are counted.").format(n=RUNS_AT_MOST))
+        legend.append(_("Only the last {n} runs are counted.").format(n=RUNS_AT_MOST))
     steps = [_step(node, funnel) for node in flow.nodes if node.id in script.index]
     ways = _ways(flow, funnel)
     others = [
@@ -147,7 +143,7 @@ def _chart(
         "runs": funnel.runs,
         "older": funnel.older,
         "outcomes": funnel.outcomes,
-        "words": {**way_words(words), **outcome_words(words)},
+        "words": {**way_words(_), **outcome_words(_)},
         "svg": draw(flow, notes),
         "legend": legend,
         "steps": steps,
@@ -247,7 +243,10 @@ class ScriptRow(Given):
 
 
 class Scripts(Given):
+    """`faults` are those of the folder."""
+
     scripts: list[ScriptRow]
+    faults: list[str]
 
 
 class Figure(Given):

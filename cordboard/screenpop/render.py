@@ -24,7 +24,7 @@ from cordboard.desk.commands import (
     ShowWaiting,
     Tell,
 )
-from cordboard.desk.model import Alarm, Call, Gap, Link, Missed, Notice, Pop
+from cordboard.desk.model import Alarm, Call, Gap, Link, Missed, Notice, PathStep, Pop
 from cordboard.desk.records import reasons
 from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -126,7 +126,19 @@ def screenpop(pop: Pop, currency: str, names: Names) -> Message:
             "action": decision.action if decision else None,
             "why": why(call, names),
         },
+        "path": [path_step(step) for step in call.path],
         "at": moment(pop.at),
+    }
+
+
+def path_step(shown: PathStep) -> Message:
+    return {
+        "script": shown.script,
+        "step": shown.step,
+        "title": dict(shown.title),
+        "way": shown.way,
+        "entered": shown.entered,
+        "at": moment(shown.at),
     }
 
 

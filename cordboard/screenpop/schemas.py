@@ -72,9 +72,15 @@ Attributes = Annotated[
 Name = Annotated[Words, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_AT_MOST})]
 
 
+Pin = Annotated[
+    str, Field(max_length=50, json_schema_extra={"pattern": "^[0-9]{4,12}$", "writeOnly": True})
+]
+
+
 class NewCustomer(Taken):
     """`phones` may be written in any way; `manager` is a user's name; `balance` is in whole units
-    of the configured currency."""
+    of the configured currency. The `pin`, by which the customer proves to scripts who is calling,
+    is never given out."""
 
     name: Name
     kind: Kind = "person"
@@ -87,6 +93,7 @@ class NewCustomer(Taken):
     tags: Tags = []
     do_not_disturb: bool = False
     attributes: Attributes = {}
+    pin: Pin | None = None
 
 
 class CustomerChanges(Taken):
@@ -104,6 +111,7 @@ class CustomerChanges(Taken):
     tags: Tags = Field(default_factory=list)
     do_not_disturb: bool = Field(default_factory=bool)
     attributes: Attributes = Field(default_factory=dict)
+    pin: Pin | None = None
 
 
 class StaleCustomer(Taken):

@@ -7,6 +7,7 @@ import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { MissedCalls } from "./missed.js";
+import { Path } from "./path.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -217,6 +218,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
     ${customer && html`<${Facts} pop=${pop} desk=${desk} />`}
     ${!customer?.id && !pop.lookup_failed && html`<${NewCustomer} card=${card} />`}
     <${Why} pop=${pop} />
+    <${Path} pop=${pop} />
     ${customer?.id &&
     html`<div class="card-columns">
       <${History} pop=${pop} />

@@ -20,6 +20,8 @@ const address = new URLSearchParams(location.search);
 const ZOOM_STEP = 1.2;
 const ZOOM_LEAST = 0.2;
 const ZOOM_MOST = 3;
+/** Smaller than this nothing can be read: rather is the chart broader than its place. */
+const LEGIBLE = 0.55;
 
 let days = address.get("days") === "1" ? "1" : "7";
 let texts = address.get("language") ?? "";
@@ -254,7 +256,7 @@ function fit(/** @type {number | null} */ size) {
   if (!svg) return;
   zoom = size;
   const { width, height } = svg.viewBox.baseVal;
-  const shown = size ?? Math.min(1, (paper().clientWidth - 2) / width);
+  const shown = size ?? Math.max(LEGIBLE, Math.min(1, (paper().clientWidth - 2) / width));
   svg.setAttribute("width", String(width * shown));
   svg.setAttribute("height", String(height * shown));
 }

@@ -9,9 +9,10 @@ import { html, render } from "./vendor/htm-preact.js";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("scripts"));
 
-function Scripts(/** @type {{scripts: Script[]}} */ { scripts }) {
+function Scripts(/** @type {{scripts: Script[], faults: string[]}} */ { scripts, faults }) {
   return html`
     <h1 class="page-title">${_("Scripts")}</h1>
+    ${faults.map((fault) => html`<p class="script-faults" role="alert">${fault}</p>`)}
     ${scripts.length
       ? html`<ul class="scripts" data-testid="scripts">
           ${scripts.map((script) => html`<${Row} key=${script.name} script=${script} />`)}
@@ -42,8 +43,8 @@ function Row(/** @type {{script: Script}} */ { script }) {
 
 await load();
 try {
-  const { scripts } = await get("/api/v1/scripts");
-  render(html`<${Scripts} scripts=${scripts} />`, main);
+  const { scripts, faults } = await get("/api/v1/scripts");
+  render(html`<${Scripts} scripts=${scripts} faults=${faults} />`, main);
 } catch (error) {
   render(html`<p class="notice" role="alert">${/** @type {Error} */ (error).message}</p>`, main);
 }

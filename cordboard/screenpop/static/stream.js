@@ -15,7 +15,8 @@ import { _ } from "./i18n.js";
 /** @typedef {{id: string | null, kind: string, name: string, phones: string[], status: string | null, language: string | null, manager: {name: string, display_name: string} | null, balance: number | null, currency: string, segment?: string | null, tags?: string[], do_not_disturb?: boolean, attributes?: Record<string, string | number | boolean>}} Customer */
 /** @typedef {{id: string, operator: string | null, operator_name?: string | null, queue: string | null, started_at: string, ended_at: string | null, outcome: string | null, result: string | null, note: string}} Interaction */
 /** @typedef {{id: string, title: string, state: string, opened_at: string}} Case */
-/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, sources?: Record<string, string>, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, at: string}} Pop */
+/** @typedef {{id: string, operator: string, call: Call, customer: Customer | null, history: Interaction[], cases: Case[], others?: number, sources?: Record<string, string>, lookup_failed?: boolean, route: {queue: string | null, priority?: number, action?: string, why: Reason[]} | null, path?: PathStep[], at: string}} Pop */
+/** @typedef {{script: string, step: string, title: Record<string, string>, way: string, entered: string, at: string}} PathStep */
 /** @typedef {{name: string, display_name: string, state: string, since: string, reason: string | null, call: string | null, queues: string[], phone?: string | null, due?: string | null, at_most?: string | null, misses?: number}} Operator */
 /** What a supervisor did to an operator.
  * @typedef {{operator: string, action: string, by: string, by_name: string, why: string, at: string}} Notice */

@@ -1,6 +1,7 @@
 /** What the console and the wallboard share: words, icons, timers, badges, the stale banner. */
 import { clock, clockSeconds, duration, languageName } from "./format.js";
 import { _, language, ngettext } from "./i18n.js";
+import { interruptedText, scriptText } from "./path.js";
 import { Component, html, useEffect, useLayoutEffect, useReducer, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./stream.js").Stream} Stream */
@@ -201,8 +202,10 @@ export function reasonText(/** @type {Reason} */ reason) {
         operator: String(args.operator),
         reason: String(args.reason),
       });
+    case "script":
+      return scriptText(args);
     case "fallback":
-      return fallbackText(args.how);
+      return args.how === "script" ? interruptedText(args) : fallbackText(args.how);
     case "no-decision":
       return _("cordboard was away when the call came: the PBX's own queue took it");
   }

@@ -247,6 +247,7 @@ class WaitingQueue extends Component {
 /** Where a caller is whose place is kept. */
 function awayText(/** @type {import("./stream.js").Away} */ away) {
   const values = { operator: away.operator_name ?? "" };
+  if (away.who === "operator") return _("At the phone of {operator}: this place is kept", values);
   return away.who === "last-operator"
     ? _("At the phone of {operator}, the last operator: this place is kept", values)
     : _("At the phone of {operator}, the personal manager: this place is kept", values);

@@ -1,0 +1,275 @@
+"""Callers in scripts, on the real Asterisk: what they press, where they go, who knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pbx_fixtures import Heard
+from server_fixtures import PATIENCE, Message, Server, served
+
+from cordboard.ivr.waveform import RATE, write
+from cordboard.sandbox import sip
+from cordboard.sandbox.pbx import SandboxPbx
+from cordboard.sandbox.scenarios import Manner
+from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec
+
+pytestmark = [pytest.mark.pbx]
+Status = dict[str, Any]
+
+NUMBER = "79161234567"
+PIN, WRONG = "4711", "4999"
+POLICY = """
+default_queue = "support"
+default_language = "en"
+
+[languages_by_country]
+RU = "ru"
+
+[[rule]]
+name = "to the menu"
+when = { dialled = ["74951234567"] }
+action = "script"
+to = "menu"
+
+[[rule]]
+name = "vip"
+when = { status = ["vip"] }
+action = "queue"
+queue = "support-{language}"
+priority = 7
+callback = { after = 600 }
+"""
+MENU = """
+version: 1
+name: menu
+title: { ru: Меню, en: Menu }
+languages: [ru, en]
+on: { noinput: person, nomatch: person }
+steps:
+  - id: hello
+    say: { ru: "Добрый день, {customer.name}.", en: "Hello, {customer.name}." }
+  - id: choose
+    title: { ru: Главное меню, en: Main menu }
+    menu:
+      prompt: { ru: "Баланс — один, оператор — ноль.", en: "Balance 1, a person 0." }
+      choices: { "1": account, "0": person }
+  - id: account
+    ask:
+      kind: digits
+      question: account
+      length: { least: 5, most: 5 }
+      prompt: { ru: "Номер счёта.", en: "Your account." }
+  - id: pin
+    ask:
+      kind: digits
+      save: pin
+      secret: true
+      length: { least: 4, most: 4 }
+      prompt: { ru: "Пин-код.", en: "Your PIN." }
+  - id: who
+    look_up: { by: account, value: answers.account, pin: pin }
+    on: { missing: wrong }
+  - id: balance
+    say: { ru: "На счёте {customer.balance|money}.", en: "You have {customer.balance|money}." }
+    next: choose
+  - id: wrong
+    say: { ru: "Неверно.", en: "Wrong." }
+    next: pin
+  - id: person
+    route: { queue: "support-{language}" }
+"""
+CSAT = """
+version: 1
+name: csat
+languages: [ru, en]
+survey: true
+on: { noinput: bye, nomatch: bye }
+steps:
+  - id: mark
+    ask:
+      kind: scale
+      scale: 1-5
+      question: csat
+      prompt: { ru: "Оцените разговор.", en: "How was it?" }
+  - id: bye
+    hangup: { ru: "Спасибо.", en: "Thank you." }
+"""
+
+
+@pytest.fixture
+def spoken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A voice that notes what it speaks, a second of sound each."""
+    folder, told = tmp_path / "bin", tmp_path / "spoken"
+    folder.mkdir()
+    tone = tmp_path / "tone.wav"
+    tone.write_bytes(write(array("h", [9000, -9000] * (RATE // 2))))
+    program = folder / "espeak-ng"
+    program.write_text(f"#!/bin/sh\n{{ cat; echo; }} >>{told}\ncat {tone}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return told
+
+
+@pytest.fixture
+async def dialplan(sandbox: Status) -> AsyncIterator[Heard]:
+    """Sees each variable that is set."""
+    heard = Heard(sandbox["ami_dialplan"])
+    await heard.open()
+    yield heard
+    await heard.close()
+
+
+@pytest.fixture
+def scripts() -> dict[str, str]:
+    return {"menu": MENU, "csat": CSAT}
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path,
+    pbx: SandboxPbx,
+    sandbox: Status,
+    monkeypatch: pytest.MonkeyPatch,
+    spoken: Path,
+    scripts: dict[str, str],
+) -> AsyncIterator[Server]:
+    policy, folder = tmp_path / "routing.toml", tmp_path / "scripts"
+    policy.write_text(POLICY)
+    folder.mkdir()
+    for name, text in scripts.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
+    monkeypatch.setenv("CORDBOARD_SCRIPTS__PATH", str(folder))
+    monkeypatch.setenv("CORDBOARD_SURVEY__SCRIPT", "csat")
+    voices = '[prompts]\nvoices = { ru = "espeak-ng:ru" }\n'
+    running = Server(tmp_path, sandbox, wrapup=1, tables=voices)
+    async with served(running, pbx):
+        assert "scripts.refused" not in running.said()
+        yield running
+
+
+class Script:
+    """A caller in a script, seen from both ends."""
+
+    def __init__(self, caller: LiveCall, raw: Heard) -> None:
+        self.caller, self.raw = caller, raw
+        self._seen = 0
+
+    async def at(self, step: str) -> None:
+        """Waits until the caller comes to this step once more."""
+        for _ in range(round(15 / 0.05)):
+            told = [e for e in self.raw.events("VarSet") if e.get("Variable") == "CB_STEP"]
+            for number, event in enumerate(told[self._seen :], self._seen + 1):
+                if event["Value"] == step:
+                    self._seen = number
+                    return
+            await asyncio.sleep(0.05)
+        been = [e["Value"] for e in told]
+        raise AssertionError(f"the caller did not come to {step}, but to {been}")
+
+    async def press(self, step: str, digits: str) -> None:
+        await self.at(step)
+        await self.caller.line.press(digits)
+
+
+async def test_the_main_job(
+    server: Server,
+    sandbox: Status,
+    ami: Heard,
+    dialplan: Heard,
+    pbx: SandboxPbx,
+    spoken: Path,
+    tmp_path: Path,
+) -> None:
+    """Greeted by name, asks for the balance, presses 0 for a person, waits, is answered by one
+    whose card shows the way taken, and says afterwards how it was."""
+    await server.customer(
+        NUMBER,
+        name="Иван Петрович",
+        status="vip",
+        language="ru",
+        balance=1500.5,
+        attributes={"account": 10203},
+        pin=PIN,
+    )
+    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.5, talk=2),))])
+    async with phones, server.stream("anna") as anna, server.stream("maria") as maria:
+        pbx.cli("queue pause member PJSIP/1001")
+        caller = sip.dial(sandbox, NUMBER, "Ivan")
+        script = Script(caller, dialplan)
+        await script.press("menu/choose", "1")
+        await script.press("menu/account", "10203")
+        await script.press("menu/pin", WRONG)
+        await script.press("menu/pin", PIN)
+        await script.at("menu/balance")
+        await script.press("menu/choose", "0")
+        joined = await ami.until_event("QueueCallerJoin", CallerIDNum=NUMBER)
+        assert joined["Queue"] == "support-ru"
+        assert (await maria.call("waiting"))["customer"]["name"] == "Иван Петрович"
+        pbx.cli("queue unpause member PJSIP/1001")
+        pop = await anna.pop()
+        assert way(pop) == [
+            ("hello", "next", ""),
+            ("choose", "1", "1"),
+            ("account", "next", "10203"),
+            ("pin", "next", "••••"),
+            ("who", "missing", ""),
+            ("wrong", "next", ""),
+            ("pin", "next", "••••"),
+            ("who", "found", ""),
+            ("balance", "next", ""),
+            ("choose", "0", "0"),
+            ("person", "route", ""),
+        ]
+        assert pop["path"][1]["title"] == {"ru": "Главное меню", "en": "Main menu"}
+        chosen = {"script": "menu", "target": "queue", "to": "support-ru"}
+        assert {"code": "script", "args": chosen, "text": None} in pop["route"]["why"]
+        assert pop["route"]["priority"] == 7
+        await script.press("csat/mark", "5")
+        result = await caller.result
+        assert (result.outcome, result.hung_up) == ("completed", "them")
+        assert (await anna.call("ended"))["cause"] == "completed"
+    said = spoken.read_text(encoding="utf-8")
+    assert "Иван Петрович" in said
+    runs, found = await results(server)
+    assert [(run.script, run.outcome) for run in runs] == [
+        ("menu", "routed"),
+        ("csat", "completed"),
+    ]
+    assert (runs[1].operator, runs[1].queue, runs[1].status) == ("anna", "support-ru", "vip")
+    assert found == {"account": "10203", "csat": "5"}
+    await asyncio.to_thread(nowhere, PIN, server, tmp_path, pbx, dialplan)
+    await asyncio.to_thread(nowhere, WRONG, server, tmp_path, pbx, dialplan)
+
+
+def way(pop: Message) -> list[tuple[str, str, str]]:
+    return [(step["step"], step["way"], step["entered"]) for step in pop["path"]]
+
+
+async def results(server: Server) -> tuple[list[Any], dict[str, str]]:
+    """The runs that have ended, the first one first, and all that was answered in them."""
+    async with server.store() as store, asyncio.timeout(PATIENCE):
+        while await store.open_runs():
+            await asyncio.sleep(0.1)
+        runs = sorted(await store.runs(), key=lambda run: run.started_at)
+        answers = await store.answers([run.id for run in runs])
+    return runs, {each.question: each.value for each in answers}
+
+
+def nowhere(secret: str, server: Server, folder: Path, pbx: SandboxPbx, raw: Heard) -> None:
+    """What is secret stands in no log, variable, recording nor row."""
+    server.stop()
+    places = [path for top in (folder, pbx.directory / "log") for path in top.rglob("*")]
+    for path in places:
+        if path.is_file() and path.name != "spoken":
+            text = path.read_bytes()
+            assert secret.encode() not in text, path
+    told = [e for e in raw.events("VarSet") if secret in e.get("Value", "")]
+    assert told == []
