@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from decimal import Decimal
 
 from cordboard.crm_core.model import AnswerRecord, RunRecord
 from cordboard.ivr.script import Script
 
+Cell = str | int | float
 BEFORE = ("start", "end", "deviceid", "phonenumber", "username")
 AFTER = ("__version__", "_uuid", "_submission_time", "_status", "_index")
 
@@ -32,7 +32,7 @@ def submissions(
     runs: Sequence[RunRecord],
     answers: Mapping[str, Mapping[str, AnswerRecord]],
     zone: tzinfo,
-) -> Iterator[tuple[str, ...]]:
+) -> Iterator[tuple[Cell, ...]]:
     """The headings, then each run. Questions of older versions of the script come last, as they
     were called there. Cells are as people wrote them: what looks like a formula is the writer's
     to defuse."""
@@ -53,7 +53,7 @@ def submissions(
             run.id,
             _time(run.ended_at, zone),
             run.outcome or "",
-            str(index),
+            index,
         )
 
 
@@ -84,7 +84,7 @@ def _choice(script: Script, question: str, step_id: str) -> tuple[str, str] | No
     return column, choice
 
 
-def _cell(column: _Column, given: Mapping[str, AnswerRecord]) -> str:
+def _cell(column: _Column, given: Mapping[str, AnswerRecord]) -> Cell:
     if column.choices:
         said = {choice: given.get(each) for choice, each in column.choices.items()}
         return " ".join(choice for choice, each in said.items() if each and each.value == "yes")
@@ -92,9 +92,11 @@ def _cell(column: _Column, given: Mapping[str, AnswerRecord]) -> str:
     if answer is None:
         return ""
     if column.is_choice:
-        return {"yes": "1", "no": "0"}.get(answer.value, answer.value)
+        return {"yes": 1, "no": 0}.get(answer.value, answer.value)
     if answer.kind == "money":
-        return f"{Decimal(answer.value) / 100:.2f}"
+        return int(answer.value) / 100
+    if answer.kind in ("scale", "number"):
+        return float(answer.value) if "." in answer.value else int(answer.value)
     return answer.file or answer.value
 
 
