@@ -193,7 +193,9 @@ def test_all_faults_are_told_at_once_by_sheet_and_row() -> None:
     )
     found = faults(text)
     assert found == sorted(found, key=lambda each: each[:2])
-    told = {(sheet, row): words for sheet, row, words in found}
+    told: dict[tuple[str, int], str] = {}
+    for sheet, row, words in found:
+        told[sheet, row] = f"{told.get((sheet, row), '')} {words}"
     for place, words in {
         ("survey", 2): "no question is called b",
         ("survey", 3): "photo is a picture, which no telephone can take",
@@ -203,7 +205,7 @@ def test_all_faults_are_told_at_once_by_sheet_and_row() -> None:
         ("survey", 7): "name: a is there twice",
         ("survey", 8): "an unknown number of times",
         ("survey", 10): "ends a group that was not begun",
-        ("survey", 11): "nobody can tell of a voice",
+        ("survey", 11): "no question is called nobody constraint: nobody can tell of a voice",
         ("survey", 12): "write such as start=0 end=10 step=1",
         ("survey", 13): "c has no choice 'x'",
         ("choices", 3): "red is twice in the list colour",

@@ -51,7 +51,8 @@ def imported(
     for question in questionnaire.read():
         writing.ask(question)
     if questionnaire.faults:
-        raise FormError(sorted(set(questionnaire.faults), key=lambda each: each[:2]))
+        faults = dict.fromkeys(questionnaire.faults)
+        raise FormError(sorted(faults, key=lambda each: each[:2]))
     return writing.script(name)
 
 
