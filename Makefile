@@ -13,7 +13,9 @@ $(READY): requirements/dev.txt pyproject.toml tools/setup.sh
 	@tools/setup.sh
 	@touch $@
 
+# Without voices of the machine's own they are fetched, where they can be had.
 demo: $(READY)
+	@.venv/bin/cordboard pbx voices >/dev/null || true
 	@.venv/bin/cordboard demo
 
 test: $(READY)

@@ -63,9 +63,11 @@ from cordboard.exchange import Exchange
 from cordboard.gauges import Counters, lag, watch
 from cordboard.inbox import Inbox
 from cordboard.ivr import lint as ivr
-from cordboard.ivr.prompts import Prompts
+from cordboard.ivr.prompts import prompts_of
+from cordboard.ivr.script import Script
+from cordboard.ivr.utterances import usual_utterances, utterances
 from cordboard.ledger import Ledger, Trouble
-from cordboard.library import Library, house_of
+from cordboard.library import LOOK_EVERY, Library, house_of
 from cordboard.lookups import Lookups, Own
 from cordboard.queue.lint import House
 from cordboard.queue.policy import Policy
@@ -85,6 +87,8 @@ T = TypeVar("T")
 
 INBOX_LIMIT = 20_000
 USERS_EVERY = 10.0
+WARM_UP_AFTER = 5.0
+"""Seconds; a start has enough to do."""
 QUEUES_EVERY = 0.25
 """Seconds between two looks at the lines of waiting callers."""
 
@@ -112,8 +116,7 @@ class App:
         spool = settings.spool
         self._spool = Spool(spool.path, spool.megabytes * 2**20)
         self._ledger = Ledger(self.store, self._spool, self._show, self._trouble)
-        recordings = settings.scripts.path / "sounds"
-        self.prompts = Prompts(settings.prompts, settings.crm.currency, recordings)
+        self.prompts = prompts_of(settings)
         self._rulebook = Rulebook(
             settings.routing.path, self._house, self._policy_changed, self._policy_refused
         )
@@ -282,6 +285,7 @@ class App:
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
         self._attendant.open()
         self.prompts.open()
+        self._spawn(self._speak_scripts())
         await self._open_http()
         for link in self.links.values():
             self._spawn(link.run())
@@ -295,6 +299,7 @@ class App:
             self.submit,
             self.registry,
             prompts=self.prompts.file,
+            library=self._library,
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
@@ -419,6 +424,26 @@ class App:
             self.alarm_over("scripts-refused")
         else:
             self.alarm("scripts-refused", len(faults), faults[0])
+
+    async def _speak_scripts(self) -> None:
+        """What scripts say is spoken at the start, and when they have changed. Calls do not wait
+        for it."""
+        told: list[str] = []
+        done: dict[str, Script] | None = None
+        clock = asyncio.get_running_loop().time
+        warm = clock() + WARM_UP_AFTER
+        while True:
+            scripts = self._library.scripts
+            languages = {each for script in scripts.values() for each in script.languages}
+            if scripts is not done:
+                lines = [line for each in scripts.values() for line in utterances(each, each.name)]
+                prepared = await self.prompts.prepare([*lines, *usual_utterances(languages)])
+                if prepared.faults != told and (told := prepared.faults):
+                    log.warning("scripts.unspoken", faults=told)
+                done = scripts
+            if clock() >= warm:
+                await self.prompts.warm_up(languages)
+            await asyncio.sleep(LOOK_EVERY)
 
     def _note_forger(self, pbx: PbxName, channel: str) -> None:
         """The link and the dialplan may both tell of him, and each more than once."""

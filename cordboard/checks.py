@@ -10,11 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cordboard import library, rulebook
-from cordboard.config import Pbx, Settings, load
+from cordboard.config import Pbx, Settings, is_loopback, load
 from cordboard.crm_core import phones
 from cordboard.crm_core.store import Store
 from cordboard.cti.connection import Connection, LinkCounters, LoginRefused, log_in
 from cordboard.errors import CordboardError, PeerError, UserError
+from cordboard.ivr.prompts import prompts_of
+from cordboard.ivr.utterances import utterances
+from cordboard.ivr.voices import Voices
 from cordboard.lookups import Lookups
 from cordboard.outbound import is_public, reach, secret_headers
 from cordboard.queue import lint
@@ -58,6 +61,12 @@ async def remarks(config: Path | None) -> list[str]:
         f" unless recordings of your own stand in sounds/{language}"
         for language in mute
     ]
+    distant = [pbx.host for pbx in settings.pbx if not is_loopback(f"{pbx.host}:{pbx.port}")]
+    if distant and not settings.prompts.url:
+        found.append(
+            f"Note: the PBX at {distant[0]} is told where prompts lie on this machine; unless it"
+            " runs here too, set [prompts] url, so that it fetches them"
+        )
     for lookup in settings.lookup:
         plain = lookup.secret_file is not None and urlsplit(lookup.url).scheme == "http"
         if plain and await is_public(lookup.url):
@@ -85,8 +94,9 @@ async def find_faults(config: Path | None) -> list[str]:
         faults += found
         queues = known if queues is None else queues & known if known else queues
     faults += _rules(settings, queues, logins)
-    faults += _scripts(settings, queues, logins)
+    faults += await _scripts(settings, queues, logins)
     faults += await _outside(settings)
+    faults += await _prompts(settings)
     if not settings.pbx:
         faults.append("[[pbx]]: none is configured; name the Asterisk to connect to")
     return faults
@@ -149,14 +159,23 @@ async def _outside(settings: Settings) -> list[str]:
     return faults
 
 
+async def _prompts(settings: Settings) -> list[str]:
+    """The voices that are named: those of other languages matter only to who uses them."""
+    known, faults = Voices(settings.prompts.voices), []
+    for language, name in settings.prompts.voices.items():
+        if why := await known.trouble(language):
+            faults.append(f'[prompts] voices: {language} = "{name}": {why}')
+    for key, path in (("path", settings.prompts.path), ("personal", settings.prompts.personal)):
+        if fault := _folder_fault(f"[prompts] {key}", path):
+            faults.append(fault)
+    return faults
+
+
 def _files(settings: Settings) -> list[str]:
     http = settings.http
     named = {
         "[http] certificate": http.certificate,
         "[http] key": http.key,
-        "[scripts] path": settings.scripts.path
-        if "path" in settings.scripts.model_fields_set
-        else None,
     }
     faults = [
         f"{key} {path}: no such file or folder; name one that is there"
@@ -170,14 +189,16 @@ def _recorder(settings: Settings) -> list[str]:
     ring = settings.recorder
     if not ring.minutes:
         return []
+    fault = _folder_fault("[recorder] path", ring.path)
+    return [f"{fault}, or turn the recorder off with minutes = 0"] if fault else []
+
+
+def _folder_fault(key: str, path: Path) -> str | None:
     # What is not there yet is made by the server; the nearest folder that is must let it.
-    there = next(path for path in (ring.path, *ring.path.absolute().parents) if path.exists())
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return []
-    return [
-        f"[recorder] path {ring.path}: {there} is no folder that this user may write to;"
-        " name one, or turn the recorder off with minutes = 0"
-    ]
+        return None
+    return f"{key} {path}: {there} is no folder that this user may write to; name one"
 
 
 def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None) -> list[str]:
@@ -191,7 +212,10 @@ def _rules(settings: Settings, queues: set[str] | None, logins: set[str] | None)
     return [f"{path}:{fault}" for fault in lint.faults(policy, text, house)]
 
 
-def _scripts(settings: Settings, queues: set[str] | None, logins: set[str] | None) -> list[str]:
+async def _scripts(
+    settings: Settings, queues: set[str] | None, logins: set[str] | None
+) -> list[str]:
+    """What is wrong with the scripts, and what they say and no caller would hear."""
     try:
         calendars: Collection[str] | None = rulebook.read(settings.routing.path)[0].calendar
     except UserError:
@@ -201,7 +225,14 @@ def _scripts(settings: Settings, queues: set[str] | None, logins: set[str] | Non
         found = [library.read(path) for path in library.files(settings.scripts.path)]
     except UserError as error:
         return str(error).splitlines()
-    return [fault for each in library.together(found, house) for fault in each.faults]
+    faults = [fault for each in library.together(found, house) for fault in each.faults]
+    lines = [
+        line
+        for each in found
+        if each.script is not None
+        for line in utterances(each.script, str(each.path), each.source)
+    ]
+    return faults + await prompts_of(settings).missing(lines)
 
 
 def _targets(settings: Settings) -> dict[str, str]:

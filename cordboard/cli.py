@@ -21,6 +21,7 @@ from cordboard.errors import UserError
 from cordboard.explanation import explain
 from cordboard.reconciliation import reconcile
 from cordboard.sandbox.commands import demo, pbx_app
+from cordboard.scripting import script_app
 from cordboard.trial import simulate, traffic
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(pbx_app, name="pbx")
 app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
+app.add_typer(script_app, name="script")
 app.add_typer(import_app, name="import")
 app.command("token")(token)
 app.command("audit")(audit)

@@ -53,7 +53,8 @@ class _Plan(NamedTuple):
 
 _FIELDS: dict[Kind, str] = {
     "clean": """id ask boot version action code operator queue state cause outcome language kind
-        country customer_id target phone desk interface state_interface message written""",
+        country customer_id target phone desk interface state_interface message written taken_by
+        due_for""",
     "kept": """call_id pbx linkedid uniqueid bridge held_in gaps why turns rule policy to who
         hours source sources lookup failures script step way path""",
     "channel": "channel peer by stays diverted_from",
@@ -354,6 +355,11 @@ class Writer:
                 return {"decision": "save-answer", "run": record.run_id}
             case crm.RefusalRecord():
                 return {"decision": "save-refusal", "refusal": record.id}
+            case crm.Respondent():
+                what = {"decision": "save-respondent", "respondent": record.id}
+                return what | {"state": record.state, "revision": record.revision}
+            case crm.AttemptRecord():
+                what = {"decision": "save-attempt", "attempt": record.id, "result": record.result}
         what["operator"] = record.operator and clean(record.operator)
         return what
 

@@ -17,6 +17,7 @@ import structlog
 from cordboard.config import Settings
 from cordboard.errors import UserError
 from cordboard.ivr.lint import NOWHERE, House, findings
+from cordboard.ivr.loops import handed_on
 from cordboard.ivr.script import Script, ScriptError, source_of
 from cordboard.ivr.source import BYTES_AT_MOST, Source
 
@@ -44,8 +45,10 @@ class Read:
     advice: tuple[str, ...] = ()
 
 
-def files(folder: Path) -> list[Path]:
+def files(folder: Path | None) -> list[Path]:
     """The scripts in a folder. Raises `UserError` where it cannot be read."""
+    if folder is None:
+        return []
     try:
         found = sorted(path for path in folder.iterdir() if path.name.endswith(ENDING))
     except OSError as error:
@@ -98,7 +101,9 @@ def together(found: Iterable[Read], house: House) -> list[Read]:
     """All of a folder, each of which may name the others."""
     known = list(found)
     names = [each.path.name.removesuffix(ENDING) for each in known]
-    return [examined(each, replace(house, scripts=names)) for each in known]
+    leads = {each.script.name: handed_on(each.script) for each in known if each.script}
+    whole = replace(house, scripts=names, leads=leads)
+    return [examined(each, whole) for each in known]
 
 
 def house_of(
@@ -122,12 +127,13 @@ def house_of(
 
 
 class Library:
-    """`house` says what there is for scripts to name, at the moment; `refused` is told the faults
-    of all scripts that are not good, and None when there are none any more."""
+    """The scripts of a folder; with None there are none. `house` says what there is for scripts to
+    name, at the moment; `refused` is told the faults of all scripts that are not good, and None
+    when there are none any more."""
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         house: Callable[[], House],
         refused: Callable[[list[str] | None], None],
     ) -> None:
@@ -199,9 +205,11 @@ class Library:
             log.info("scripts.changed", scripts=sorted(self.scripts))
 
 
-def _stamps(folder: Path) -> dict[Path, Stamp]:
+def _stamps(folder: Path | None) -> dict[Path, Stamp]:
     """What tells one state of the scripts from another without reading them."""
     found: dict[Path, Stamp] = {}
+    if folder is None:
+        return found
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

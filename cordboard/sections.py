@@ -26,7 +26,7 @@ class Scripts(Table):
     """IVR and survey scripts: the folder with the files, the beginnings of the URLs that call_api
     may ask, the files with the tokens for them by name, and where recorded answers are kept."""
 
-    path: Path = Field(default_factory=shipped_scripts)
+    path: Path | None = None
     allow: list[Annotated[str, Field(pattern=r"^https?://[^\s{}/]+/")]] = []
     allow_private: bool = False
     secrets: dict[Word, Path] = {}

@@ -25,6 +25,7 @@ from zlib import crc32
 
 from cordboard.crm_core.model import (
     AnswerRecord,
+    AttemptRecord,
     AuditRecord,
     CallbackRecord,
     CallRecord,
@@ -34,6 +35,7 @@ from cordboard.crm_core.model import (
     PolicyRecord,
     Record,
     RefusalRecord,
+    Respondent,
     RunRecord,
     StateRecord,
     WrapUp,
@@ -53,6 +55,8 @@ _KINDS: dict[str, type[Record]] = {
     "run": RunRecord,
     "answer": AnswerRecord,
     "refusal": RefusalRecord,
+    "respondent": Respondent,
+    "attempt": AttemptRecord,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()}

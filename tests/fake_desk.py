@@ -22,6 +22,7 @@ from cordboard.crm_core.model import Role
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged
 from cordboard.screenpop import render
+from cordboard.screenpop.charts import Library
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import COOKIE
 from cordboard.screenpop.web import make_app
@@ -59,6 +60,7 @@ class FakeDesk:
         self.asked: list[ActionAsked] = []
         self.refuse: str | None = None
         """What the next wrap-up is refused with."""
+        self.library: Library | None = None
         self.phone: str | None = "PJSIP/1001"
         self.serves = ("sales", "support")
         self.url = ""
@@ -262,7 +264,9 @@ class FakeDesk:
                 language=self.language,
             )
             self.opaque = await store.open_session(user)
-            app = make_app(Settings(), store, self.hub, self._submit, self.registry)
+            app = make_app(
+                Settings(), store, self.hub, self._submit, self.registry, library=self.library
+            )
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", port)

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page
 from store_fixtures import sqlite_url
 
 from cordboard.crm_core.model import Role
+from cordboard.screenpop.charts import Library
 
 __all__ = ["AtDesk", "at_desk", "desk_and_browser", "sqlite_url"]
 
@@ -31,10 +32,12 @@ async def desk_and_browser(
     width: int = 1280,
     logged_in: bool = True,
     phone: str | None = "PJSIP/1001",
+    library: Library | None = None,
 ) -> AsyncIterator[tuple[FakeDesk, Page]]:
     """A desk and a browser in front of it. Any error on the page fails the test."""
     desk = FakeDesk(language, role)
     desk.phone = phone
+    desk.library = library
     office(desk, "en")
     faults: list[str] = []
     async with desk.serve(database=database):

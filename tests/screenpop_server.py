@@ -24,6 +24,7 @@ from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
+from cordboard.ivr.script import Script
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import csrf_of
 from cordboard.screenpop.web import make_app
@@ -90,6 +91,33 @@ class Socket:
         return self.connection.close_code
 
 
+HELLO = """
+version: 1
+name: hello
+title: { en: Good day, ru: Добрый день }
+languages: [en, ru]
+steps:
+  - id: menu
+    menu:
+      prompt: { en: Which, ru: Что }
+      choices: { "1": { text: { en: one, ru: один }, goto: bye } }
+    on: { noinput: person }
+  - id: person
+    route: { queue: support }
+  - id: bye
+    hangup: { en: Bye, ru: Пока }
+"""
+
+
+class Shelf:
+    """A library with one script in it."""
+
+    def __init__(self) -> None:
+        self.script = Script.parse(HELLO)
+        self.scripts = {"hello": self.script}
+        self.faults: dict[str, list[str]] = {}
+
+
 class Desk:
     def __init__(self, store: Store, limits: Limits, settings: Settings) -> None:
         self.store = store
@@ -99,6 +127,7 @@ class Desk:
         self.settings = settings
         self.submitted: list[ActionAsked | CustomerChanged | CustomerStale] = []
         self.busy = False
+        self.library = Shelf()
         self.tokens: dict[str, str] = {}
         self.users: dict[str, User] = {}
         self.port = 0
@@ -114,7 +143,15 @@ class Desk:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        app = make_app(self.settings, self.store, self.hub, self.submit, self.registry, self.clock)
+        app = make_app(
+            self.settings,
+            self.store,
+            self.hub,
+            self.submit,
+            self.registry,
+            self.clock,
+            library=self.library,
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 from idle_port import idle_port
+from speaking import install
 from typed import Said, typed
 
-from cordboard import cli
+from cordboard import checks, cli
 from cordboard.crm_core.migrations import upgrade
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
@@ -89,6 +90,14 @@ def _toml(value: object) -> str:
     return str(value) if isinstance(value, int) else f'"{value}"'
 
 
+@pytest.fixture(autouse=True)
+def speaker(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that can speak, whether or not this one can."""
+    folder = tmp_path_factory.mktemp("bin")
+    install(folder, "espeak-ng")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 @pytest.fixture
 def place(tmp_path: Path, sandbox: dict[str, Any]) -> Place:
     """In good order beside the real Asterisk."""
@@ -147,7 +156,7 @@ def test_everything_the_configuration_points_at_is_told_in_one_run(place: Place)
         [
             "[http] certificate c.pem: no such file or folder; name one that is there",
             "[http] key k.pem: no such file or folder; name one that is there",
-            "[scripts] path scripts: no such file or folder; name one that is there",
+            "[scripts] path scripts: No such file or directory; name the folder with your scripts",
             "[recorder] path empty/flight: empty is no folder that this user may write to;"
             " name one, or turn the recorder off with minutes = 0",
             "[database]: the tables are missing or of an older release; run: cordboard db upgrade",
@@ -503,3 +512,39 @@ def _ready(port: int, server: subprocess.Popen[bytes]) -> bool:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.05)
     return False
+
+
+def test_a_voice_that_is_named_must_speak_and_prompts_must_have_a_place(alone: Place) -> None:
+    (alone.folder / "blank").touch()
+    more = '[prompts]\nvoices = { bg = "piper:/srv/bg.onnx" }\npath = "blank/prompts"\n'
+    alone.write(more=more)
+    lines = alone.check(PATH="/nowhere").lines
+    told = [line for line in lines if line.startswith("[prompts]")]
+    assert told == [
+        '[prompts] voices: bg = "piper:/srv/bg.onnx": no voice for bg: install piper-tts',
+        f"[prompts] path {alone.folder}/blank/prompts: {alone.folder}/blank is no folder that this"
+        " user may write to; name one",
+    ]
+
+
+def test_a_pbx_on_another_machine_is_told_to_need_the_address_of_prompts(alone: Place) -> None:
+    alone.write(alone.pbx(host="192.0.2.7"))
+    (note,) = [note for note in asyncio.run(checks.remarks(alone.config)) if "prompts" in note]
+    assert note.startswith("Note: the PBX at 192.0.2.7 is told where prompts lie on this machine")
+    alone.write(alone.pbx(host="192.0.2.7"), more='[prompts]\nurl = "https://desk/prompts"\n')
+    assert not [note for note in asyncio.run(checks.remarks(alone.config)) if "prompts" in note]
+
+
+def test_what_a_script_says_and_nobody_would_hear_is_told(alone: Place) -> None:
+    (alone.folder / "scripts").mkdir()
+    (alone.folder / "scripts/bye.yaml").write_text(
+        "version: 1\nname: bye\nlanguages: [bg]\nsteps:\n"
+        "  - say: Довиждане\n  - say: {sound: goodby}\n  - hangup:\n",
+        encoding="utf-8",
+    )
+    alone.write(more='[scripts]\npath = "scripts"\n')
+    told = [line for line in alone.check(PATH="/nowhere").lines if "bye.yaml" in line]
+    assert told[0].endswith("bye.yaml:5: no voice for bg: install espeak-ng, or give a sound file")
+    assert "bye.yaml:6: no sound goodby in " in told[1]
+    assert "did you mean goodbye?" in told[1]
+    assert len(told) == 2

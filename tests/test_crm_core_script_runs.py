@@ -57,6 +57,15 @@ async def test_a_replay_that_comes_late_takes_no_end_and_no_newer_answer_away(
     assert await store.answers([RUN.id]) == [newer]
 
 
+async def test_runs_are_counted_by_script_since_a_moment(store: Store) -> None:
+    early = replace(RUN, id=derived_id(1, "early"), started_at=RUN.started_at - 1)
+    other = replace(RUN, id=derived_id(1, "other"), script="menu")
+    await store.write([RUN, early, other, replace(RUN, id=derived_id(2, "again"))])
+    counts = await store.run_counts(["nps", "menu", "none"], RUN.started_at)
+    assert counts == {"nps": 2, "menu": 1}
+    assert await store.run_counts([], 0) == {}
+
+
 async def test_runs_are_found_by_script_and_period_newest_first(store: Store) -> None:
     other = replace(RUN, id=derived_id(1, "run", "2"), started_at=RUN.started_at + 60)
     menu = replace(RUN, id=derived_id(1, "run", "3"), script="main-menu")

@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 from cordboard.config import Prompts as PromptsSettings
 from cordboard.errors import UserError
 from cordboard.ivr import prompts as module
-from cordboard.ivr.prompts import Line, Prompts
+from cordboard.ivr.prompts import Prompts
 from cordboard.ivr.speech import Sound, Value, Words
+from cordboard.ivr.utterances import Line
 
 HELLO = Line("scripts/menu.yaml:3", "bg", (Words("Здравейте!"),))
 

@@ -383,12 +383,13 @@ def test_the_shipped_rules_have_no_fault_and_give_everybody_a_way() -> None:
 
 
 def test_the_remarks_of_the_shipped_rules_are_rules_themselves() -> None:
-    """The commented calendar and its rule, put in force."""
+    """The commented rule of the calendar, put in force."""
     lines = SHIPPED.splitlines()
-    begin = next(i for i, line in enumerate(lines) if line.startswith("# [calendar.office]"))
+    begin = next(i for i, line in enumerate(lines) if line.startswith("# [[rule]]"))
     end = next(i for i in range(begin, len(lines)) if lines[i].startswith("[[rule]]"))
     lines[begin:end] = [line.removeprefix("#").strip() for line in lines[begin:end]]
     text = "\n".join(lines)
+    assert 'name = "closed"' in text
     opened = Policy.parse(text)
     assert faults(opened, text, HOUSE) == []
     sunday = situation(card(), local=datetime(2026, 11, 22, 12, tzinfo=UTC))

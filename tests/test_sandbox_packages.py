@@ -35,7 +35,7 @@ def archive(part: Path) -> Path:
 
 
 def play(monkeypatch: pytest.MonkeyPatch, calls: list[Path] | None = None) -> None:
-    def download(part: Path, show: object) -> list[Path]:
+    def download(part: Path, show: object, bundle: packages.Bundle) -> list[Path]:
         if calls is not None:
             calls.append(part)
         return [archive(part)]
@@ -46,8 +46,8 @@ def play(monkeypatch: pytest.MonkeyPatch, calls: list[Path] | None = None) -> No
 def test_unpacks_once_and_records_versions(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Path] = []
     play(monkeypatch, calls)
-    root = packages._fetch()
-    assert packages._fetch() == root
+    root = packages._fetch(packages.PBX)
+    assert packages._fetch(packages.PBX) == root
     assert len(calls) == 1
     assert root.parent == cache
     assert (root / "usr/share/asterisk").is_dir()
@@ -59,30 +59,30 @@ def test_unpacks_once_and_records_versions(cache: Path, monkeypatch: pytest.Monk
 def test_broken_off_midway_leaves_nothing_that_counts(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(part: Path, show: object) -> list[Path]:
+    def killed(part: Path, show: object, bundle: packages.Bundle) -> list[Path]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(packages, "_download", killed)
     with pytest.raises(KeyboardInterrupt):
-        packages._fetch()
-    (cache / f"asterisk-{packages.SUITE}-amd64-{packages._RECIPE}.part-old/root").mkdir(
+        packages._fetch(packages.PBX)
+    (cache / f"asterisk-{packages.SUITE}-amd64-{packages.PBX.recipe}.part-old/root").mkdir(
         parents=True
     )  # of a kill -9
     play(monkeypatch)
-    assert packages._fetch().is_dir()
+    assert packages._fetch(packages.PBX).is_dir()
     assert not list(cache.glob("*.part-*"))
 
 
 def test_two_processes_at_once_fetch_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch)
     context = multiprocessing.get_context("fork")
-    both = [context.Process(target=packages._fetch) for _ in range(3)]
+    both = [context.Process(target=packages._fetch, args=(packages.PBX,)) for _ in range(3)]
     for one in both:
         one.start()
     for one in both:
         one.join(20)
     assert [one.exitcode for one in both] == [0, 0, 0]
-    assert packages._fetch().is_dir()
+    assert packages._fetch(packages.PBX).is_dir()
 
 
 def test_no_apt_is_one_clear_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_not_debian_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failed_download_is_one_clear_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "_mirror", lambda: "http://127.0.0.1:9/debian")
     with pytest.raises(UserError, match="asking Debian for its packages failed") as raised:
-        packages._fetch()
+        packages._fetch(packages.PBX)
     assert "\n" not in str(raised.value)
     assert not list(cache.glob("*.part-*"))
 
@@ -114,3 +114,42 @@ def test_installed_programs_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path))
     assert packages.tools() == packages.Tools(installed, (str(program),))
     assert installed.major == 22
+
+
+def test_speakers_are_started_with_their_own_data_and_one_russian_voice_is_kept(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs print what they were started with; the loader of the bundle is a shell."""
+
+    def download(part: Path, show: object, bundle: packages.Bundle) -> list[Path]:
+        path = archive(part)
+        tree = part / "tree"
+        for voice in ("anna", "bob"):
+            (tree / "usr/share/RHVoice/voices" / voice).mkdir(parents=True)
+        triplet, loader = packages._LOADERS[packages._architecture()]
+        programs = tree / "usr/bin/RHVoice-test", tree / "usr/lib" / triplet / loader
+        for program in programs:
+            program.parent.mkdir(parents=True)
+            program.write_text('#!/bin/sh\necho "$RHVOICE_DATA_PATH" "$@"\n')
+            program.chmod(0o755)
+        subprocess.run(["dpkg-deb", "--build", tree, path], check=True, capture_output=True)
+        return [path]
+
+    monkeypatch.setattr(packages, "_download", download)
+    monkeypatch.setattr(shutil, "which", lambda name: None if "RHVoice" in name else f"/bin/{name}")
+    assert packages.speakers(fetch=False) is None
+    folder = packages.speakers(fetch=True)
+    assert folder is not None
+    root = folder.parent
+    assert [path.name for path in (root / "usr/share/RHVoice/voices").iterdir()] == ["anna"]
+    done = subprocess.run([folder / "RHVoice-test", "-p", "a b"], capture_output=True, text=True)
+    data, *_, program, option, voice = done.stdout.strip().split(" ", 5)
+    assert Path(data) == root / "usr/share/RHVoice"
+    assert Path(program) == root / "usr/bin/RHVoice-test"
+    assert (option, voice) == ("-p", "a b")
+    assert packages.speakers(fetch=False) == folder
+
+
+def test_installed_speakers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert packages.speakers(fetch=True) is None

@@ -21,8 +21,9 @@ from cordboard.config import Http, Pbx, Settings
 from cordboard.config import Prompts as PromptsSettings
 from cordboard.crm_core.store import Store
 from cordboard.ivr import speech
-from cordboard.ivr.prompts import Line, Prompts
+from cordboard.ivr.prompts import Prompts
 from cordboard.ivr.speech import Piece, Sound, Value, Words
+from cordboard.ivr.utterances import Line
 from cordboard.sandbox import packages, sip, stub
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.web import make_app

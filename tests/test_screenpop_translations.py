@@ -24,8 +24,13 @@ def message_ids() -> set[str | tuple[str, str]]:
         ("templates/**.html", "jinja2"),
         ("static/**.js", scripts),
         ("pages.py", "python"),
+        ("charts.py", "python"),
     ]
-    found = extract_from_dir(PAGES, methods)
+    charts = [("graph.py", "python"), ("funnel.py", "python")]
+    found = (
+        *extract_from_dir(PAGES, methods),
+        *extract_from_dir(PAGES.parent / "ivr", charts),
+    )
     return {message for _, _, message, _, _ in found}
 
 

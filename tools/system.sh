@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the suite needs of the system, and only an administrator can install: Chromium for the
 # browser tests, a PostgreSQL server's programs for the store's tests. As root they are installed;
-# otherwise one line says what to type, and the suite does not begin.
+# otherwise one line says what to type, and the suite does not begin. Programs that speak are
+# installed as well where that can be done; the few tests of a real voice are skipped without them.
 set -eu
 
 missing=
@@ -9,6 +10,14 @@ chromium() { command -v chromium-headless-shell || command -v chromium || comman
 postgres() { command -v pg_ctl || ls /usr/lib/postgresql/*/bin/pg_ctl; }
 chromium >/dev/null 2>&1 || missing="$missing chromium"
 postgres >/dev/null 2>&1 || missing="$missing postgresql"
+voices=
+command -v espeak-ng >/dev/null 2>&1 || voices=espeak-ng
+if [ -n "$voices" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing $voices"
+    apt-get update -qq >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$voices" \
+        >/dev/null 2>&1 || echo "no $voices: the tests of its voices are skipped"
+fi
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -31,6 +31,7 @@ from cordboard.crm_core.database import Asked, Database, as_id, records
 from cordboard.crm_core.interactions import wrap_up
 from cordboard.crm_core.model import (
     AnswerRecord,
+    AttemptRecord,
     AuditRecord,
     CallbackRecord,
     CallRecord,
@@ -40,6 +41,7 @@ from cordboard.crm_core.model import (
     PolicyRecord,
     Record,
     RefusalRecord,
+    Respondent,
     RunRecord,
     StateRecord,
     WrapUp,
@@ -57,6 +59,8 @@ from cordboard.crm_core.tables import (
     operator_state,
     policy,
     queue_entry,
+    respondent,
+    respondent_attempt,
     script_run,
     survey_refusal,
 )
@@ -96,6 +100,8 @@ Row = (
     | RunRecord
     | AnswerRecord
     | RefusalRecord
+    | Respondent
+    | AttemptRecord
 )
 """The records that are rows of a table as they are."""
 
@@ -111,6 +117,8 @@ _TABLES: dict[type[Row], Table] = {
     RunRecord: script_run,
     AnswerRecord: answer,
     RefusalRecord: survey_refusal,
+    Respondent: respondent,
+    AttemptRecord: respondent_attempt,
 }
 _NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in _TABLES}
 _NEW = "new_"
@@ -167,7 +175,8 @@ class Calls:
         """Writes a group in one transaction: calls and entries by id, a later one over an
         earlier; interactions the same, and by call and operator, whichever id they come under;
         facts, rule files, audits and refusals appended, one that is there already but once; runs
-        of scripts by id, and answers by run and question, an older never over a newer; wrap-ups
+        of scripts and respondents by id, and answers by run and question, an older never over a
+        newer; wrap-ups
         as by `Interactions.save_wrapup`. So a group whose fate is not known, because the deadline
         passed in the middle of its commit, may be written again.
 
@@ -405,6 +414,8 @@ _SHAPES: tuple[_Shape, ...] = (
     (RunRecord, ("id",)),
     (AnswerRecord, ("run_id", "question")),
     (RefusalRecord, ("id",)),
+    (Respondent, ("id",)),
+    (AttemptRecord, ("id",)),
 )
 
 
@@ -443,6 +454,9 @@ def _wrap_up(connection: Connection, written: WrapUp) -> None:
         wrap_up(replace(written, customer_id=None), connection)
 
 
+_OVERWRITTEN = EntryRecord | StateRecord | CallbackRecord | RunRecord | Respondent | AttemptRecord
+
+
 def _latest(group: Iterable[Record]) -> Iterable[Record]:
     """`group` with each call, entry and state but once, as it would be after all of it: a
     call is told again and again in the second in which it comes in."""
@@ -454,7 +468,7 @@ def _latest(group: Iterable[Record]) -> Iterable[Record]:
             if record.customer_id is None and isinstance(before, CallRecord):
                 record = replace(record, customer_id=before.customer_id)
             rows[record.id] = record
-        elif isinstance(record, EntryRecord | StateRecord | CallbackRecord | RunRecord):
+        elif isinstance(record, _OVERWRITTEN):
             rows[record.id] = record
         else:
             others.append(record)
@@ -538,6 +552,8 @@ def _build(kind: type[Row], known_by: tuple[str, ...], dialect: Dialect) -> Inse
         is_newer = old.ended_at.is_(None) | new.ended_at.is_not(None)
     elif kind is AnswerRecord:
         is_newer = new["at"] >= old["at"]
+    elif kind is Respondent:
+        is_newer = new.revision >= old.revision
     return statement.on_conflict_do_update(
         index_elements=list(known_by), set_=changes, where=is_newer
     )

@@ -362,6 +362,87 @@ class RefusalRecord:
     at: float
 
 
+RespondentState = Literal[
+    "waiting",
+    "taken",
+    "dialled",
+    "talking",
+    "talked",
+    "done",
+    "refused",
+    "no-answer",
+    "busy",
+    "callback",
+    "wrong-number",
+    "given-up",
+    "do-not-call",
+]
+"""`talked`: the telephone is down, and the operator has not said yet what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RespondentList:
+    """People who are to be asked by `script`. Whoever does not answer is called again after
+    `again_minutes`, `tries` times in all; `hours` names the calendar of when they may be called,
+    `language` is that of people of whom no other is known."""
+
+    id: str
+    name: str
+    script: str
+    language: str | None
+    hours: str | None
+    tries: int
+    again_minutes: float
+    created_at: float
+    created_by: str
+    closed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Respondent:
+    """One of a list, at `number` (E.164); `attributes` are the columns of the file. Written again
+    at each step, `revision` counts them. `dials` counts the calls, `tries` those in vain. Before
+    `due_at` nobody is given this person, and then `due_for` before others; `result` is what came
+    of it last, and there is an `ended_at` when nothing more is to come."""
+
+    id: str
+    list_id: str
+    position: int
+    number: str
+    name: str
+    customer_id: str | None
+    language: str | None
+    attributes: Mapping[str, Attribute]
+    state: RespondentState = "waiting"
+    revision: int = 0
+    dials: int = 0
+    tries: int = 0
+    due_at: float | None = None
+    due_for: str | None = None
+    taken_by: str | None = None
+    taken_at: float | None = None
+    result: str | None = None
+    run_id: str | None = None
+    note: str = ""
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One call to a respondent, the `dial`th, from the key to what came of it."""
+
+    id: str
+    respondent_id: str
+    dial: int
+    operator: str
+    pbx: str
+    at: float
+    call_id: str | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    result: str | None = None
+
+
 def interaction_id(call_id: str, operator: str | None) -> str:
     """The id of the one interaction of this operator (None: nobody answered) in this call, the
     same for the telephone's side and for the operator's wrap-up, whichever comes first."""
@@ -387,4 +468,6 @@ Record = (
     | RunRecord
     | AnswerRecord
     | RefusalRecord
+    | Respondent
+    | AttemptRecord
 )

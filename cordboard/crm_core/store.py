@@ -2,8 +2,8 @@
 
 One object with the methods of the nouns it is made of, which share two engines: customers and
 cards, calls and their accounting, interactions, users with their sessions and tokens, runs of
-scripts with their answers, and what webhooks still owe. All methods raise `PeerError` where the
-database is away or fails; deadlines are the caller's.
+scripts with their answers, lists of people to be called, and what webhooks still owe. All methods
+raise `PeerError` where the database is away or fails; deadlines are the caller's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cordboard.crm_core.interactions import Interactions
 from cordboard.crm_core.migrations import check
 from cordboard.crm_core.model import Card
 from cordboard.crm_core.outbox import Outbox
+from cordboard.crm_core.respondents import Respondents
 from cordboard.crm_core.rules import CustomerRules
 from cordboard.crm_core.script_runs import ScriptRuns
 from cordboard.crm_core.users import PASSWORD_HASHER, SESSION_SECONDS, Users
@@ -29,7 +30,7 @@ STATUSES = ("new", "regular", "vip", "debtor", "blocked")
 LANGUAGES = ("ru", "bg", "en")
 
 
-class Store(Customers, Identification, Calls, Interactions, Users, Outbox, ScriptRuns):
+class Store(Customers, Identification, Calls, Interactions, Users, Outbox, ScriptRuns, Respondents):
     """`region` reads national telephone numbers (ISO 3166); `statuses`, `languages` and
     `segments` are the configured lists; `clock` gives seconds since the epoch."""
 
@@ -57,6 +58,7 @@ class Store(Customers, Identification, Calls, Interactions, Users, Outbox, Scrip
         Interactions.__init__(self, database)
         Outbox.__init__(self, database)
         ScriptRuns.__init__(self, database)
+        Respondents.__init__(self, database, rules, clock)
         Users.__init__(self, database, rules, clock, hasher, session_seconds)
 
     async def open(self) -> None:

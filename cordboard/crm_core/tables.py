@@ -36,6 +36,8 @@ from sqlalchemy import (
     text,
 )
 
+from cordboard.crm_core.respondent_states import HELD
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -392,6 +394,73 @@ survey_refusal = Table(
     Column("number", Words(), nullable=False, index=True),
     Column("script", Words()),  # NULL: no survey at all
     _time("at"),
+)
+
+respondent_list = Table(
+    "respondent_list",
+    metadata,
+    _id(primary_key=True),
+    Column("name", Words(), nullable=False, unique=True),
+    Column("script", Words(), nullable=False),
+    Column("language", String(16)),
+    Column("hours", Words()),
+    Column("tries", Integer(), nullable=False),
+    Column("again_minutes", Double(), nullable=False),
+    _time("created_at"),
+    Column("created_by", Words(), nullable=False),
+    _time("closed_at", nullable=True),
+)
+
+_HELD = text(f"state IN ({', '.join(map(repr, HELD))})")
+
+respondent = Table(
+    "respondent",
+    metadata,
+    _id(primary_key=True),
+    _id("list_id", ForeignKey("respondent_list.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer(), nullable=False),
+    Column("number", String(16), nullable=False),
+    Column("name", Words(), nullable=False),
+    _id("customer_id", ForeignKey("customer.id", ondelete="SET NULL"), index=True),
+    Column("language", String(16)),
+    Column("attributes", Json()),
+    Column("state", String(16), nullable=False),
+    Column("revision", Integer(), nullable=False),
+    Column("dials", Integer(), nullable=False),
+    Column("tries", Integer(), nullable=False),
+    _time("due_at", nullable=True),
+    Column("due_for", Words()),
+    Column("taken_by", Words()),
+    _time("taken_at", nullable=True),
+    Column("result", Words()),
+    _id("run_id"),
+    Column("note", Words(), nullable=False),
+    _time("ended_at", nullable=True),
+    UniqueConstraint("list_id", "number"),
+    Index(None, "list_id", "position"),
+    Index(None, "list_id", "state"),
+)
+Index(  # an operator has one person at a time
+    "uq_respondent_held",
+    respondent.c.taken_by,
+    unique=True,
+    sqlite_where=_HELD,
+    postgresql_where=_HELD,
+)
+
+respondent_attempt = Table(
+    "respondent_attempt",
+    metadata,
+    _id(primary_key=True),
+    _id("respondent_id", nullable=False, index=True),
+    Column("dial", Integer(), nullable=False),
+    Column("operator", Words(), nullable=False),
+    Column("pbx", Words(), nullable=False),
+    _time("at"),
+    _id("call_id"),
+    _time("answered_at", nullable=True),
+    _time("ended_at", nullable=True),
+    Column("result", Words()),
 )
 
 webhook = Table(

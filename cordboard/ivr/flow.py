@@ -107,11 +107,15 @@ def _said(script: Script, step: Base, name: str, on: Way) -> Way:
 
 
 def _failing(script: Script, step: Base, on: Way) -> Iterator[Way]:
-    names = ("noinput",) if isinstance(step, RecordStep) else ("noinput", "nomatch")
+    # What is recorded may be nothing, but not wrong.
+    recorded = isinstance(step, RecordStep) or (
+        isinstance(step, AskStep) and step.ask.kind == "text"
+    )
+    names = ("noinput",) if recorded else ("noinput", "nomatch")
     for name in names:
         other = "nomatch" if name == "noinput" else "noinput"
         fails: list[Fail | None] = [getattr(step.on, name), getattr(script.on, name)]
-        if not isinstance(step, RecordStep):
+        if not recorded:
             fails = [
                 *(getattr(step.on, each) for each in (name, other)),
                 *(getattr(script.on, each) for each in (name, other)),

@@ -13,8 +13,8 @@ from html import escape
 
 from cordboard.ivr.layout import Box, Link, Picture, Placed, Point, Way, lay_out
 
-START, END = "", "end"
-"""Ids of where it begins and where it is over."""
+START = ""
+"""The id of where it begins."""
 
 SHAPES: Mapping[str, str] = {
     "start": "dot",
@@ -57,14 +57,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`way` is how the interpreter calls it, `label` what people read. A pointer only names its
+    """`ways` are how the interpreter calls it, `label` what people read. A pointer only names its
     target: what most steps do alike would bury the rest under arrows."""
 
     source: str
     target: str
     label: str
-    way: str
+    ways: tuple[str, ...]
     pointer: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells one arrow of a chart from another."""
+        return self.source, " ".join(self.ways)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Footing:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """Figures on a chart: by step, and by step and way. `legend` says how they are counted."""
+    """Figures on a chart: by step, and by the arrow's key. `legend` says how they are counted."""
 
     steps: Mapping[str, Footing] = field(default_factory=dict)
     ways: Mapping[tuple[str, str], Mark] = field(default_factory=dict)
@@ -225,8 +230,9 @@ class _Sign:
     link: Link
 
 
-def _sign(edge: Edge, mark: Mark | None) -> _Sign:
-    label = wrapped(edge.label, SMALL, LABEL_WIDTH, LABEL_LINES) if edge.label else []
+def _sign(edge: Edge, mark: Mark | None, target: str) -> _Sign:
+    words = f"{edge.label} → {target}" if edge.pointer else edge.label
+    label = wrapped(words, SMALL, LABEL_WIDTH, LABEL_LINES)
     text = mark.text if mark else ""
     if not label and not text:
         return _Sign([], "", Link(edge.source, edge.target, pointer=edge.pointer))
@@ -243,10 +249,12 @@ def draw(flow: Flow, notes: Notes | None = None, style: str | None = None) -> st
     title and its legend; without, a part of a page, whose steps and arrows can be chosen."""
     told = notes or Notes()
     cards = [_card(node, told.steps.get(node.id)) for node in flow.nodes]
-    signs = [_sign(edge, told.ways.get((edge.source, edge.way))) for edge in flow.edges]
+    names = {node.id: node.title for node in flow.nodes}
+    signs = [_sign(edge, told.ways.get(edge.key), names[edge.target]) for edge in flow.edges]
     picture = lay_out([card.box for card in cards], [sign.link for sign in signs])
     alone = style is not None
-    legend = [part for line in told.legend for part in wrapped(line, BODY, 620, 4)]
+    broad = min(max(picture.width - 32, 420), 900)
+    legend = [part for line in told.legend for part in wrapped(line, BODY, broad, 9)]
     legend = legend if alone else []
     head = 44.0 if alone else 0.0
     wide = picture.width
@@ -293,12 +301,12 @@ def _told(flow: Flow) -> str:
 
 
 def _breadth(edge: Edge, notes: Notes) -> float:
-    mark = notes.ways.get((edge.source, edge.way))
+    mark = notes.ways.get(edge.key)
     return mark.breadth if mark else 0.0
 
 
 def _arrow(edge: Edge, sign: _Sign, way: Way, notes: Notes, *, alone: bool) -> list[str]:
-    mark = notes.ways.get((edge.source, edge.way))
+    mark = notes.ways.get(edge.key)
     kinds = ["flow-arrow", f"flow-{way.kind}"]
     if mark is not None and mark.breadth == 0:
         kinds.append("flow-unused")
@@ -312,7 +320,7 @@ def _arrow(edge: Edge, sign: _Sign, way: Way, notes: Notes, *, alone: bool) -> l
         line = _shortened(line, head * 0.8, down=down)
     out = [
         f'<g class="{" ".join(kinds)}" data-step="{_quoted(edge.source)}"'
-        f' data-way="{_quoted(edge.way)}" data-to="{_quoted(edge.target)}"{choose}>'
+        f' data-way="{_quoted(" ".join(edge.ways))}" data-to="{_quoted(edge.target)}"{choose}>'
     ]
     if tip:
         out.append(f"<title>{escape(tip)}</title>")
@@ -350,7 +358,7 @@ def _step(card: _Card, picture: Picture, notes: Notes, *, alone: bool) -> list[s
     tip = " · ".join((node.title, *node.lines)) + (f"\n{footing.tip}" if footing else "")
     choose = "" if alone else f' tabindex="-1" role="button" aria-label="{_quoted(tip)}"'
     out = [
-        f'<g class="flow-step flow-is-{escape(node.verb)}" id="step-{_quoted(node.id or "start")}"'
+        f'<g class="flow-step flow-is-{escape(node.verb)}" id="step-{_quoted(node.id)}"'
         f' data-step="{_quoted(node.id)}"{choose}>',
         f"<title>{escape(tip)}</title>",
         *_exits(card, at),
@@ -486,7 +494,7 @@ def mermaid(flow: Flow, notes: Notes | None = None) -> str:
         text = "<br>".join(_entities(each) for each in texts if each) or " "
         out.append(f'  {numbers[node.id]}{first}"{text}"{last}')
     for edge in flow.edges:
-        mark = told.ways.get((edge.source, edge.way))
+        mark = told.ways.get(edge.key)
         texts = [edge.label, mark.text if mark else ""]
         text = "<br>".join(_entities(each) for each in texts if each)
         line = "-.->" if edge.pointer else "-->"

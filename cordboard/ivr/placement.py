@@ -235,6 +235,9 @@ def _pull(
                 continue
             low, high = wishes[(len(wishes) - 1) // 2], wishes[len(wishes) // 2]
             wish = low if low > 0 else min(high, 0.0)
+            if low < 0 < high and not 0.8 < -low / high < 1.25:
+                # As long in all, but one of the two is straight; a fork stays in the middle.
+                wish = low if -low < high else high
             for slot in members[each]:
                 left, right = beside[slot]
                 if wish < 0 and left is not None:

@@ -24,17 +24,21 @@ from pathlib import Path
 
 import structlog
 
+from cordboard.config import Settings
 from cordboard.errors import UserError
 from cordboard.ivr import speech, voices, waveform
 from cordboard.ivr.speech import Piece, Sound, Value, Words
+from cordboard.ivr.utterances import Line
 from cordboard.ivr.voices import NoVoice, Voice, Voices
 from cordboard.sections import Prompts as PromptsSettings
+from cordboard.sections import shipped_scripts
 
 log = structlog.get_logger(__name__)
 
 NAME = re.compile(r"[0-9a-f]{32}\.wav")
 """What a prompt's file is called. Nothing else is given out."""
 _RECORDING = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*){0,4}")
+_ASTERISK = ("digits/", "letters/", "silence/")
 _FORMATS = ("wav", "gsm", "ulaw", "alaw", "sln", "g722")
 _PATIENCE = 30.0  # seconds for one text at deploy time
 _WAITING = 32  # texts that callers wait for; one more is left out
@@ -43,16 +47,6 @@ _PERSONAL_SECONDS = 24 * 3600.0
 _CORE_SOUNDS = frozenset(
     Path(__file__).with_name("core_sounds.txt").read_text(encoding="utf-8").split()
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What a script says at one place in one language, as far as it is known beforehand. Of a
-    `Value` only the kind counts."""
-
-    where: str  # scripts/nps.yaml:12
-    language: str
-    pieces: tuple[Piece, ...]
 
 
 @dataclass(slots=True)
@@ -87,9 +81,16 @@ class Prompts:
         self._speaking: dict[str, asyncio.Task[bool]] = {}
         self._processes = asyncio.Semaphore(max(2, (os.cpu_count() or 2) // 2))
         self._complained: set[str] = set()
+        self._warm: set[str] = set()
 
     def open(self) -> None:
-        """Makes the folders, and forgets what was spoken for callers before. Raises `UserError`."""
+        """Forgets what was spoken for callers before. Raises `UserError`."""
+        self.settle()
+        for path in self._own.glob("*.wav"):
+            path.unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Makes the folders. Raises `UserError`."""
         for key, folder in (("path", self._static), ("personal", self._own)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -100,8 +101,12 @@ class Prompts:
                     f"[prompts] {key} {folder}: {error.strerror}; name a folder that the server"
                     " may write to"
                 ) from error
-        for path in self._own.glob("*.wav"):
-            path.unlink(missing_ok=True)
+
+    async def warm_up(self, languages: Iterable[str]) -> None:
+        """Loads what says values in words, which takes half a second, before a caller needs it."""
+        for language in set(languages) - self._warm:
+            await asyncio.to_thread(voices.speakable, "1", language)
+            self._warm.add(language)
 
     async def close(self) -> None:
         tasks = list(self._speaking.values())
@@ -114,6 +119,9 @@ class Prompts:
     async def sounds(self, pieces: Iterable[Piece], language: str) -> list[str]:
         """What STREAM FILE or Playback() is given, in order. What no voice speaks within the
         deadline is left out."""
+        pieces = list(pieces)
+        if any(isinstance(piece, Value) for piece in pieces):
+            await self.warm_up([language])
         parts = self._expand(pieces, language)
         files = [self._recorded(part, language) for part in parts]
         waits: dict[str, asyncio.Task[bool]] = {}
@@ -144,10 +152,6 @@ class Prompts:
     async def prepare(self, lines: Iterable[Line]) -> Prepared:
         """Speaks what the scripts say and is not there yet, one text after the other."""
         done = Prepared()
-        lines = list(lines)
-        for language in {line.language for line in lines}:
-            # Its library is loaded now and beside the loop, not under the first caller.
-            await asyncio.to_thread(voices.speakable, "1", language)
         for language, text, where in self._texts(lines):
             voice = self._voices.of(language)
             kept = self._kept(text, [voice] if voice else self._voices.wanted(language))
@@ -160,14 +164,16 @@ class Prompts:
                 continue
             try:
                 sound = await voices.speak(text, language, voice, _PATIENCE, patiently=True)
+                path = self._static / self._name(text, voice)
+                _write(path, sound, 0o644)
+                about = f"{language} {voice.name}\n{text}\n"
+                _write(path.with_suffix(".txt"), about.encode(), 0o644)
             except NoVoice as error:
                 done.faults.append(f"{where}: {error}")
-                continue
-            path = self._static / self._name(text, voice)
-            _write(path, sound, 0o644)
-            about = f"{language} {voice.name}\n{text}\n"
-            _write(path.with_suffix(".txt"), about.encode(), 0o644)
-            done.spoken += 1
+            except OSError as error:
+                done.faults.append(f"{self._static}: {error.strerror}")
+            else:
+                done.spoken += 1
         done.faults = list(dict.fromkeys(done.faults))
         return done
 
@@ -190,21 +196,29 @@ class Prompts:
 
     async def missing(self, lines: Iterable[Line]) -> list[str]:
         """What would be left out of a call: one line for each place, language and reason."""
-        faults: dict[str, None] = {}
+        faults: list[str] = []
         for line in lines:
+            faults += self.unplayable([line])
             for piece in line.pieces:
-                if isinstance(piece, Sound):
-                    fault = self._recording_fault(piece.name, line.language)
-                elif await self._is_mute(piece, line.language):
-                    why = await self._voices.trouble(line.language)
-                    what = f"{piece.kind} needs a voice, and " if isinstance(piece, Value) else ""
-                    advice = ", or give a sound file" if isinstance(piece, Words) else ""
-                    fault = f"{what}{why}{advice}"
-                else:
+                if isinstance(piece, Sound) or not await self._is_mute(piece, line.language):
                     continue
-                if fault:
-                    faults[f"{line.where}: {fault}"] = None
-        return list(faults)
+                why = await self._voices.trouble(line.language)
+                if isinstance(piece, Value):
+                    faults.append(f"{line.where}: {piece.kind} needs a voice, and {why}")
+                else:
+                    faults.append(f"{line.where}: {why}, or give a sound file")
+        return list(dict.fromkeys(faults))
+
+    def unplayable(self, lines: Iterable[Line]) -> list[str]:
+        """Of these, the recordings that are not there, or that Asterisk would not play."""
+        faults = [
+            f"{line.where}: {fault}"
+            for line in lines
+            for piece in line.pieces
+            if isinstance(piece, Sound)
+            if (fault := self._recording_fault(piece.name, line.language))
+        ]
+        return list(dict.fromkeys(faults))
 
     # ---- voices -----------------------------------------------------------------------------
 
@@ -315,7 +329,8 @@ class Prompts:
     def _recorded(self, part: Sound | Words, language: str) -> str | None:
         if isinstance(part, Words):
             return None
-        path = self._recording(part.name, language)
+        # What values are made of is many at a time, and not looked for.
+        path = None if part.name.startswith(_ASTERISK) else self._recording(part.name, language)
         if path is None:
             return part.name if _RECORDING.fullmatch(part.name) else None
         if not self._settings.url:
@@ -366,6 +381,11 @@ class Prompts:
                 return f"{path}: a PBX that plays it by HTTP wants a .wav file"
             return None
         return waveform_fault(path)
+
+
+def prompts_of(settings: Settings) -> Prompts:
+    folder = settings.scripts.path or shipped_scripts()
+    return Prompts(settings.prompts, settings.crm.currency, folder / "sounds")
 
 
 def waveform_fault(path: Path) -> str | None:

@@ -2,9 +2,9 @@
 
 Numbers, money, dates and times are put together from Asterisk's own sounds where these suffice, and
 become words where they do not. The free English sounds hold nearly all that is needed. The Russian
-ones have no hundreds above one, no feminine forms, one case of "thousand" and no genitive of days:
-there `SAY NUMBER` is silent or wrong, so only what they say rightly is made of them. For Bulgarian
-there are none. Pure.
+ones have no hundreds but one, "thousand" in one form, and days in the nominative alone: there
+`SAY NUMBER` leaves words out, so only what they say rightly is made of them. For Bulgarian there
+are none. Pure.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from pathlib import Path
 from cordboard.errors import PeerError
 from cordboard.ivr import numerals, waveform
 
-LONGEST = 1000
-"""Characters of one text; more than a minute of speech. What is beyond is not spoken."""
+LONGEST = 2000
+"""Characters of one text, as of a script; some minutes. What is beyond is not spoken."""
 _MEMORY_KB = 2_000_000  # of address space; piper's runtime takes one and a half
 _BYTES = 16 * 2**20
 
@@ -119,6 +119,7 @@ def speakable(text: str, language: str) -> str:
     plain = "".join(char if char.isprintable() else " " for char in text[:LONGEST])
     for mark in ("[[", "]]", "<", ">"):  # phonemes of espeak-ng; SSML, which is not asked for
         plain = plain.replace(mark, " ")
+    plain = plain.lstrip(" .,;:!?")  # of a text behind a value
     return numerals.readable(plain, language)[: 4 * LONGEST]
 
 
@@ -130,6 +131,7 @@ async def speak(
     command = voice.command()
     if command is None:
         raise NoVoice(f"{voice.name} is not there: install {voice.package}")
+    said = await asyncio.to_thread(speakable, text, language)
     nice = ["nice", "-n", "10"] if patiently else []
     process = await asyncio.create_subprocess_exec(
         *nice,
@@ -144,7 +146,7 @@ async def speak(
     )
     try:
         async with asyncio.timeout(within):
-            sound, complaint = await process.communicate(speakable(text, language).encode() + b"\n")
+            sound, complaint = await process.communicate(said.encode() + b"\n")
     except TimeoutError:
         raise NoVoice(f"{voice.name} did not speak within {within:g} s") from None
     finally:

@@ -13,6 +13,7 @@ import typer
 
 from cordboard.errors import PeerError
 from cordboard.sandbox import record as recorder
+from cordboard.sandbox.packages import speakers
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.plays import PLAYS
 
@@ -84,6 +85,16 @@ def status(directory: Directory = None, as_json: Json = False) -> None:
 def cli(words: list[str], directory: Directory = None) -> None:
     """Ask Asterisk's own command line, such as `cordboard pbx cli queue show`."""
     typer.echo(_pbx(directory).cli(" ".join(words)), nl=False)
+
+
+@pbx_app.command()
+def voices() -> None:
+    """Fetch programs that speak, about 170 MB: RHVoice for Russian, espeak-ng for others.
+
+    The demo finds them; a server of your own finds them on PATH, in the folder that is printed.
+    """
+    folder = speakers(fetch=True)
+    typer.echo(folder or "RHVoice-test and espeak-ng are installed")
 
 
 _NAMES = ", ".join(PLAYS)

@@ -42,6 +42,7 @@ from cordboard.crm_core.store import Store
 from cordboard.cti.queue_log import read_queue_log
 from cordboard.errors import PeerError, UserError
 from cordboard.evidence import gaps_of
+from cordboard.sandbox.packages import speakers
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.ports import LOOPBACK, free
 from cordboard.sandbox.scenarios import Manner
@@ -362,6 +363,8 @@ def _managers() -> tuple[Manner, ...]:
 async def _server(config: Path) -> AsyncIterator[None]:
     """`cordboard serve` as a process of its own; its log is shown when it fails."""
     log = config.with_suffix(".log")
+    speaking = speakers(fetch=False)
+    path = os.environ.get("PATH", "")
     command = [sys.executable, "-m", "cordboard", "serve", "--config", str(config), "--log", "json"]
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
@@ -369,7 +372,11 @@ async def _server(config: Path) -> AsyncIterator[None]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                "PATH": f"{speaking}:{path}" if speaking else path,
+            },
         )
     try:
         await _ready(f"http://{load(config).http.listen}/readyz", process, log)

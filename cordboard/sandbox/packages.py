@@ -1,4 +1,5 @@
-"""Asterisk and SIPp: those of the machine, or Debian's packages unpacked into the user's cache.
+"""Asterisk and SIPp, and programs that speak: those of the machine, or Debian's packages unpacked
+into the user's cache.
 
 Unpacked packages run through the loader and the libraries that came with them, so the machine may
 be an older Debian than they are. Nothing is installed and no root is needed: apt works in a
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,15 +29,41 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from cordboard.errors import UserError
 
 SUITE = "forky"  # Asterisk is in no Debian release between bullseye and this one
-PACKAGES = (
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Packages that are fetched together. Raise `recipe` when a cache made before must not be used
+    any more."""
+
+    name: str
+    packages: tuple[str, ...]
+    recipe: int
+    components: str = "main"
+    drop: str = ""  # a pattern: of the folders that it finds only `keep` stays
+    keep: str = ""
+
+
+PBX = Bundle(
     "asterisk",
-    "asterisk-core-sounds-en-gsm",
-    "asterisk-core-sounds-ru-gsm",  # for Bulgarian there is none: it falls back to English
-    "asterisk-moh-opsound-gsm",
-    "libfaketime",  # for a PBX whose clock is set while it runs
-    "sip-tester",
+    (
+        "asterisk",
+        "asterisk-core-sounds-en-gsm",
+        "asterisk-core-sounds-ru-gsm",  # for Bulgarian there is none: it falls back to English
+        "asterisk-moh-opsound-gsm",
+        "libfaketime",  # for a PBX whose clock is set while it runs
+        "sip-tester",
+    ),
+    recipe=2,
 )
-_RECIPE = 2  # raise it when a cache made before must not be used any more
+SPEAKERS = Bundle(
+    "speakers",
+    ("espeak-ng", "rhvoice", "rhvoice-russian"),
+    recipe=1,
+    components="main non-free",  # of the voices, Anna's is free data under the LGPL
+    drop="usr/share/RHVoice/voices/*",
+    keep="anna",
+)
 _OLDEST = 20  # major version of an installed Asterisk that will do
 _LOADERS = {
     "amd64": ("x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
@@ -76,11 +104,44 @@ def tools() -> Tools:
     sipp = shutil.which("sipp")
     if asterisk is not None and sipp is not None:
         return Tools(asterisk, (sipp,))
-    fetched = _unpacked(_fetch())
+    fetched = _unpacked(_fetch(PBX))
     return Tools(asterisk or fetched.asterisk, (sipp,) if sipp else fetched.sipp)
 
 
 # ---- installed ------------------------------------------------------------------------------
+
+
+def speakers(*, fetch: bool) -> Path | None:
+    """A folder for PATH in which RHVoice speaks Russian and espeak-ng the other languages, or none
+    where both are installed, or not fetched yet. To fetch is about 170 MB; raises UserError where
+    they cannot be had."""
+    if shutil.which("RHVoice-test") and shutil.which("espeak-ng"):
+        return None
+    if not fetch and not list(cache().glob(f"{SPEAKERS.name}-{SUITE}-*-{SPEAKERS.recipe}")):
+        return None
+    root = _fetch(SPEAKERS)
+    triplet, loader = _LOADERS[_architecture()]
+    libraries = root / "usr/lib" / triplet
+    data = {
+        "RHVOICE_DATA_PATH": root / "usr/share/RHVoice",
+        "RHVOICE_CONFIG_PATH": root / "etc/RHVoice",
+        "ESPEAK_DATA_PATH": libraries,
+    }
+    folder = root / "speakers"
+    folder.mkdir(exist_ok=True)
+    for program in ("RHVoice-test", "espeak-ng"):
+        lines = [
+            "#!/bin/sh",
+            *(f"export {name}={shlex.quote(str(path))}" for name, path in data.items()),
+            f"libraries={shlex.quote(str(libraries))}",
+            f'exec "$libraries/{loader}" --library-path "$libraries:$libraries/pulseaudio"'
+            f' {shlex.quote(str(root / "usr/bin" / program))} "$@"',
+        ]
+        part = folder / f".{program}.{os.getpid()}"
+        part.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        part.chmod(0o755)
+        part.replace(folder / program)
+    return folder
 
 
 def _version(command: tuple[str, ...]) -> str:
@@ -121,11 +182,18 @@ class _Show(Protocol):
     def __call__(self, what: str, percent: float) -> None: ...
 
 
-def _fetch() -> Path:
+def cache() -> Path:
+    """The user's own folder for what takes long to come by, and which all sandboxes share."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cordboard"
+
+
+def _place(bundle: Bundle) -> Path:
+    return cache() / f"{bundle.name}-{SUITE}-{_architecture()}-{bundle.recipe}"
+
+
+def _fetch(bundle: Bundle) -> Path:
     """The folder with the unpacked packages, made now if it is not there yet."""
-    architecture = _architecture()
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cordboard"
-    final = base / f"asterisk-{SUITE}-{architecture}-{_RECIPE}"
+    base, final = cache(), _place(bundle)
     if final.is_dir():
         return final
     base.mkdir(parents=True, exist_ok=True)
@@ -139,12 +207,15 @@ def _fetch() -> Path:
             tempfile.TemporaryDirectory(prefix=f"{final.name}.part-", dir=base) as part,
             _progress() as show,
         ):
-            archives = _download(Path(part), show)
+            archives = _download(Path(part), show, bundle)
             root = Path(part, "root")
             root.mkdir()
             for done, archive in enumerate(archives, 1):
                 _run(["dpkg-deb", "--extract", str(archive), str(root)], f"unpack {archive.name}")
                 show("unpacking", 100 * done / len(archives))
+            for path in root.glob(bundle.drop) if bundle.drop else ():
+                if path.name != bundle.keep:
+                    shutil.rmtree(path)
             (root / "versions.txt").write_text("".join(_named(path) for path in archives))
             root.rename(final)
     return final
@@ -184,13 +255,13 @@ def _os_release() -> dict[str, str]:
     return {key: value.strip("\"'") for key, _, value in pairs}
 
 
-def _download(part: Path, show: _Show) -> list[Path]:
-    """The archives of PACKAGES and all they need, by an apt that knows only `part`."""
+def _download(part: Path, show: _Show, bundle: Bundle) -> list[Path]:
+    """The archives of the bundle and all they need, by an apt that knows only `part`."""
     for folder in ("state/lists/partial", "cache/archives/partial", "parts", "log"):
         (part / folder).mkdir(parents=True)
     (part / "state/status").touch()  # nothing counts as installed: every library is wanted
     signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-    (part / "sources.list").write_text(f"deb {signed}{_mirror()} {SUITE} main\n")
+    (part / "sources.list").write_text(f"deb {signed}{_mirror()} {SUITE} {bundle.components}\n")
     settings = {
         "Dir::State": part / "state",
         "Dir::State::status": part / "state/status",
@@ -206,7 +277,8 @@ def _download(part: Path, show: _Show) -> list[Path]:
     conf = part / "apt.conf"
     conf.write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
     _apt(conf, ["update"], "asking Debian for its packages", show)
-    _apt(conf, ["install", "--download-only", *PACKAGES], "fetching Asterisk and SIPp", show)
+    wanted = ["install", "--download-only", *bundle.packages]
+    _apt(conf, wanted, f"fetching {bundle.packages[0]} and what it needs", show)
     archives = sorted((part / "cache/archives").glob("*.deb"))
     if not archives:
         raise UserError(f"apt fetched nothing: {_BY_HAND}")

@@ -30,9 +30,10 @@ from typing import Any
 from cordboard.config import share
 from cordboard.errors import PeerError, UserError
 from cordboard.sandbox import etc
-from cordboard.sandbox.packages import Asterisk, Tools, tools
+from cordboard.sandbox.packages import Asterisk, Tools, cache, tools
 from cordboard.sandbox.ports import LOOPBACK, Ports, claim
 from cordboard.sandbox.tether import tethered
+from cordboard.sections import shipped_scripts
 
 _SOCKET_PATH = 100  # bytes a control socket's path may have: the kernel's limit is 108
 _ANSWER = 60.0  # seconds Asterisk's command line may take
@@ -295,6 +296,12 @@ region = "RU"
 
 [routing]
 path = {json.dumps(str(share("routing.toml")))}
+
+[scripts]
+path = {json.dumps(str(shipped_scripts()))}
+
+[prompts]
+path = {json.dumps(str(cache() / "prompts"))}
 """
         _private(self.directory / "cordboard.toml", text)
 

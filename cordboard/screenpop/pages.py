@@ -61,6 +61,17 @@ class Pages:
             raise web.HTTPNotFound
         return await self._page(request, "call.html", ROLES, call=call)
 
+    async def scripts(self, request: web.Request) -> web.Response:
+        return await self._page(request, "scripts.html", ("supervisor", "admin"))
+
+    async def surveys(self, request: web.Request) -> web.Response:
+        return await self._page(request, "surveys.html", ("supervisor", "admin"))
+
+    async def script(self, request: web.Request) -> web.Response:
+        """The chart of one script; whether there is one, the API says."""
+        script = request.match_info["script"]
+        return await self._page(request, "script.html", ("supervisor", "admin"), script=script)
+
     async def login(self, request: web.Request) -> web.Response:
         """The form, or on to the page for whom is logged in already."""
         where = local_path(request.query.get("next", ""))

@@ -20,7 +20,8 @@ from cordboard.crm_core.rules import FieldsError
 from cordboard.crm_core.store import Store
 from cordboard.errors import PeerError
 from cordboard.screenpop import prompts as prompt_files
-from cordboard.screenpop.api import PREFIX, ROUTES, Api, Submit
+from cordboard.screenpop.api import ROUTES, Api, Submit
+from cordboard.screenpop.charts import Charts, Library
 from cordboard.screenpop.faults import (
     CODES,
     ApiError,
@@ -34,7 +35,9 @@ from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.prompts import PromptFiles
+from cordboard.screenpop.routes import PREFIX
 from cordboard.screenpop.sessions import PEER, Doors
+from cordboard.screenpop.surveys import Surveys
 from cordboard.screenpop.views import Message
 
 log = structlog.get_logger(__name__)
@@ -63,17 +66,20 @@ def make_app(
     registry: CollectorRegistry,
     clock: Callable[[], float] = time.monotonic,
     prompts: Callable[[str], Path | None] | None = None,
+    library: Library | None = None,
 ) -> web.Application:
     """Pages, API, stream and probes of one server, over an open `store`.
 
     While the application runs it rechecks the logins behind all streams; when it stops it says
     goodbye to them. `hub.run()` is the caller's to run beside it. `submit` hands what people ask
-    for to the core; `prompts` finds the file of a prompt. Raises `UserError` for trusted proxies
-    that are no addresses.
+    for to the core; `prompts` finds the file of a prompt, `library` has the scripts in force.
+    Raises `UserError` for trusted proxies that are no addresses.
     """
     doors = Doors(store, hub, clock)
     pages = Pages(settings, doors)
-    api = Api(settings, store, hub, doors, submit)
+    charts = Charts(library, store, settings.desk.timezone)
+    surveys = Surveys(library, store, settings)
+    api = Api(settings, store, hub, doors, submit, charts, surveys)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
@@ -95,6 +101,9 @@ def make_app(
             web.get("/", pages.console),
             web.get("/wallboard", pages.wallboard),
             web.get("/calls/{id}", pages.call),
+            web.get("/scripts", pages.scripts),
+            web.get("/surveys", pages.surveys),
+            web.get("/scripts/{script}", pages.script),
             web.get("/login", pages.login),
             web.post("/login", pages.log_in),
             web.post("/logout", pages.log_out),
