@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.pbx]
 Status = dict[str, Any]
 
 NUMBER = "79161234567"
-PIN, WRONG = "4711", "4999"
+PIN, WRONG = "90417752", "90417753"
+"""Long enough to be nothing else by chance."""
 POLICY = """
 default_queue = "support"
 default_language = "en"
@@ -71,7 +72,7 @@ steps:
       kind: digits
       save: pin
       secret: true
-      length: { least: 4, most: 4 }
+      length: { least: 8, most: 8 }
       prompt: { ru: "Пин-код.", en: "Your PIN." }
   - id: who
     look_up: { by: account, value: answers.account, pin: pin }
@@ -243,6 +244,8 @@ async def test_the_main_job(
         ("menu", "routed"),
         ("csat", "completed"),
     ]
+    (call,) = await server.calls()
+    assert {run.call_id for run in runs} == {call.id}
     assert (runs[1].operator, runs[1].queue, runs[1].status) == ("anna", "support-ru", "vip")
     assert found == {"account": "10203", "csat": "5"}
     await asyncio.to_thread(nowhere, PIN, server, tmp_path, pbx, dialplan)
