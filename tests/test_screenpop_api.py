@@ -28,6 +28,9 @@ BODIES: dict[str, Any] = {
     "/customers/{id}": {"name": "Пётр"},
     "/calls/{id}/actions": {"action": "hangup"},
     "/operators/{name}/actions": {"action": "pause", "reason": "lunch"},
+    "/lists": {"name": "Another", "script": "hello"},
+    "/lists/{id}/customers": {"statuses": ["vip"]},
+    "/respondents/{id}/actions": {"action": "dial"},
 }
 QUERIES = {"/customers": "?text=Иван"}
 FORCED = [("operator", "pause"), ("operator", "unpause"), ("operator", "logout")]
@@ -58,7 +61,9 @@ def record(number: int, operator: str | None, **more: Any) -> CallRecord:
 
 
 async def fill(desk: Desk) -> str:
-    """A live call of Anna's, one of Boris's, remembered ones of both, a customer; its id."""
+    """A live call of Anna's, one of Boris's, remembered ones of both, a list, a customer; its
+    id."""
+    await desk.store.create_list("Prices", "hello", "sveta")
     desk.hub.publish(say.operators(*(say.operator(name) for name in ("anna", "boris"))))
     desk.hub.publish(say.queues(say.queue("sales", 2)))
     desk.hub.publish(say.call_message(1, "anna", "talking"))
@@ -71,11 +76,17 @@ async def fill(desk: Desk) -> str:
 
 
 async def request(desk: Desk, route: Route, name: str | None, customer: str) -> tuple[int, Any]:
-    key = customer if route.path.startswith("/customers") else say.call_id(1)
+    ((whose, _), *_) = await desk.store.lists()
+    keys = {"customers": customer, "lists": whose.id}
+    key = keys.get(route.path.split("/")[1], say.call_id(1))
     path = PREFIX + route.path.format(id=key, name=name or "anna", script="hello")
     if route.method == "GET":
         path += QUERIES.get(route.path, "")
-    more = {"json": BODIES[route.path]} if route.body else {}
+    more: dict[str, Any] = {"json": BODIES[route.path]} if route.body else {}
+    if route.path == "/lists" and route.body:
+        more["json"] |= {"name": f"List of {name}"}
+    if route.files:
+        more = {"data": b"phone\n+79031110001\n", "headers": {"Content-Type": route.files[0]}}
     status, answer, _ = await desk.ask(route.method, path, name, **more)
     return status, answer
 

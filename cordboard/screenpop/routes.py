@@ -1,5 +1,5 @@
 """What a row of the API's table is, and what its handler is given. The handlers stand with their
-nouns: `api.py`, `charts.py`."""
+nouns: `api.py`, `charts.py`, `respondents.py`."""
 
 from __future__ import annotations
 
@@ -44,3 +44,5 @@ class Route:
     status: int = 200
     query: type[BaseModel] | None = None
     body: TypeAdapter[Any] | None = None
+    files: tuple[str, ...] = ()
+    """The media types of the file that is sent, where it is one; its handler reads it."""

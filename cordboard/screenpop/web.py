@@ -35,6 +35,7 @@ from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.prompts import PromptFiles
+from cordboard.screenpop.respondents import Lists
 from cordboard.screenpop.routes import PREFIX
 from cordboard.screenpop.sessions import PEER, Doors
 from cordboard.screenpop.views import Message
@@ -77,7 +78,8 @@ def make_app(
     doors = Doors(store, hub, clock)
     pages = Pages(settings, doors)
     charts = Charts(library, store, settings.desk.timezone)
-    api = Api(settings, store, hub, doors, submit, charts)
+    lists = Lists(settings, store, hub, submit, library)
+    api = Api(settings, store, hub, doors, submit, charts, lists)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
