@@ -31,9 +31,7 @@ def people(shell: Shell) -> list[Any]:
     return found
 
 
-def test_a_file_is_imported_once_and_what_is_left_out_is_told(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_a_file_is_imported_once_and_what_is_left_out_is_told(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("name;phone;city\nПётр;89031110001;Омск\nNobody;soon;\nBroken;1;2;3\n")
     words = ("respondents", "import", str(file), "--list", "Prices", "--script", "prices")

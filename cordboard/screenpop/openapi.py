@@ -50,9 +50,9 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             components |= schema.pop("$defs", {})
             content = {"application/json": {"schema": schema}}
             operation["requestBody"] = {"required": True, "content": content}
-        if route.files:
+        if route.upload:
             anything = {"schema": {"type": "string", "format": "binary"}}
-            content = dict.fromkeys(route.files, anything)
+            content = dict.fromkeys(route.upload, anything)
             operation["requestBody"] = {"required": True, "content": content}
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = operation
     return {
@@ -85,15 +85,18 @@ def _operation(route: Route) -> dict[str, Any]:
     refusals = {401, 403, 503}
     if parameters:
         refusals.add(404)
-    if route.body is not None or route.files:
+    if route.body is not None or route.upload:
         refusals |= {400, 408, 413, 415, 422, 507}
     if route.query is not None:
         refusals.add(422)
         parameters += _query_parameters(route.query)
-    if route.answer is None:
+    if route.answer is None and not route.files:
         refusals |= {400, 429}
     error = _content(schemas.Error.__name__)
     answer = {} if route.answer is None else _content(route.answer.__name__)
+    if route.files:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        answer = {"content": dict.fromkeys(route.files, binary)}
     responses = {str(route.status): {"description": _TEXTS[route.status], **answer}}
     for status in sorted(refusals):
         responses[str(status)] = {"description": _TEXTS[status], **error}

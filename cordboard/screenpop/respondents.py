@@ -503,7 +503,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/lists/{id}/people", add_people, SUPERVISORS,
         "Add the people of a CSV or XLSX file, whose first line names the columns", AddedPeople,
-        files=FILES,
+        upload=FILES,
     ),
     Route(
         "POST", "/lists/{id}/customers", add_customers, SUPERVISORS,

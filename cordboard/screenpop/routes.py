@@ -33,7 +33,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the API. `answer` is the model of the answer's body, None for the stream."""
+    """One row of the API. `answer` is the model of the answer's body, None for the stream
+    and for files."""
 
     method: str
     path: str
@@ -45,4 +46,6 @@ class Route:
     query: type[BaseModel] | None = None
     body: TypeAdapter[Any] | None = None
     files: tuple[str, ...] = ()
-    """The media types of the file that is sent, where it is one; its handler reads it."""
+    """The types of files that it may answer with."""
+    upload: tuple[str, ...] = ()
+    """The types of the file that it takes; its handler reads it."""
