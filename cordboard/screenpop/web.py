@@ -35,6 +35,7 @@ from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.prompts import PromptFiles
+from cordboard.screenpop.respondents import Lists
 from cordboard.screenpop.routes import PREFIX
 from cordboard.screenpop.sessions import PEER, Doors
 from cordboard.screenpop.surveys import Surveys
@@ -79,7 +80,8 @@ def make_app(
     pages = Pages(settings, doors)
     charts = Charts(library, store, settings.desk.timezone)
     surveys = Surveys(library, store, settings)
-    api = Api(settings, store, hub, doors, submit, charts, surveys)
+    lists = Lists(settings, store, hub, submit, library)
+    api = Api(settings, store, hub, doors, submit, charts, surveys, lists)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
