@@ -96,3 +96,29 @@ def filled(template: str, values: dict[str, str]) -> str:
 
 def _named(names: tuple[str, ...]) -> str:
     return ", ".join(f"{{{name}}}" for name in names) or "none"
+
+
+def is_under(url: str, start: str) -> bool:
+    """Whether `url` is what the administrator allowed with `start`: the same system, and a path
+    that begins with whole segments of that one."""
+    try:
+        if origin_of(url) != origin_of(start):
+            return False
+    except ValueError:
+        return False
+    one, other = urlsplit(url), urlsplit(start)
+    path = one.path or "/"
+    low = path.lower()
+    if any(part in (".", "..") for part in low.replace("%2e", ".").split("/")) or "\\" in path:
+        return False
+    if "%2f" in low or "%5c" in low:
+        return False
+    base = other.path.rstrip("/")
+    return path == base or path.startswith(f"{base}/")
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port. Raises `ValueError`."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}"

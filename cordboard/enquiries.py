@@ -9,13 +9,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from cordboard.addresses import url_fault
+from cordboard.addresses import is_under, origin_of, url_fault
 from cordboard.errors import PeerError, UserError
 from cordboard.ivr.turns import Request
 from cordboard.outbound import client, read_secret
@@ -49,7 +48,7 @@ class Enquiries:
         """The values that the script saves, those that are there. The deadline is the caller's.
         Raises `PeerError`."""
         if fault := url_fault(request.url) or self._not_allowed(request.url):
-            raise PeerError(f"{_origin(request.url)} {fault}")
+            raise PeerError(f"{origin_of(request.url)} {fault}")
         headers: dict[str, str] = {hdrs.ACCEPT: "application/json"}
         if request.secret is not None:
             if request.secret not in self._secrets:
@@ -77,7 +76,7 @@ class Enquiries:
     async def _fetch(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> bytes:
-        origin = _origin(url)
+        origin = origin_of(url)
         session = self._sessions.get(origin)
         if session is None:
             session = client(url, {}, CONNECTIONS, allow_private=self._private)
@@ -97,28 +96,6 @@ class Enquiries:
                     response.close()
                     raise PeerError(f"{origin}: the body has more than {BODY_AT_MOST} bytes")
             return bytes(data)
-
-
-def is_under(url: str, start: str) -> bool:
-    """Whether `url` is what the administrator allowed with `start`: the same system, and a path
-    that begins with whole segments of that one."""
-    one, other = urlsplit(url), urlsplit(start)
-    if _origin(url) != _origin(start):
-        return False
-    path = one.path or "/"
-    low = path.lower()
-    if any(part in (".", "..") for part in low.replace("%2e", ".").split("/")) or "\\" in path:
-        return False
-    if "%2f" in low or "%5c" in low:
-        return False
-    base = other.path.rstrip("/")
-    return path == base or path.startswith(f"{base}/")
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def _plain(value: object) -> object:

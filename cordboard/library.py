@@ -17,6 +17,7 @@ import structlog
 from cordboard.config import Settings
 from cordboard.errors import UserError
 from cordboard.ivr.lint import NOWHERE, House, findings
+from cordboard.ivr.loops import handed_on
 from cordboard.ivr.script import Script, ScriptError, source_of
 from cordboard.ivr.source import BYTES_AT_MOST, Source
 
@@ -100,7 +101,9 @@ def together(found: Iterable[Read], house: House) -> list[Read]:
     """All of a folder, each of which may name the others."""
     known = list(found)
     names = [each.path.name.removesuffix(ENDING) for each in known]
-    return [examined(each, replace(house, scripts=names)) for each in known]
+    leads = {each.script.name: handed_on(each.script) for each in known if each.script}
+    whole = replace(house, scripts=names, leads=leads)
+    return [examined(each, whole) for each in known]
 
 
 def house_of(

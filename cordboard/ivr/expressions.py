@@ -76,6 +76,14 @@ def parse(text: str) -> Expression:
     return Expression(text, frozenset(compiler.names), frozenset(compiler.calls), tree, run)
 
 
+def part(node: ast.expr) -> Expression:
+    """An expression in one that has been parsed, by itself."""
+    compiler = _Compiler()
+    run = compiler.compile(node)
+    names, calls = frozenset(compiler.names), frozenset(compiler.calls)
+    return Expression(ast.unparse(node), names, calls, node, run)
+
+
 def looked_up(names: Names, path: Path) -> Any:
     """What a name of several parts stands for; None where a part is not there."""
     found: Any = names

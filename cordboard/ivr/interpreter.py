@@ -188,8 +188,9 @@ class _Run:
 
     def follow(self, way: str) -> Turn:
         """Leaves by this way: where the step says, or the script for all of its steps; else on."""
-        wanted = getattr(self.step.on, way, None) or getattr(self.script.on, way, None)
-        target = wanted.goto if isinstance(wanted, Fail) else wanted
+        wanted = (getattr(on, way, None) for on in (self.step.on, self.script.on))
+        targets = (each.goto if isinstance(each, Fail) else each for each in wanted)
+        target = next(filter(None, targets), None)
         if target is None and way == "error" and isinstance(self.step, RouteStep):
             target = END
         self.leave(way, target or self.script.following(self.at.step))

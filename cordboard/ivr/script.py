@@ -249,7 +249,7 @@ def _texts(part: Part, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
         value = getattr(part, name)
         if value is None:
             continue
-        if name in _TEXTS and not isinstance(value, Part):
+        if name in _TEXTS and not isinstance(value, Part) and not isinstance(part, On):
             yield (*place, name), value
         elif isinstance(value, Part):
             yield from _texts(value, (*place, name))
