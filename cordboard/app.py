@@ -283,6 +283,7 @@ class App:
         except OSError as error:
             where = self.settings.agi.listen
             raise UserError(f"[agi] listen {where}: {error.strerror}") from error
+        self._attendant.open()
         self.prompts.open()
         self._spawn(self._speak_scripts())
         await self._open_http()

@@ -26,7 +26,7 @@ from cordboard.desk.facts import CallbackAsked, RouteAsked, ScriptStep
 from cordboard.desk.model import Call, Rules
 from cordboard.door import Door, answers, variables
 from cordboard.enquiries import Enquiries
-from cordboard.errors import PeerError
+from cordboard.errors import PeerError, UserError
 from cordboard.events import Linkedid, PbxName, QueueName
 from cordboard.ivr.handset import Handset, Lengths
 from cordboard.ivr.people import names_of
@@ -75,9 +75,20 @@ class Attendant:
         self.rules, self.put = rules, put
         own = settings.scripts
         self.enquiries = Enquiries(own.allow, own.secrets, allow_private=own.allow_private)
+        self.recordings = own.recordings.absolute()
         self.lengths = Lengths()
         self.live = 0
         self._waiting: dict[tuple[PbxName, Linkedid], tuple[PhoneRun, _Visit]] = {}
+
+    def open(self) -> None:
+        """Raises `UserError` where there is no place for recordings."""
+        try:
+            self.recordings.mkdir(parents=True, exist_ok=True, mode=0o770)
+        except OSError as error:
+            raise UserError(
+                f"[scripts] recordings {self.recordings}: {error.strerror}; name a folder in which"
+                " the PBX may write and this server may read"
+            ) from error
 
     def has(self, name: str) -> bool:
         return self.script(name) is not None
@@ -264,7 +275,7 @@ class _Visit:
 
     def recording(self) -> tuple[str, str]:
         name = secrets.token_hex(16)
-        return str(self._attendant.settings.scripts.recordings / name), f"{name}.wav"
+        return str(self._attendant.recordings / name), f"{name}.wav"
 
     def passed(self, script: Script, step: str, title: Title, way: str, entered: str) -> None:
         if self._after is None:

@@ -8,23 +8,26 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from cordboard.crm_core.model import (
+    AttemptRecord,
     CallbackRecord,
     CallRecord,
     EntryRecord,
     FactRecord,
     Record,
+    Respondent,
     RunRecord,
     StateRecord,
     WrapUp,
 )
+from cordboard.crm_core.respondent_states import HELD
 from cordboard.crm_core.store import Store
 from cordboard.cti.facts import PeerCleared, Unseen
-from cordboard.desk.facts import ByHand, Kept, Remembered, Unwritten
+from cordboard.desk.facts import ByHand, Kept, Remembered, RespondentTaken, Unwritten
 from cordboard.desk.model import Gap
 from cordboard.desk.moves import MOVED, by_hand
 from cordboard.desk.places import KEPT
 from cordboard.desk.records import DECIDED, HANDLED, decision_of, fact_kind, handled_of
-from cordboard.events import PbxName, QueueName, Uniqueid
+from cordboard.events import OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision
 
 HANDLED_KEPT = 4 * 3600.0
@@ -88,8 +91,26 @@ async def remembered(
         waiting,
         await _decisions(store, {*ids, *(each.call_id for each in waiting)}, spooled),
         await _kept(store, ids, {entry.call_id for entry in entries.values()}, spooled),
+        await _respondents(store, spooled),
         await _runs(store, ids, spooled),
     )
+
+
+async def _respondents(store: Store, spooled: Sequence[Record]) -> tuple[RespondentTaken, ...]:
+    """Whom operators have, each with the last call to that person."""
+    people = {each.id: each for each in spooled if isinstance(each, Respondent)}
+    calls = {each.id: each for each in spooled if isinstance(each, AttemptRecord)}
+    found = []
+    for stored, whose in await store.held():
+        held = people.get(stored.id, stored)
+        if held.state not in HELD or held.taken_by is None:
+            continue
+        attempts = {each.id: each for each in await store.attempts(held.id)}
+        attempts |= {each.id: each for each in calls.values() if each.respondent_id == held.id}
+        last = next((each for each in attempts.values() if each.dial == held.dials), None)
+        card = await store.card(held.customer_id) if held.customer_id else None
+        found.append(RespondentTaken(OperatorName(held.taken_by), held, whose, card, last))
+    return tuple(found)
 
 
 async def _runs(store: Store, ids: Set[str], spooled: Sequence[Record]) -> tuple[RunRecord, ...]:

@@ -18,6 +18,7 @@ import typer
 from cordboard.config import Settings, load
 from cordboard.drawing import draw
 from cordboard.errors import UserError
+from cordboard.questionnaires import import_form
 from cordboard.sections import shipped_scripts
 from cordboard.spoken import prompts
 
@@ -32,6 +33,7 @@ script_app = typer.Typer(
 )
 script_app.command("draw")(draw)
 script_app.command("prompts")(prompts)
+script_app.command("import")(import_form)
 
 Files = Annotated[
     list[Path] | None,

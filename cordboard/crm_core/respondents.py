@@ -169,7 +169,7 @@ class Respondents:
             respondent.c.state.in_(OPEN),
             or_(respondent.c.due_at.is_(None), respondent.c.due_at <= self._clock()),
         )
-        counted = select(
+        counted: Select[Any] = select(
             respondent.c.list_id,
             respondent.c.state,
             func.count().label("people"),
@@ -283,14 +283,6 @@ class Respondents:
         chosen = _ATTEMPT.where(respondent_attempt.c.respondent_id == as_id(respondent_id))
         rows = await self._database.rows(chosen.order_by(respondent_attempt.c.dial))
         return records(AttemptRecord, rows)
-
-    async def open_attempts(self, respondents: Collection[str]) -> list[AttemptRecord]:
-        """The calls to these people of which it is not known what came of them."""
-        chosen = _ATTEMPT.where(
-            respondent_attempt.c.respondent_id.in_(list(respondents)),
-            respondent_attempt.c.result.is_(None),
-        )
-        return records(AttemptRecord, await self._database.rows(chosen))
 
     # Who is whose
 

@@ -62,6 +62,15 @@ class ScriptRuns:
         rows: list[Any] = list(await self._database.rows(counted))
         return dict(rows)
 
+    async def scripts_since(self, since: float) -> list[str]:
+        """The scripts of which answers were kept in runs that began since then."""
+        chosen = (
+            select(script_run.c.script)
+            .distinct()
+            .where(script_run.c.started_at >= since, script_run.c.id == answer.c.run_id)
+        )
+        return [row.script for row in await self._database.rows(chosen)]
+
     async def open_runs(self) -> list[RunRecord]:
         """The runs that have not ended, oldest first."""
         chosen = _RUN.where(script_run.c.ended_at.is_(None))

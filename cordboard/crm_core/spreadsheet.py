@@ -161,7 +161,7 @@ def _open(path: Path, encoding: str) -> TextIO:
 
 def _columns(header: str, delimiter: str) -> Columns:
     titles = next(csv.reader([header.removeprefix("\ufeff")], delimiter=delimiter), [])
-    found = [_field(tidy(title)) for title in titles]
+    found = [field_of(tidy(title)) for title in titles]
     fields: list[str | None] = []
     for field in found:
         # A second column of numbers adds numbers; of anything else the first one counts.
@@ -170,7 +170,7 @@ def _columns(header: str, delimiter: str) -> Columns:
     return Columns(tuple(fields), tuple(title for title in unused if title), delimiter)
 
 
-def _field(title: str) -> str | None:
+def field_of(title: str) -> str | None:
     """A field of the draft, `attribute.NAME`, or nothing that we know."""
     if attribute := _ATTRIBUTE.fullmatch(title):
         return f"attribute.{attribute[1]}"
@@ -208,7 +208,7 @@ def _line(number: int, cells: list[str], fields: tuple[str | None, ...], minor_d
     if faults:
         raise FieldsError(faults)
     attributes = {
-        field.partition(".")[2]: _attribute(text)
+        field.partition(".")[2]: attribute_of(text)
         for field, text in values.items()
         if field.startswith("attribute.")
     }
@@ -230,7 +230,7 @@ def _line(number: int, cells: list[str], fields: tuple[str | None, ...], minor_d
     return Line(number, draft, frozenset(values) | ({"attributes"} if attributes else set()))
 
 
-def _attribute(text: str) -> Attribute:
+def attribute_of(text: str) -> Attribute:
     """A number and true or false are what they look like; 007 is no number, but somebody's name
     for a thing."""
     if _NUMBER.fullmatch(text):

@@ -137,8 +137,10 @@ def total(question: str, runs: Runs, answers: Answers, came: Callable[[RunRecord
     kind, scale = (last.kind, last.scale) if last else ("", None)
     counts = Counter(told(each) for each in given)
     order = sorted(counts, key=_order)
-    numbers = [number for each in given if (number := _number(each)) is not None]
+    # A version of the script may have asked by another scale: its marks are not comparable.
     marks = [each for each in given if each.kind == "scale" and each.scale == scale]
+    alike = marks if kind == "scale" else [each for each in given if each.kind == kind]
+    numbers = [number for each in alike if (number := _number(each)) is not None]
     return Total(
         question,
         kind,
@@ -233,6 +235,7 @@ def _number(answer: AnswerRecord) -> float | None:
 def _order(value: str) -> tuple[int, float, str]:
     """Numbers by what they are, then words."""
     try:
-        return 0, float(value), value
+        number = float(value)
     except ValueError:
-        return 1, 0.0, value
+        number = math.nan
+    return (0, number, value) if math.isfinite(number) else (1, 0.0, value)

@@ -71,6 +71,7 @@ from cordboard.desk.records import (
     recalled,
 )
 from cordboard.desk.requests import Requests
+from cordboard.desk.respondents import Respondents
 from cordboard.desk.shifts import Shifts
 from cordboard.desk.waits import Waits
 from cordboard.desk.wrapups import WrapUps
@@ -120,6 +121,7 @@ class Board:
             self._floor.line,
         )
         self._wrapups = WrapUps(self._book, self._floor, self._cards, self._shifts)
+        self._respondents = Respondents(self._book, self._outgoing, self._wrapups, rules)
         self._requests = Requests(
             self._book,
             self._callers,
@@ -128,6 +130,7 @@ class Board:
             self._missed,
             self._shifts,
             self._wrapups,
+            self._respondents,
         )
         self._day = ""
 
@@ -268,8 +271,7 @@ class Board:
                 self._book.out += self._alarms.ended(fact)
             case Tick():
                 self._tick()
-            case cti.Abandoned() | cti.Diverted() | cti.SnapshotBegan():
-                pass
+        self._book.out += self._respondents.hear(fact, now)
         if isinstance(fact, cti.CallFact) and not isinstance(fact, cti.Placed):
             self._book.out.insert(0, Save(fact_record(fact, now)))
         self._book.out += self._shifts.settle(now)

@@ -8,9 +8,10 @@ from typing import Literal
 from cordboard.crm_core.model import (
     AuditRecord,
     Record,
+    Respondent,
 )
 from cordboard.desk.facts import ActionAsked
-from cordboard.desk.model import Alarm, AlarmKind, Call, Link, Missed, Notice, Pop, PopEnd
+from cordboard.desk.model import Alarm, AlarmKind, Call, Holding, Link, Missed, Notice, Pop, PopEnd
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Penalties, Reason
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -322,6 +323,19 @@ class EndMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowRespondent:
+    holding: Holding
+
+
+@dataclass(frozen=True, slots=True)
+class EndRespondent:
+    """The operator has nothing more to do with this person, of whom it is now so."""
+
+    operator: OperatorName
+    respondent: Respondent
+
+
+@dataclass(frozen=True, slots=True)
 class ShowLink:
     link: Link
 
@@ -386,6 +400,8 @@ Command = (
     | ShowWaiting
     | ShowMissed
     | EndMissed
+    | ShowRespondent
+    | EndRespondent
     | ShowLink
     | ShowAlarm
     | EndAlarm

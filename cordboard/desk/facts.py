@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cordboard.crm_core.model import (
+    AttemptRecord,
     CallbackRecord,
     CallRecord,
     Card,
     EntryRecord,
     Report,
+    Respondent,
+    RespondentList,
     Role,
     RunRecord,
     StateRecord,
@@ -155,6 +158,18 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class RespondentTaken:
+    """An operator was given this person of a list; `card` is our store's."""
+
+    operator: OperatorName
+    respondent: Respondent
+    whose: RespondentList
+    card: Card | None
+    attempt: AttemptRecord | None = None
+    """Of one whom an operator had before the start: the call to him."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """What the store holds from before the start: calls that had not ended, the stays in queues of
     the current day, talks whose wrap-up may not be over, and what calls took of their operators,
@@ -176,6 +191,8 @@ class Remembered:
     """By call, what was decided last; of callbacks, by the call in which they were asked for."""
     kept: Mapping[str, Kept] = field(default_factory=dict)
     """By call, the place that was kept last for its caller."""
+    respondents: tuple[RespondentTaken, ...] = ()
+    """Whom operators had."""
     runs: tuple[RunRecord, ...] = ()
     """Of scripts on the phone: all of the open calls, and those of others that are open. In the
     order in which they began."""
@@ -209,13 +226,13 @@ class ActionAsked:
     """Somebody at a console, or a program with a token, asks for something to be done.
 
     `id` names the action; its outcome comes back to `actor` as a `result` on the stream.
-    `target` is a call's id or an operator's name.
+    `target` is a call's or a respondent's id, or an operator's name.
     """
 
     id: str
     actor: OperatorName
     role: Role
-    kind: Literal["call", "operator"]
+    kind: Literal["call", "operator", "respondent"]
     target: str
     action: str
     args: dict[str, Any]
@@ -313,6 +330,7 @@ AnyFact = (
     | CustomerFound
     | CustomerStale
     | Remembered
+    | RespondentTaken
     | UsersChanged
     | CustomerChanged
     | PolicyChanged

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from cordboard.crm_core.model import (
-    Card,
-)
+from cordboard.crm_core.model import AttemptRecord, Card, Respondent, RespondentList
 from cordboard.events import CallId, Linkedid, OperatorName, PbxName, QueueName, Uniqueid
 from cordboard.queue.decisions import Decision, Personal, Reason
 from cordboard.queue.policy import Policy
@@ -230,3 +228,16 @@ class Missed:
     at: float
     state: MissedState = "open"
     since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A person of a list whom `operator` has, since when, with what is known of him. `attempt` is
+    the call to him that is under way, or was the last one."""
+
+    operator: OperatorName
+    respondent: Respondent
+    whose: RespondentList
+    card: Card | None
+    since: float
+    attempt: AttemptRecord | None = None

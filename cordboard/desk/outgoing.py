@@ -52,8 +52,11 @@ class Outgoing:
         self._attempts: dict[Linkedid, Attempt] = {}
         self._told: set[Linkedid] = set()
 
-    def place(self, asked: ActionAsked, now: float) -> list[Command]:
-        """A call from the desk. Who is called is looked up while the operator's phone rings."""
+    def place(
+        self, asked: ActionAsked, now: float, linkedid: Linkedid | None = None
+    ) -> list[Command]:
+        """A call from the desk, by this name if one is given. Who is called is looked up while the
+        operator's phone rings."""
         operator = self._floor.operator(OperatorName(asked.target))
         pbx = self._pbx(operator)
         fault = None
@@ -65,7 +68,7 @@ class Outgoing:
             fault = refusal("no-link")
         if fault or operator is None or operator.phone is None or pbx is None:
             return [Tell(asked.id, asked.actor, fault)]
-        linkedid = Linkedid(f"cordboard-{asked.id}")
+        linkedid = linkedid or Linkedid(f"cordboard-{asked.id}")
         number = str(asked.args["number"])
         self._attempts[linkedid] = Attempt(
             asked.id, asked.actor, operator.name, pbx, linkedid, number, now

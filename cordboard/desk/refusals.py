@@ -33,6 +33,11 @@ REFUSALS = {
     "no-extension": "the PBX has no extension {number} in {context}",
     "link-broke": "the link to the PBX broke before the call was made",
     "link-lost": "the link to the PBX is lost; your phone may ring yet",
+    # people of a list
+    "respondent-gone": "this person is not yours any more",
+    "respondent-state": "this cannot be done now: the person is {state}",
+    "respondent-hours": "nobody of this list is called at this hour",
+    "respondent-no-hours": "the list's calendar {hours} is not in the rule file",
     # states
     "no-desk": "this operator has neither a phone nor queues: see cordboard user",
     "no-queues": "no queues are set for this operator: see cordboard user change --queue",

@@ -11,6 +11,7 @@ from cordboard.desk.commands import Tell
 from cordboard.desk.facts import ActionAsked, Audited
 from cordboard.desk.missed import MissedCalls
 from cordboard.desk.outgoing import Outgoing
+from cordboard.desk.respondents import Respondents
 from cordboard.desk.shifts import Shifts
 from cordboard.desk.wrapups import WrapUps
 from cordboard.events import Linkedid, OperatorName
@@ -28,6 +29,7 @@ class Requests:
         missed: MissedCalls,
         shifts: Shifts,
         wrapups: WrapUps,
+        respondents: Respondents,
     ) -> None:
         self._book = book
         self._callers = callers
@@ -36,11 +38,14 @@ class Requests:
         self._missed = missed
         self._shifts = shifts
         self._wrapups = wrapups
+        self._respondents = respondents
 
     def made(self, fact: ActionAsked | Audited) -> None:
         """Somebody asks, or what was asked for stands in the audit and may be done."""
         now = self._book.now
         match fact:
+            case ActionAsked(kind="respondent"):
+                self._book.out += self._respondents.asked(fact, now)
             case ActionAsked(kind="operator", action="call"):
                 self._book.out += self._outgoing.place(fact, now)
             case ActionAsked(kind="operator", action="seen"):

@@ -11,6 +11,7 @@ that says nothing any more.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
@@ -21,6 +22,7 @@ import structlog
 
 from cordboard.cti.agi import Reply
 from cordboard.cti.fastagi import STEP_WITHIN, AgiSession, HungUp
+from cordboard.errors import CordboardError
 from cordboard.ivr.answers import Keys
 from cordboard.ivr.steps import Record
 
@@ -40,32 +42,56 @@ LIMIT = 15
 and no answer to the next question."""
 GAP = 0.4
 """Seconds without a digit after which that flood is over."""
-UNKNOWN_SOUND = 20.0
-"""Seconds that a sound may last of which nothing is known yet."""
+UNKNOWN_SOUND = 90.0
+"""Seconds that a sound may last which lies on another machine and has not been played yet. One that
+lasted longer would be taken for a server that hangs."""
+BYTES_A_SECOND = {"wav": 16000, "gsm": 1650, "ulaw": 8000, "alaw": 8000, "g722": 8000, "sln": 16000}
 RATE = 8000
 """Samples a second: how Asterisk measures sounds."""
 SLOW = 0.2
 """Seconds after which somebody who waits for something is listened to meanwhile."""
 
 
+class UnwrittenError(CordboardError):
+    """The PBX could not write a recording."""
+
+
 class Lengths:
-    """How long sounds last, in seconds: by the file where it is here, else as they were played."""
+    """How long sounds last, in seconds: by the file where it is here, else as they were played.
+    `folder` is where the PBX has its own sounds, once it is known."""
 
     AT_MOST = 5000
 
     def __init__(self) -> None:
+        self.folder: Path | None = None
         self._known: OrderedDict[str, float] = OrderedDict()
 
-    def of(self, sound: str) -> float:
-        known = self._known.get(sound)
-        if known is None and sound.startswith("/"):
-            try:
-                known = Path(f"{sound}.wav").stat().st_size / (2 * RATE)
-            except OSError:
-                known = None
-            else:
-                self.note(sound, known)
+    def of(self, sound: str, language: str) -> float:
+        key = f"{language} {sound}"
+        known = self._known.get(key)
+        if known is None and (known := self._of_file(sound, language)) is not None:
+            self.note(key, known)
         return UNKNOWN_SOUND if known is None else known
+
+    def played(self, sound: str, language: str, seconds: float) -> None:
+        self.note(f"{language} {sound}", seconds)
+
+    def _of_file(self, sound: str, language: str) -> float | None:
+        """Asterisk plays whichever format is the cheapest: the longest is reckoned with."""
+        if sound.startswith("/"):
+            places = [Path(sound)]
+        elif self.folder is not None and "://" not in sound:
+            places = [self.folder / language / sound, self.folder / sound]
+        else:
+            places = []
+        for place in places:
+            found = []
+            for ending, rate in BYTES_A_SECOND.items():
+                with contextlib.suppress(OSError):
+                    found.append(Path(f"{place}.{ending}").stat().st_size / rate)
+            if found:
+                return max(found)
+        return None
 
     def note(self, sound: str, seconds: float) -> None:
         self._known[sound] = seconds
@@ -85,6 +111,7 @@ class Handset:
         self._last = ("", -math.inf)
         self._due = math.inf
         self._skip = ""
+        self._language = "en"
         self._missing: set[str] = set()
 
     @property
@@ -99,6 +126,10 @@ class Handset:
     async def speak(self, language: str) -> None:
         """Asterisk's own sounds are those of this language."""
         await self._session.set_variable("CHANNEL(language)", language)
+        self._language = language
+        if self._lengths.folder is None:
+            told = await self._session.execute("GET FULL VARIABLE", "${ASTDATADIR}")
+            self._lengths.folder = Path(told.data or "/nonexistent") / "sounds"
 
     async def release(self) -> None:
         """The lease is over: the caller goes on without us."""
@@ -136,7 +167,7 @@ class Handset:
 
     async def record(self, path: str, sounds: Sequence[str], record: Record) -> float:
         """The seconds that were recorded; 0 where nothing was said. Also when the caller hangs up
-        over it, which the next command will tell."""
+        over it, which the next command will tell. Raises `UnwrittenError`."""
         await self.play(sounds, True)
         if self._ahead.startswith(record.terminator or " "):
             self._ahead = self._ahead[1:]
@@ -146,7 +177,9 @@ class Handset:
         words: list[str | int] = ["RECORD FILE", path, "wav", record.terminator]
         words += [record.seconds * 1000, *(["BEEP"] if record.beep else [])]
         words += [f"s={silence}"] if silence else []
-        reply = await self._do(record.seconds + 2.0, *words)
+        reply = await self._do(record.seconds + 0.5, *words)
+        if not reply.ok and reply.data != "hangup" and not self._session.hung_up:
+            raise UnwrittenError(f"{path}.wav: the PBX could not write it: {reply.text}")
         try:
             seconds = int(reply.rest.get("endpos", "0")) / RATE
         except ValueError:
@@ -169,7 +202,7 @@ class Handset:
             task.cancel()
 
     async def _stream(self, sound: str, escapes: str) -> None:
-        length = self._lengths.of(sound)
+        length = self._lengths.of(sound, self._language)
         reply = await self._do(length, "STREAM FILE", sound, escapes)
         position = reply.rest.get("endpos", "0")
         seconds = int(position) / RATE if position.isdigit() else 0.0
@@ -184,7 +217,7 @@ class Handset:
         if code:
             self._keep(chr(code))
         elif seconds:
-            self._lengths.note(sound, seconds)
+            self._lengths.played(sound, self._language, seconds)
 
     async def _digit(self, seconds: float) -> str:
         """The next one; empty after so many seconds."""

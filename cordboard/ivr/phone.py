@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import structlog
 
 from cordboard.errors import PeerError
-from cordboard.ivr.handset import Handset
+from cordboard.ivr.handset import Handset, UnwrittenError
 from cordboard.ivr.interpreter import advance, begin
 from cordboard.ivr.position import Scope
 from cordboard.ivr.runs import Over, Run, Written
@@ -247,7 +247,10 @@ class PhoneRun:
             case Take():
                 place, name = house.recording()
                 sounds = await self._sounds(action.speech)
-                seconds = await handset.record(place, sounds, action.record)
+                try:
+                    seconds = await handset.record(place, sounds, action.record)
+                except UnwrittenError as error:
+                    return self._failed(action.step, error)
                 return Recorded(name if seconds else "", seconds)
             case Find():
                 return await self._find(action)

@@ -247,6 +247,8 @@ class Base(Part):
     """How the chart, the card and the results call it."""
     note: Literally | None = None
     """For whoever reads the script."""
+    column: Word | None = None
+    """What the question is called where results go to another system, such as group/Question."""
 
 
 class SayStep(Base):

@@ -25,7 +25,7 @@ from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import charts, render, schemas, shapes, story
+from cordboard.screenpop import charts, render, schemas, shapes, story, surveys
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.routes import Ask, Route
@@ -72,10 +72,12 @@ class Api:
         doors: Doors,
         submit: Submit,
         charted: charts.Charts,
+        asked: surveys.Surveys,
     ) -> None:
         self.charts = charted
+        self.surveys = asked
         self._settings = settings
-        self._store = store
+        self.store = store
         self._hub = hub
         self._doors = doors
         self._submit = submit
@@ -98,7 +100,7 @@ class Api:
 
     async def create_customer(self, ask: Ask) -> Message:
         new: schemas.NewCustomer = ask.body
-        created = await self._store.create_customer(_draft(new.model_dump()))
+        created = await self.store.create_customer(_draft(new.model_dump()))
         await self._tell_of(created.customer.id)
         return {
             **self._customer(created.customer),
@@ -112,11 +114,11 @@ class Api:
         phone = query.phone
         if phone is not None and phone.startswith(" "):
             phone = f"+{phone[1:]}"  # a plus that was not written as %2B
-        found = await self._store.find_customers(phone=phone, text=query.text, limit=query.limit)
+        found = await self.store.find_customers(phone=phone, text=query.text, limit=query.limit)
         return {"customers": [self._customer(each) for each in found]}
 
     async def customer(self, ask: Ask) -> Message:
-        found = await self._store.customer(ask.path["id"])
+        found = await self.store.customer(ask.path["id"])
         if found is None:
             raise _no("customer")
         return self._customer(found)
@@ -128,17 +130,17 @@ class Api:
             changes[field] = tuple(changes[field])
         if "balance" in changes:
             changes["balance_minor"] = _minor(changes.pop("balance"))
-        changed = await self._store.update_customer(ask.path["id"], changes)
+        changed = await self.store.update_customer(ask.path["id"], changes)
         if changed is None:
             raise _no("customer")
         await self._tell_of(changed.id)
         return self._customer(changed)
 
     async def interactions(self, ask: Ask) -> Message:
-        card = await self._store.card(ask.path["id"])
+        card = await self.store.card(ask.path["id"])
         if card is None:
             raise _no("customer")
-        names = {user.name: user.display_name for user in await self._store.users()}
+        names = {user.name: user.display_name for user in await self.store.users()}
         return {"interactions": [render.interaction(each, names) for each in card.history]}
 
     async def customer_stale(self, ask: Ask) -> Message:
@@ -167,7 +169,7 @@ class Api:
         viewer = ask.login.viewer
         live = self._hub.picture.snapshot_for(viewer)["calls"]
         # Of an operator's calls there may be few among the last, so more are looked through.
-        last = await self._store.recent_calls(500 if not viewer.sees_all else query.recent)
+        last = await self.store.recent_calls(500 if not viewer.sees_all else query.recent)
         known = {call["id"] for call in live}
         over = [
             call
@@ -175,8 +177,8 @@ class Api:
             if call.id not in known and (viewer.sees_all or call.operator == viewer.name)
         ][: query.recent]
         ids = {call.customer_id for call in over if call.customer_id is not None}
-        customers = {each: await self._store.customer(each) for each in sorted(ids)}
-        gaps = await self._store.gaps([call.id for call in over])
+        customers = {each: await self.store.customer(each) for each in sorted(ids)}
+        gaps = await self.store.gaps([call.id for call in over])
         remembered = [
             shapes.remembered_call(
                 call, customers.get(call.customer_id or ""), gaps.get(call.id, ())
@@ -193,18 +195,18 @@ class Api:
 
     async def timeline(self, ask: Ask) -> Message:
         call = await self.call(ask)
-        facts = await self._store.call_facts(call["id"])
-        users = await self._store.users()
+        facts = await self.store.call_facts(call["id"])
+        users = await self.store.users()
         told = _for(ask, story.timeline(facts, users), facts)
         return {"call": call, "events": told, "people": story.people(facts, users)}
 
     async def explanation(self, ask: Ask) -> Message:
         call = await self.call(ask)
-        facts = await self._store.call_facts(call["id"])
-        texts = {each: await self._store.policy(each) for each in story.policies(facts)}
+        facts = await self.store.call_facts(call["id"])
+        texts = {each: await self.store.policy(each) for each in story.policies(facts)}
         # To read thousands of rules takes its time.
         told = await asyncio.to_thread(story.decisions, facts, texts)
-        people = story.people(facts, await self._store.users())
+        people = story.people(facts, await self.store.users())
         return {"call": call, "decisions": _for(ask, told, facts), "people": people}
 
     async def queues(self, ask: Ask) -> Message:
@@ -219,8 +221,8 @@ class Api:
         if query.after is not None and after is None:
             raise invalid([("after", "is no id of the audit")])
         who = None if query.who is None else user_key(query.who)
-        found = await self._store.last_audits(query.limit + 1, after=after, who=who)
-        names = {user.name: user.display_name for user in await self._store.users()}
+        found = await self.store.last_audits(query.limit + 1, after=after, who=who)
+        names = {user.name: user.display_name for user in await self.store.users()}
         audits = [shapes.audited(record, names) for record in found[: query.limit]]
         return {"audits": audits, "next": audits[-1]["id"] if found[query.limit :] else None}
 
@@ -291,11 +293,11 @@ class Api:
         picture = self._hub.picture
         if call_id is not None and (live := picture.calls.get(call_id)):
             return live, name in picture.owners(call_id)
-        record = await self._store.call(call_id) if call_id is not None else None
+        record = await self.store.call(call_id) if call_id is not None else None
         if record is None:
             raise _no("call")
-        customer = await self._store.customer(record.customer_id) if record.customer_id else None
-        gaps = (await self._store.gaps([record.id])).get(record.id, ())
+        customer = await self.store.customer(record.customer_id) if record.customer_id else None
+        gaps = (await self.store.gaps([record.id])).get(record.id, ())
         return shapes.remembered_call(record, customer, gaps), record.operator == name
 
     def _dialled(self, number: str) -> str:
@@ -339,7 +341,7 @@ class Api:
     async def _tell_of(self, customer_id: str) -> None:
         """Lets open cards take on what was saved. It is saved all the same where the core is too
         busy to hear of it: an error now would make somebody save it twice."""
-        card = await self._store.card(customer_id)
+        card = await self.store.card(customer_id)
         if card is not None:
             try:
                 self._submit(CustomerChanged(card))
@@ -352,7 +354,7 @@ class Api:
         fields = {key: raw[key] for key in ("name", "kind", "status", "manager") if key in raw}
         fields |= {"phones": tuple(raw.get("phones", ())), "language": raw.get("language")}
         draft = Draft(**{"name": "-"} | fields)
-        return self._store.rules.check(draft, await self._store.managers())[1]
+        return self.store.rules.check(draft, await self.store.managers())[1]
 
     def _customer(self, customer: Any) -> Message:
         return render.customer(customer, self._settings.crm.currency)
@@ -528,4 +530,5 @@ ROUTES: tuple[Route, ...] = (
         None, status=101, query=schemas.StreamQuery,
     ),
     *charts.ROUTES,
+    *surveys.ROUTES,
 )  # fmt: skip

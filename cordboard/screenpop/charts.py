@@ -344,7 +344,7 @@ class ChartQuery(Taken):
 # Handlers
 
 
-def _reader(ask: Ask) -> str:
+def reader_of(ask: Ask) -> str:
     """The language of whoever asks."""
     request = ask.request
     return translations.choose(
@@ -355,12 +355,12 @@ def _reader(ask: Ask) -> str:
 
 
 async def scripts(api: Api, ask: Ask) -> Message:
-    return await api.charts.listed(_reader(ask))
+    return await api.charts.listed(reader_of(ask))
 
 
 async def script(api: Api, ask: Ask) -> Message:
     name = ask.path["script"]
-    for each in (await api.charts.listed(_reader(ask)))["scripts"]:
+    for each in (await api.charts.listed(reader_of(ask)))["scripts"]:
         if each["name"] == name:
             found: Message = each
             return found
@@ -369,7 +369,7 @@ async def script(api: Api, ask: Ask) -> Message:
 
 async def chart(api: Api, ask: Ask) -> Message:
     query: ChartQuery = ask.query
-    drawn, reader = api.charts.script(ask.path["script"]), _reader(ask)
+    drawn, reader = api.charts.script(ask.path["script"]), reader_of(ask)
     spoken = query.language
     if spoken is None:
         spoken = reader if reader in drawn.languages else drawn.languages[0]

@@ -86,10 +86,13 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.query is not None:
         refusals.add(422)
         parameters += _query_parameters(route.query)
-    if route.answer is None:
+    if route.answer is None and not route.files:
         refusals |= {400, 429}
     error = _content(schemas.Error.__name__)
     answer = {} if route.answer is None else _content(route.answer.__name__)
+    if route.files:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        answer = {"content": dict.fromkeys(route.files, binary)}
     responses = {str(route.status): {"description": _TEXTS[route.status], **answer}}
     for status in sorted(refusals):
         responses[str(status)] = {"description": _TEXTS[status], **error}

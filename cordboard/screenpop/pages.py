@@ -64,6 +64,9 @@ class Pages:
     async def scripts(self, request: web.Request) -> web.Response:
         return await self._page(request, "scripts.html", ("supervisor", "admin"))
 
+    async def surveys(self, request: web.Request) -> web.Response:
+        return await self._page(request, "surveys.html", ("supervisor", "admin"))
+
     async def script(self, request: web.Request) -> web.Response:
         """The chart of one script; whether there is one, the API says."""
         script = request.match_info["script"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from cordboard.crm_core.model import Card, Case, Customer, Interaction
+from cordboard.crm_core.model import Card, Case, Customer, Interaction, Respondent
 from cordboard.desk import refusals
 from cordboard.desk.commands import (
     EndAlarm,
@@ -13,6 +13,7 @@ from cordboard.desk.commands import (
     EndMissed,
     EndNotice,
     EndPop,
+    EndRespondent,
     ShowAlarm,
     ShowCall,
     ShowLink,
@@ -21,10 +22,11 @@ from cordboard.desk.commands import (
     ShowOperator,
     ShowPop,
     ShowQueue,
+    ShowRespondent,
     ShowWaiting,
     Tell,
 )
-from cordboard.desk.model import Alarm, Call, Gap, Link, Missed, Notice, PathStep, Pop
+from cordboard.desk.model import Alarm, Call, Gap, Holding, Link, Missed, Notice, PathStep, Pop
 from cordboard.desk.records import reasons
 from cordboard.queue.decisions import Reason
 from cordboard.queue.lines import Entry, ServiceLevel
@@ -43,6 +45,8 @@ Shown = (
     | ShowWaiting
     | ShowMissed
     | EndMissed
+    | ShowRespondent
+    | EndRespondent
     | ShowLink
     | ShowAlarm
     | EndAlarm
@@ -81,6 +85,11 @@ def message(command: Shown, currency: str, names: Names) -> Message:
             return {"type": "missed", "missed": missed(shown_missed, names)}
         case EndMissed(id=identity, operator=name):
             return {"type": "missed-end", "id": identity, "operator": name}
+        case ShowRespondent(holding=shown_holding):
+            return {"type": "respondent", "respondent": held(shown_holding, currency, names)}
+        case EndRespondent(operator=name, respondent=gone):
+            about = {"id": gone.id, "operator": name, "state": gone.state, "result": gone.result}
+            return {"type": "respondent-end", **about, "due_at": _moment(gone.due_at)}
         case ShowLink(link=shown_link):
             return {"type": "pbx", "pbx": link(shown_link)}
         case ShowAlarm(alarm=shown_alarm):
@@ -336,6 +345,42 @@ def missed(shown: Missed, names: Names) -> Message:
         "at": moment(shown.at),
         "state": shown.state,
         "since": moment(shown.since),
+    }
+
+
+def held(shown: Holding, currency: str, names: Names) -> Message:
+    """A person of a list, for the operator who has him."""
+    attempt, card, whose = shown.attempt, shown.card, shown.whose
+    return {
+        **respondent(shown.respondent),
+        "operator": shown.operator,
+        "list": {"id": whose.id, "name": whose.name, "script": whose.script, "tries": whose.tries},
+        "customer": customer(card.customer, currency) if card else None,
+        "history": [interaction(item, names) for item in card.history] if card else [],
+        "call": attempt and attempt.call_id,
+        "answered_at": _moment(attempt.answered_at) if attempt else None,
+        "ended_at": _moment(attempt.ended_at) if attempt else None,
+        "since": moment(shown.since),
+    }
+
+
+def respondent(shown: Respondent) -> Message:
+    return {
+        "id": shown.id,
+        "position": shown.position,
+        "number": shown.number,
+        "name": shown.name,
+        "language": shown.language,
+        "attributes": dict(shown.attributes),
+        "state": shown.state,
+        "dials": shown.dials,
+        "tries": shown.tries,
+        "due_at": _moment(shown.due_at),
+        "due_for": shown.due_for,
+        "taken_by": shown.taken_by,
+        "result": shown.result,
+        "run": shown.run_id,
+        "note": shown.note,
     }
 
 

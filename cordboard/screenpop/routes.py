@@ -33,7 +33,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the API. `answer` is the model of the answer's body, None for the stream."""
+    """One row of the API. `answer` is the model of the answer's body, None for the stream
+    and for files."""
 
     method: str
     path: str
@@ -44,3 +45,5 @@ class Route:
     status: int = 200
     query: type[BaseModel] | None = None
     body: TypeAdapter[Any] | None = None
+    files: tuple[str, ...] = ()
+    """The types of files that it may answer with."""

@@ -70,6 +70,7 @@ class Picture:
         self.alarms: dict[str, Message] = {}
         self.notices: dict[str, Message] = {}
         self.missed: dict[str, Message] = {}
+        self.respondents: dict[str, Message] = {}
         self._pops_of: dict[str, set[str]] = {}
 
     def apply(self, message: Message, to: str | None = None) -> list[Delivery]:
@@ -121,6 +122,14 @@ class Picture:
             case "missed-end":
                 gone = self.missed.pop(message["id"], None)
                 return [(message, owned([message["operator"]]))] if gone else []
+            case "respondent":
+                held = message["respondent"]
+                self.respondents[held["operator"]] = held
+                return [(message, owned([held["operator"]]))]
+            case "respondent-end":
+                about = message["operator"]
+                gone = self.respondents.pop(about, None)
+                return [(message, owned([about]))] if gone else []
             case "result":
                 return [(message, Audience(user=to))]
             case unknown:
@@ -157,6 +166,9 @@ class Picture:
                 (one for one in self.missed.values() if viewer in owned([one["operator"]])),
                 key=lambda one: (one["at"], one["id"]),
             ),
+            "respondents": [
+                held for name, held in sorted(self.respondents.items()) if viewer in owned([name])
+            ],
             "alarms": [alarm for _, alarm in sorted(self.alarms.items()) if viewer in SUPERVISORS],
         }
 

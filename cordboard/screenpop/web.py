@@ -37,6 +37,7 @@ from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.prompts import PromptFiles
 from cordboard.screenpop.routes import PREFIX
 from cordboard.screenpop.sessions import PEER, Doors
+from cordboard.screenpop.surveys import Surveys
 from cordboard.screenpop.views import Message
 
 log = structlog.get_logger(__name__)
@@ -77,7 +78,8 @@ def make_app(
     doors = Doors(store, hub, clock)
     pages = Pages(settings, doors)
     charts = Charts(library, store, settings.desk.timezone)
-    api = Api(settings, store, hub, doors, submit, charts)
+    surveys = Surveys(library, store, settings)
+    api = Api(settings, store, hub, doors, submit, charts, surveys)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
@@ -100,6 +102,7 @@ def make_app(
             web.get("/wallboard", pages.wallboard),
             web.get("/calls/{id}", pages.call),
             web.get("/scripts", pages.scripts),
+            web.get("/surveys", pages.surveys),
             web.get("/scripts/{script}", pages.script),
             web.get("/login", pages.login),
             web.post("/login", pages.log_in),
