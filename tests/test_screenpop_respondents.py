@@ -1,4 +1,4 @@
-"""Lists of people on the pages: the operator's panel by keyboard alone, and the supervisors' page."""
+"""Lists of people on the pages: the operator's panel by keyboard alone; the supervisors' page."""
 
 from __future__ import annotations
 
