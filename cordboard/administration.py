@@ -81,7 +81,7 @@ def add_user(
             queues=queues,
         )
 
-    _with_store(config, work)
+    with_store(config, work)
     typer.echo(f"Added {name} ({role}).")
     _show(password, password_stdin)
 
@@ -112,7 +112,7 @@ def change_user(
     async def work(store: Store) -> bool:
         return await store.update_user(name, changes) is not None
 
-    if not _with_store(config, work):
+    if not with_store(config, work):
         raise UserError(f"there is no user {name}; see: cordboard user list")
     typer.echo(f"{name} is changed.")
 
@@ -125,7 +125,7 @@ def set_password(name: Name, password_stdin: FromStdin = False, config: Config =
     async def work(store: Store) -> bool:
         return await store.set_password(name, password)
 
-    if not _with_store(config, work):
+    if not with_store(config, work):
         raise UserError(f"there is no user {name}; see: cordboard user list")
     typer.echo(f"{name} has a new password.")
     _show(password, password_stdin)
@@ -139,7 +139,7 @@ def close_user(name: Name, config: Config = None) -> None:
         await store.revoke_tokens(name)
         return await store.update_user(name, {"active": False}) is not None
 
-    if not _with_store(config, work):
+    if not with_store(config, work):
         raise UserError(f"there is no user {name}; see: cordboard user list")
     typer.echo(f"{name}'s account is closed.")
 
@@ -163,7 +163,7 @@ def list_users(config: Config = None) -> None:
             for user in await store.users()
         ]
 
-    for line in _with_store(config, work):
+    for line in with_store(config, work):
         typer.echo(line)
 
 
@@ -176,7 +176,7 @@ def token(name: Name, config: Config = None) -> None:
             raise UserError(f"there is no active user {name}; see: cordboard user list")
         return await store.issue_token(user)
 
-    typer.echo(_with_store(config, work))
+    typer.echo(with_store(config, work))
 
 
 def audit(
@@ -256,7 +256,7 @@ def import_file(
         raise typer.Exit(1)
 
 
-def _with_store(config: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(config: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(_run(load(config), work))
 
 

@@ -20,6 +20,7 @@ from cordboard.config import load
 from cordboard.errors import UserError
 from cordboard.explanation import explain
 from cordboard.reconciliation import reconcile
+from cordboard.respondents import respondents_app
 from cordboard.sandbox.commands import demo, pbx_app
 from cordboard.scripting import script_app
 from cordboard.trial import simulate, traffic
@@ -38,6 +39,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(db_app, name="db")
 app.add_typer(script_app, name="script")
 app.add_typer(import_app, name="import")
+app.add_typer(respondents_app, name="respondents")
 app.command("token")(token)
 app.command("audit")(audit)
 app.command("reconcile")(reconcile)

@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from cordboard.config import Crm, Http, Pbx, Settings
 from cordboard.crm_core.model import User
 from cordboard.crm_core.store import Store
-from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale, RespondentTaken
 from cordboard.errors import PeerError
 from cordboard.ivr.script import Script
 from cordboard.screenpop.hub import Hub, Limits
@@ -125,7 +125,7 @@ class Desk:
         self.registry = CollectorRegistry()
         self.hub = Hub(self.registry, limits, self.clock)
         self.settings = settings
-        self.submitted: list[ActionAsked | CustomerChanged | CustomerStale] = []
+        self.submitted: list[ActionAsked | CustomerChanged | CustomerStale | RespondentTaken] = []
         self.busy = False
         self.library = Shelf()
         self.tokens: dict[str, str] = {}
@@ -136,7 +136,7 @@ class Desk:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def submit(self, fact: ActionAsked | CustomerChanged | CustomerStale) -> None:
+    def submit(self, fact: ActionAsked | CustomerChanged | CustomerStale | RespondentTaken) -> None:
         if self.busy:
             raise PeerError("the desk is too busy; try again in a moment")
         self.submitted.append(fact)

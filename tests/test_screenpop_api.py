@@ -28,6 +28,9 @@ BODIES: dict[str, Any] = {
     "/customers/{id}": {"name": "Пётр"},
     "/calls/{id}/actions": {"action": "hangup"},
     "/operators/{name}/actions": {"action": "pause", "reason": "lunch"},
+    "/lists": {"name": "Another", "script": "hello"},
+    "/lists/{id}/customers": {"statuses": ["vip"]},
+    "/respondents/{id}/actions": {"action": "dial"},
     "/customers/{id}/refusals": {"script": "hello"},
 }
 QUERIES = {"/customers": "?text=Иван", "/surveys/{survey}/runs": "?question=mark"}
@@ -59,7 +62,9 @@ def record(number: int, operator: str | None, **more: Any) -> CallRecord:
 
 
 async def fill(desk: Desk) -> str:
-    """A live call of Anna's, one of Boris's, remembered ones of both, a customer; its id."""
+    """A live call of Anna's, one of Boris's, remembered ones of both, a list, a customer; its
+    id."""
+    await desk.store.create_list("Prices", "hello", "sveta")
     desk.hub.publish(say.operators(*(say.operator(name) for name in ("anna", "boris"))))
     desk.hub.publish(say.queues(say.queue("sales", 2)))
     desk.hub.publish(say.call_message(1, "anna", "talking"))
@@ -72,13 +77,19 @@ async def fill(desk: Desk) -> str:
 
 
 async def request(desk: Desk, route: Route, name: str | None, customer: str) -> tuple[int, Any]:
-    key = customer if route.path.startswith("/customers") else say.call_id(1)
+    ((whose, _), *_) = await desk.store.lists()
+    keys = {"customers": customer, "lists": whose.id}
+    key = keys.get(route.path.split("/")[1], say.call_id(1))
     hello = {"script": "hello", "survey": "hello", "question": "mark"}
     hello |= {"run": say.call_id(9), "refusal": say.call_id(9)}
     path = PREFIX + route.path.format(id=key, name=name or "anna", **hello)
     if route.method == "GET":
         path += QUERIES.get(route.path, "")
-    more = {"json": BODIES[route.path]} if route.body else {}
+    more: dict[str, Any] = {"json": BODIES[route.path]} if route.body else {}
+    if route.path == "/lists" and route.body:
+        more["json"] |= {"name": f"List of {name}"}
+    if route.upload:
+        more = {"data": b"phone\n+79031110001\n", "headers": {"Content-Type": route.upload[0]}}
     status, answer, _ = await desk.ask(route.method, path, name, **more)
     return status, answer
 
@@ -94,7 +105,7 @@ async def test_each_route_answers_each_role_as_its_row_says(desk: Desk, route: R
             assert (status, answer["error"]["code"]) == (403, "forbidden"), name
         elif route.path == "/operators/{name}/actions" and name in ("sveta", "root"):
             assert status == 404  # they have no desk
-        elif route.files:
+        elif route.upload:
             assert status in (200, 404)
         elif route.answer is None:
             assert status == 400  # no WebSocket's handshake

@@ -22,10 +22,10 @@ from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Draft, FactRecord, Role
 from cordboard.crm_core.rules import user_key
 from cordboard.crm_core.store import Store
-from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
+from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale, RespondentTaken
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import charts, render, schemas, shapes, story, surveys
+from cordboard.screenpop import charts, render, respondents, schemas, shapes, story, surveys
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.routes import Ask, Route
@@ -40,7 +40,7 @@ BODY_SECONDS = 10
 
 EXTENSION = re.compile("[0-9]{3,5}")
 
-Submit = Callable[[ActionAsked | CustomerChanged | CustomerStale], None]
+Submit = Callable[[ActionAsked | CustomerChanged | CustomerStale | RespondentTaken], None]
 """Puts a fact into the core's inbox. Never waits; raises `PeerError` where the inbox is full."""
 
 Reach = Literal["own", "any"]
@@ -73,9 +73,11 @@ class Api:
         submit: Submit,
         charted: charts.Charts,
         asked: surveys.Surveys,
+        lists: respondents.Lists,
     ) -> None:
         self.charts = charted
         self.surveys = asked
+        self.lists = lists
         self._settings = settings
         self.store = store
         self._hub = hub
@@ -465,7 +467,7 @@ def _field(where: list[int | str]) -> str:
     return text
 
 
-_ACTIONS = frozenset(action for _, action in PERMITTED)
+_ACTIONS = frozenset([*(action for _, action in PERMITTED), *respondents.ACTIONS])
 _NEW_CUSTOMER: TypeAdapter[Any] = TypeAdapter(schemas.NewCustomer)
 _CUSTOMER_CHANGES: TypeAdapter[Any] = TypeAdapter(schemas.CustomerChanges)
 _STALE_CUSTOMER: TypeAdapter[Any] = TypeAdapter(schemas.StaleCustomer)
@@ -530,5 +532,6 @@ ROUTES: tuple[Route, ...] = (
         None, status=101, query=schemas.StreamQuery,
     ),
     *charts.ROUTES,
+    *respondents.ROUTES,
     *surveys.ROUTES,
 )  # fmt: skip

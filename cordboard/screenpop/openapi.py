@@ -50,6 +50,10 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             components |= schema.pop("$defs", {})
             content = {"application/json": {"schema": schema}}
             operation["requestBody"] = {"required": True, "content": content}
+        if route.upload:
+            anything = {"schema": {"type": "string", "format": "binary"}}
+            content = dict.fromkeys(route.upload, anything)
+            operation["requestBody"] = {"required": True, "content": content}
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -81,7 +85,7 @@ def _operation(route: Route) -> dict[str, Any]:
     refusals = {401, 403, 503}
     if parameters:
         refusals.add(404)
-    if route.body is not None:
+    if route.body is not None or route.upload:
         refusals |= {400, 408, 413, 415, 422, 507}
     if route.query is not None:
         refusals.add(422)

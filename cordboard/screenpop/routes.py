@@ -1,5 +1,5 @@
 """What a row of the API's table is, and what its handler is given. The handlers stand with their
-nouns: `api.py`, `charts.py`."""
+nouns: `api.py`, `charts.py`, `respondents.py`."""
 
 from __future__ import annotations
 
@@ -47,3 +47,5 @@ class Route:
     body: TypeAdapter[Any] | None = None
     files: tuple[str, ...] = ()
     """The types of files that it may answer with."""
+    upload: tuple[str, ...] = ()
+    """The types of the file that it takes; its handler reads it."""

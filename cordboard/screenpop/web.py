@@ -35,6 +35,7 @@ from cordboard.screenpop.pages import STATIC, Pages
 from cordboard.screenpop.peers import Peers
 from cordboard.screenpop.probes import Probes
 from cordboard.screenpop.prompts import PromptFiles
+from cordboard.screenpop.respondents import Lists
 from cordboard.screenpop.routes import PREFIX
 from cordboard.screenpop.sessions import PEER, Doors
 from cordboard.screenpop.surveys import Surveys
@@ -45,8 +46,8 @@ log = structlog.get_logger(__name__)
 BODY_BYTES = 128 * 1024
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
-    " img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self';"
-    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    " img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self';"
+    " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # Not "no-referrer": under that, browsers send the Origin of a form as null.
@@ -79,7 +80,8 @@ def make_app(
     pages = Pages(settings, doors)
     charts = Charts(library, store, settings.desk.timezone)
     surveys = Surveys(library, store, settings)
-    api = Api(settings, store, hub, doors, submit, charts, surveys)
+    lists = Lists(settings, store, hub, submit, library)
+    api = Api(settings, store, hub, doors, submit, charts, surveys, lists)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
