@@ -321,6 +321,7 @@ class App:
         """Closes the doors, then writes what is left. Callers in an AGI session go to the default
         queue; calls that stand in Asterisk are not touched."""
         await self.agi.stop()
+        await self._attendant.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -330,7 +331,6 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
-        await self._attendant.close()
         await self.prompts.close()
         await self.hub.close()
         if self._runner:
