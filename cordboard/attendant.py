@@ -18,12 +18,11 @@ import structlog
 from cordboard import config
 from cordboard.clock import Clock
 from cordboard.crm_core import phones
-from cordboard.crm_core.model import Card
 from cordboard.crm_core.store import Store
 from cordboard.cti.fastagi import AgiSession
 from cordboard.desk.commands import Save, SendCallback, SendRoute
 from cordboard.desk.facts import CallbackAsked, RouteAsked, ScriptStep
-from cordboard.desk.model import Call, Rules
+from cordboard.desk.model import Known, Rules
 from cordboard.door import Door, answers, variables
 from cordboard.enquiries import Enquiries
 from cordboard.errors import PeerError, UserError
@@ -46,7 +45,6 @@ LEASE = 5.0
 """Seconds, where the dialplan does not say how long a silent server may hold a caller."""
 DAY = 86_400.0
 
-Caller = tuple[Call | None, Card | None]
 Sounds = Callable[[Sequence[Piece], str], Awaitable[list[str]]]
 _DIALLED = {"ANSWER": "answered", "BUSY": "busy"}
 
@@ -64,7 +62,7 @@ class Attendant:
         clock: Clock,
         sounds: Sounds,
         script: Callable[[str], Script | None],
-        known: Callable[[PbxName, Linkedid], Caller],
+        known: Callable[[PbxName, Linkedid], Known],
         rules: Callable[[], Rules],
         put: Callable[[ScriptStep], object],
     ) -> None:
@@ -122,7 +120,7 @@ class Attendant:
     def tick(self) -> None:
         """Looks after those who wait for somebody who is dialled."""
         for key, (run, _) in list(self._waiting.items()):
-            call, _ = self.known(*key)
+            call = self.known(*key).call
             if call is None:
                 del self._waiting[key]
                 run.close(HungUp())
@@ -204,8 +202,9 @@ class _Visit:
         self._ivr = dict(ivr)
         self._after = after
         self._runs = 0
-        call, card = attendant.known(*key)
-        self._call = call
+        known = attendant.known(*key)
+        self._call_id, self._call = known.id, known.call
+        call, card = known.call, known.card
         region = attendant.settings.phone.region
         raw = session.env.get("agi_callerid", "")
         self._number = phones.normalise(raw, region) or raw
@@ -264,7 +263,7 @@ class _Visit:
             run_id(now, *self.key, script.name, str(self._runs)),
             "phone",
             now,
-            call_id=self._call.id if self._call else None,
+            call_id=self._call_id,
             customer_id=customer.get("id"),
             number=self._number,
             operator=self._operator,

@@ -155,6 +155,14 @@ def schema() -> None:
     typer.echo(json.dumps(schema_of(), ensure_ascii=False, indent=2))
 
 
+@script_app.command()
+def reference() -> None:
+    """Print the reference of the language, as docs/scripts.md has it."""
+    from cordboard.ivr.reference import page
+
+    typer.echo(page())
+
+
 async def _play(
     settings: Settings,
     file: Path,

@@ -83,10 +83,10 @@ def test_a_wish_that_cannot_be_met_changes_nothing(
     desk: Desk, call: Caller, target: str, to: str, why: str
 ) -> None:
     enters(desk, call)
-    before = desk.board.caller(PBX, call.linkedid)[0]
+    before = desk.board.caller(PBX, call.linkedid).call
     desk.tell(wishes(call, target, to))
     assert desk.last(SendRoute).refused == why
-    after = desk.board.caller(PBX, call.linkedid)[0]
+    after = desk.board.caller(PBX, call.linkedid).call
     assert before is not None
     assert after is not None
     assert after.decision == before.decision
@@ -148,7 +148,7 @@ def test_without_a_queue_only_those_who_left_one_are_called_back(desk: Desk, cal
 def test_an_interrupted_script_says_at_which_step(desk: Desk, call: Caller) -> None:
     enters(desk, call)
     desk.tell(cti.Detoured(*call.about, "fallback", "HANGUP", "menu/pin"))
-    known, _ = desk.board.caller(PBX, call.linkedid)
+    known = desk.board.caller(PBX, call.linkedid).call
     assert known is not None
     assert known.befell[-1].args == {"how": "script", "script": "menu", "step": "pin"}
 

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sized
 from dataclasses import replace
 from datetime import datetime
 
-from cordboard.crm_core.model import Card
 from cordboard.cti import facts as cti
 from cordboard.desk import detours
 from cordboard.desk.alarms import Alarms
@@ -58,7 +57,7 @@ from cordboard.desk.facts import (
 )
 from cordboard.desk.links import Links
 from cordboard.desk.missed import MissedCalls
-from cordboard.desk.model import Call, CallState, MissedWhy, PopEnd, Rules
+from cordboard.desk.model import Call, CallState, Known, MissedWhy, PopEnd, Rules
 from cordboard.desk.outgoing import Outgoing
 from cordboard.desk.places import Places, returned
 from cordboard.desk.priorities import Priorities
@@ -82,6 +81,7 @@ from cordboard.events import (
     PbxName,
     QueueName,
     Uniqueid,
+    call_id,
 )
 from cordboard.ivr.runs import interrupted
 from cordboard.queue.decisions import Reason
@@ -143,11 +143,12 @@ class Board:
         """All queues of these PBXs; None as long as one of them has not told its own."""
         return self._floor.queues if self._links.telling("queues").issuperset(pbxs) else None
 
-    def caller(self, pbx: PbxName, linkedid: Linkedid) -> tuple[Call | None, Card | None]:
-        """The call of this name, and who calls, as far as either is known."""
-        call = self._book.at(pbx, linkedid)
-        card = call.card if call is not None else None
-        return call, card or self._arrivals.card(pbx, linkedid)
+    def caller(self, pbx: PbxName, linkedid: Linkedid) -> Known:
+        """What is known of this caller, whose call may not be told of yet."""
+        call, boot = self._book.at(pbx, linkedid), self._links.boot(pbx)
+        card = call.card if call is not None else self._arrivals.card(pbx, linkedid)
+        identity = call_id(pbx, boot, linkedid, 0.0) if call is None and boot else None
+        return Known(call, card, call.id if call else identity)
 
     @property
     def live_calls(self) -> int:

@@ -28,6 +28,11 @@ class Links:
         """The PBXs that are there."""
         return [pbx for pbx, link in self._links.items() if link.state == "up"]
 
+    def boot(self, pbx: PbxName) -> str | None:
+        """When the PBX was started, as calls are named by it."""
+        link = self._links.get(pbx)
+        return link.boot if link is not None and link.boot else None
+
     def telling(self, part: Part) -> set[PbxName]:
         """The PBXs that are there and tell of this part of theirs."""
         return {

@@ -164,6 +164,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A caller, as far as he is known: the call may have an id before it is told of."""
+
+    call: Call | None
+    card: Card | None
+    id: CallId | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pop:
     """A card on an operator's screen, from the moment the phone is called to the end of the
     wrap-up. `call` is the call as it was when the pop was last shown."""

@@ -47,6 +47,7 @@ class Recollection:
     def call(self, call: Call) -> Call:
         """A call that the PBX shows, with what the store knows of it."""
         record = self._remembered.pop(call.id, None)
+        call = self._walked(call, record)
         if record is None:
             return call
         decision = self._decisions.pop(record.id, None)
@@ -64,17 +65,23 @@ class Recollection:
             queue=QueueName(record.queue) if record.queue else None,
             unseen=self._gaps.pop(record.id, ()),
         )
-        runs = self._runs.pop(call.id, [])
-        if runs:
-            call = replace(call, path=tuple(step for run in runs for step in _path(run)))
-            if runs[-1].outcome in (None, "interrupted") and record.state == "routing":
-                why = interrupted(runs[-1].script, runs[-1].step)
-                call = replace(call, befell=(*call.befell, why))
         if record.state == "talking" and record.operator:
             # Nobody may be in the caller's bridge now: the operator consults a colleague.
             call = replace(call, state="talking", operator=OperatorName(record.operator))
             self._resumed[call.id] = None
         return call
+
+    def _walked(self, call: Call, record: CallRecord | None) -> Call:
+        """The call with the way that its caller took through scripts. Where the last one did not
+        end, the PBX has sent him to its default queue meanwhile."""
+        runs = self._runs.pop(call.id, [])
+        if not runs:
+            return call
+        call = replace(call, path=tuple(step for run in runs for step in _path(run)))
+        went_on = record is not None and (record.queue or record.answered_at is not None)
+        if runs[-1].outcome not in (None, "interrupted") or went_on:
+            return call
+        return replace(call, befell=(*call.befell, interrupted(runs[-1].script, runs[-1].step)))
 
     def kept(self, call: CallId) -> float | None:
         """Since when a place is kept for its caller, who was not back at it when last heard of."""

@@ -1,8 +1,8 @@
 """What a caller hears and presses, as commands of AGI.
 
-Digits are kept that are pressed before they are asked for: Asterisk hands them out one by one, to
-whichever command listens. What it hands to none, since it waits for our next command, is lost; so
-nothing here takes long.
+Digits are kept that are pressed before they are asked for. What is pressed while Asterisk waits
+for our next command is lost: so nothing here takes long, and the digits of a long entry are
+gathered by Asterisk itself.
 
 Every command renews the lease: the time after which Asterisk takes the caller away from a server
 that says nothing any more.
@@ -48,6 +48,8 @@ lasted longer would be taken for a server that hangs."""
 BYTES_A_SECOND = {"wav": 16000, "gsm": 1650, "ulaw": 8000, "alaw": 8000, "g722": 8000, "sln": 16000}
 RATE = 8000
 """Samples a second: how Asterisk measures sounds."""
+AT_ONCE = 5
+"""Digits that Asterisk gathers in one go."""
 SLOW = 0.2
 """Seconds after which somebody who waits for something is listened to meanwhile."""
 
@@ -150,14 +152,19 @@ class Handset:
         await self.play(sounds, keys.bargein)
         entered, seconds = "", keys.timeout
         while True:
-            digit = await self._digit(seconds)
-            if not entered and digit and digit == self._skip:
-                self._skip = ""
-                continue
+            if entered and not self._ahead and _is_long(keys):
+                chunk, is_over = await self._several(keys, entered)
+            else:
+                chunk = await self._digit(seconds)
+                if not entered and chunk and chunk == self._skip:
+                    self._skip = ""
+                    continue
+                is_over = not chunk or chunk == keys.terminator
+                chunk = "" if is_over else chunk
             self._skip = ""
-            if not digit or digit == keys.terminator:
+            entered, seconds = entered + chunk, keys.between
+            if is_over:
                 return entered
-            entered, seconds = entered + digit, keys.between
             if keys.is_whole(entered):
                 # Whoever knows the terminator presses it, also where it is not waited for.
                 self._skip = keys.terminator
@@ -219,6 +226,18 @@ class Handset:
         elif seconds:
             self._lengths.played(sound, self._language, seconds)
 
+    async def _several(self, keys: Keys, entered: str) -> tuple[str, bool]:
+        """The next digits, which Asterisk gathers itself, so that none is lost between two commands
+        of ours; and whether that was all. Few at a time: the lease has to last for all of them."""
+        most = min(keys.most - len(entered), AT_ONCE)
+        wait = int(keys.between * 1000)
+        reply = await self._do(most * keys.between, "GET DATA", "", wait, most)
+        if not reply.ok:
+            raise HungUp("GET DATA")
+        chunk = "".join(digit for digit in reply.result if digit in DIGITS)
+        self._last = "", -math.inf
+        return chunk, reply.data == "timeout" or len(reply.result) < most
+
     async def _digit(self, seconds: float) -> str:
         """The next one; empty after so many seconds."""
         if self._ahead:
@@ -261,9 +280,18 @@ class Handset:
         return await self._session.execute(*words, within=seconds + self._lease + STEP_WITHIN)
 
     async def _hold(self, seconds: float) -> None:
-        """Asterisk waits so long, and the lease, until it takes the caller away from us."""
+        """Asterisk waits so long, and the lease, until it takes the caller away from us. One that
+        lasts about as long is not renewed: what is pressed meanwhile is lost."""
+        left = self._due - _now()
+        if seconds + 0.6 * self._lease <= left <= seconds + self._lease + 1:
+            return
         await self._session.execute("SET AUTOHANGUP", f"{seconds + self._lease:.1f}")
         self._due = _now() + seconds + self._lease
+
+
+def _is_long(keys: Keys) -> bool:
+    """Whether it is an entry that GET DATA can gather: it ends at the hash key alone."""
+    return keys.terminator == "#" and not keys.complete and keys.most > 1
 
 
 def _now() -> float:

@@ -144,6 +144,11 @@ class PhoneRun:
     async def resume(self, handset: Handset, outcome: Dialled | HungUp) -> Leaving:
         """In another session, once it is known what became of the dialling."""
         self._handset, self._spoken = handset, ""
+        try:
+            await handset.speak(self._turn.position.language)
+        except PeerError:  # the lease of this session was over before we came to it
+            self._end("interrupted")
+            return "lost"
         self._advance(outcome)
         return await self._go_on()
 
@@ -215,6 +220,9 @@ class PhoneRun:
                     return "lost"
                 else:
                     outcome = HungUp()
+            if self._handset.is_overdue and not turn.position.gone:
+                self._end("interrupted")
+                return "lost"
             if isinstance(outcome, str):
                 if outcome != "dial" and not turn.position.gone:
                     await self._handset.release()

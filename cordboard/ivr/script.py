@@ -66,6 +66,7 @@ class Script(Part):
     name: Name
     """The file's, without its ending."""
     title: Text | None = None
+    """What people call it."""
     languages: list[Language] = Field(min_length=1, max_length=20)
     """The first is spoken where the caller's is not among them."""
     survey: bool = False
@@ -73,6 +74,7 @@ class Script(Part):
     on: On = On()
     """Where a step does not say it itself."""
     steps: list[Step] = Field(min_length=1, max_length=STEPS_AT_MOST)
+    """One after the other, unless they say otherwise."""
 
     @classmethod
     def parse(cls, text: str, name: str | None = None) -> Self:

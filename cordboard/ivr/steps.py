@@ -60,7 +60,9 @@ class Fail(Part):
     time before the question comes again, `goto` followed after the last."""
 
     say: Text | None = None
+    """In place of the usual words."""
     goto: Name | None = None
+    """Where this is not given, the other one's is taken, then the script's."""
 
 
 Failing = Annotated[Fail, BeforeValidator(_way)]
@@ -71,13 +73,19 @@ class On(Part):
     nobody on the line: set, call_api, goto, hangup."""
 
     noinput: Failing | None = None
+    """Nothing was entered, or said."""
     nomatch: Failing | None = None
+    """What was entered is no answer."""
     error: Name | None = None
+    """Another system, or the PBX, could not do it."""
     hangup: Name | None = None
+    """The caller has gone."""
     missing: Name | None = None
     """Nobody, or nothing, was found."""
     noanswer: Name | None = None
+    """Of a transfer."""
     busy: Name | None = None
+    """Of a transfer."""
     refused: Name | None = None
     """He did not want to, or may not, be called back."""
 
@@ -86,6 +94,7 @@ class Input(Part):
     """What every question has. Times in seconds."""
 
     prompt: Text
+    """The question."""
     retries: int = Field(default=2, ge=0, le=9)
     """How often it is asked again."""
     timeout: float = Field(default=6, ge=1, le=60)
@@ -100,13 +109,18 @@ class Choice(Part):
     """What a key of a menu means. `text` is how it is called on the form and the chart."""
 
     text: Text | None = None
+    """What it is called."""
     goto: Name | None = None
+    """Where it is not given, the script goes on at the next step."""
     language: Language | None = None
     """From here on this language is spoken."""
 
 
 class Menu(Input):
+    """Asks for a key, each of which leads somewhere."""
+
     choices: dict[Key, Annotated[Choice, BeforeValidator(_way)]] = Field(min_length=1)
+    """By key. `"1": balance` is short for `"1": { goto: balance }`."""
     question: Variable | None = None
     """The key is kept as the answer to this question."""
 
@@ -115,10 +129,14 @@ class Option(Part):
     """An answer that may be chosen."""
 
     value: Word
+    """As results have it."""
     text: Text | None = None
+    """What it is called."""
 
 
 class Length(Part):
+    """How many digits are an answer."""
+
     least: int = Field(default=1, ge=1, le=100)
     most: int = Field(default=32, ge=1, le=100)
 
@@ -131,19 +149,27 @@ class Ask(Input):
     which no result keeps. `text` is typed on a form; on the phone it is a recorded answer."""
 
     kind: AskKind
+    """`yes_no` is 1 and 2 on the phone, a `date` DDMMYYYY; * is the point of numbers and money."""
     question: Variable | None = None
+    """Under this name the answer is a result."""
     save: Variable | None = None
+    """Under this name it is known until the script is over."""
     length: Length = Length()
     """Of digits."""
     least: Decimal | None = None
+    """Of a number, or of money in whole units."""
     most: Decimal | None = None
     """Of a number, or of money in whole units."""
     scale: Literal["0-10", "1-5"] = "0-10"
+    """0-10 is NPS's, 1-5 CSAT's."""
     choices: dict[Key, Option] = {}
+    """Of kind choice, by key."""
     confirm: bool = False
+    """Whether what was entered is said back, and 1 pressed if it is right."""
     secret: bool = False
     """Kept nowhere: not in results, logs, variables of the PBX, nor on the card."""
     terminator: Annotated[str, Field(pattern=r"^[0-9*#]?$")] = "#"
+    """The key that ends it."""
     check: Expression | None = None
     """Must hold of the answer, which it knows as `value`."""
     required: bool = True
@@ -154,12 +180,17 @@ class Record(Part):
     """A recorded answer, or a message: kept as a file."""
 
     prompt: Text
+    """What is said before."""
     question: Variable | None = None
+    """Under this name it is a result."""
     seconds: int = Field(default=60, ge=1, le=600)
+    """At most."""
     silence: float = Field(default=3, ge=0, le=20)
     """Of so many seconds ends it; 0: none does."""
     terminator: Annotated[str, Field(pattern=r"^[0-9*#]?$")] = "#"
+    """The key that ends it."""
     beep: bool = True
+    """Whether a tone tells when to speak."""
 
 
 class LookUp(Part):
@@ -167,22 +198,30 @@ class LookUp(Part):
     With `pin`, a variable, only one whose PIN it is. What is found is `customer` from then on."""
 
     by: Literal["caller", "phone", "account"] = "caller"
+    """Whose number calls, or a number, or an account, that `value` tells."""
     value: Expression | None = None
     """The number or account, for `phone` and `account`."""
     attribute: Variable = "account"
     """Which attribute of customers holds the account."""
     pin: Variable | None = None
+    """What was entered as the PIN, a secret."""
 
 
 class Route(Part):
     """Where the call goes; one of these."""
 
     queue: Queue | None = None
+    """`{language}` in it is the one spoken: support-{language}."""
     operator: Word | None = None
+    """By login."""
     manager: bool = False
+    """The customer's own."""
     number: Number | None = None
+    """Outside."""
     script: Name | None = None
+    """Another one, which begins in the language spoken."""
     voicemail: Mailbox | None = None
+    """A mailbox."""
     rules: bool = False
     """The routing rules decide, and know the answers as `ivr`."""
     TARGETS: ClassVar = ("queue", "operator", "manager", "number", "script", "voicemail", "rules")
@@ -204,28 +243,34 @@ class Transfer(Part):
     to: Annotated[str, Field(min_length=1, max_length=80)]
     """A number, or a value such as {customer.manager.mobile}."""
     seconds: int = Field(default=25, ge=5, le=120)
+    """It rings for so long."""
 
 
 class CallBack(Part):
     """Offers to call back, in the caller's turn in the queue: 1 at his number, 2 at another."""
 
     queue: Queue
+    """In which he has his turn."""
     prompt: Text | None = None
     """What is offered; where it is left out, the usual words, which tell the number."""
     retries: int = Field(default=2, ge=0, le=9)
+    """How often it is offered again."""
     timeout: float = Field(default=7, ge=1, le=60)
+    """Until a key, in seconds."""
 
 
 class CallApi(Part):
     """Asks another system over HTTP; `[scripts] allow` lists those that may be asked."""
 
     url: Literally
+    """Values may stand behind the host: https://crm.example.com/of/{customer.id}."""
     method: Literal["GET", "POST", "PUT", "PATCH"] = "GET"
     body: dict[Variable, Expression] = {}
     """Sent as JSON: the names, and what each is."""
     secret: Variable | None = None
     """The name under `[scripts.secrets]` whose file has the bearer token."""
     deadline: float = Field(default=2, gt=0, le=10)
+    """Seconds, then it goes on by `on: error`."""
     save: dict[Variable, Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,200}$")]] = {}
     """Variables, and where in the JSON answer each stands: customer.contracts.0.tariff."""
 
@@ -238,11 +283,13 @@ class Base(Part):
     """What every step has besides its one verb."""
 
     id: Name | None = None
+    """What other steps, results and charts call it; without it a step has its verb and number."""
     when: Expression | None = None
     """Where it does not hold, the step is passed over."""
     next: Name | None = None
     """Where it goes on, if not at the next step of the file."""
     on: On = On()
+    """Where it goes when it does not end as it should."""
     title: Text | None = None
     """How the chart, the card and the results call it."""
     note: Literally | None = None
@@ -253,7 +300,9 @@ class Base(Part):
 
 class SayStep(Base):
     say: Text
+    """What is said."""
     bargein: bool = True
+    """Whether a key ends what is said, and is the first one of the next question."""
 
 
 class MenuStep(Base):
@@ -296,6 +345,7 @@ class CallApiStep(Base):
 
 class GotoStep(Base):
     goto: Name
+    """The step to go on at."""
 
 
 class HangUpStep(Base):

@@ -28,17 +28,20 @@ class _Column:
 
 
 def submissions(
-    script: Script,
+    script: Script | None,
     runs: Sequence[RunRecord],
     answers: Mapping[str, Mapping[str, AnswerRecord]],
     zone: tzinfo,
 ) -> Iterator[tuple[Cell, ...]]:
-    """The headings, then each run. Questions of older versions of the script come last, as they
-    were called there. Cells are as people wrote them: what looks like a formula is the writer's
+    """The headings, then each run. Questions that the script does not ask any more come last,
+    as they were called. Cells are as people wrote them: what looks like a formula is the writer's
     to defuse."""
-    known = set(script.asked)
+    known = set(script.asked) if script else set()
     asked = {question for given in answers.values() for question in given}
-    columns = [*_columns(script), *(_Column(each, each) for each in sorted(asked - known))]
+    columns = [
+        *(_columns(script) if script else ()),
+        *(_Column(each, each) for each in sorted(asked - known)),
+    ]
     yield (*BEFORE, *(each.name for each in columns), *AFTER)
     for index, run in enumerate(runs, 1):
         given = answers.get(run.id, {})

@@ -23,6 +23,7 @@ from cordboard.crm_core.store import Store
 from cordboard.crm_core.surveys import Answers, Promoters, Row, Share, Total
 from cordboard.ivr.script import Script
 from cordboard.ivr.steps import AskStep, MenuStep
+from cordboard.ivr.submissions import submissions
 from cordboard.ivr.texts import written
 from cordboard.screenpop.charts import SUPERVISORS, Library, reader_of
 from cordboard.screenpop.faults import ApiError, invalid
@@ -101,7 +102,8 @@ class Surveys:
         body = await asyncio.to_thread(self._sheet, name, runs, answers, query.format)
         kind = CSV if query.format == "csv" else XLSX
         day = datetime.fromtimestamp(until, self._zone).date().isoformat()
-        shown = f'attachment; filename="{name}-{day}.{query.format}"'
+        ending = "csv" if query.format == "csv" else "xlsx"
+        shown = f'attachment; filename="{name}-{day}.{ending}"'
         return web.Response(body=body, headers={"Content-Type": kind, "Content-Disposition": shown})
 
     async def recording(self, run_id: str, question: str) -> Path:
@@ -200,6 +202,9 @@ class Surveys:
 
     def _sheet(self, name: str, runs: list[RunRecord], answers: Answers, kind: str) -> bytes:
         script = self._scripts.get(name)
+        if kind == "xlsform":
+            shaped = submissions(script, runs[::-1], answers, self._zone)
+            return sheets.xlsx_of(name, [str(each) for each in next(shaped)], shaped)
         order = list(script.asked) if script else []
         order += [each for each in surveys.questions(answers) if each not in order]
         header = [*_COLUMNS, *order]
@@ -287,7 +292,10 @@ def _promoters(nps: Promoters) -> Message:
 def _total(total: Total, script: Script | None, language: str) -> Message:
     asked = _asking(script, total.question)
     languages = tuple(script.languages) if script else ()
-    prompt = written(asked.prompt, language, languages, {}) if asked and languages else ""
+    prompt = ""
+    if script is not None and asked is not None:
+        step = script.step(script.asked[total.question])
+        prompt = written(step.title or asked.prompt, language, languages, {})
     return {
         "question": total.question,
         "prompt": prompt,
@@ -509,7 +517,9 @@ class BehindQuery(PeriodQuery):
 
 
 class ExportQuery(PeriodQuery):
-    format: Literal["csv", "xlsx"] = "csv"
+    """`xlsform` is an .xlsx with the columns that tools for XLSForm read."""
+
+    format: Literal["csv", "xlsx", "xlsform"] = "csv"
 
 
 class NewRefusal(Taken):

@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 BODY_BYTES = 128 * 1024
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
-    " img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self';"
+    " img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self'; manifest-src 'self';"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
