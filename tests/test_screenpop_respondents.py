@@ -1,4 +1,4 @@
-"""Lists of people on the pages: the operator's panel by keyboard alone, and the supervisors' page."""
+"""Lists of people on the pages: by keyboard alone for operators, and made by supervisors."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ function People(/** @type {{list: List}} */ { list }) {
       <thead>
         <tr>
           <th scope="col">${_("Name")}</th>
-          <th scope="col">${_("Number")}</th>
+          <th scope="col">${_("Phone")}</th>
           <th scope="col">${_("State")}</th>
           <th scope="col">${_("Tries")}</th>
           <th scope="col">${_("Again")}</th>
