@@ -61,6 +61,9 @@ class Pages:
             raise web.HTTPNotFound
         return await self._page(request, "call.html", ROLES, call=call)
 
+    async def lists(self, request: web.Request) -> web.Response:
+        return await self._page(request, "lists.html", ("supervisor", "admin"))
+
     async def scripts(self, request: web.Request) -> web.Response:
         return await self._page(request, "scripts.html", ("supervisor", "admin"))
 

@@ -107,6 +107,7 @@ def make_app(
             web.get("/", pages.console),
             web.get("/wallboard", pages.wallboard),
             web.get("/calls/{id}", pages.call),
+            web.get("/lists", pages.lists),
             web.get("/scripts", pages.scripts),
             web.get("/surveys", pages.surveys),
             web.get("/forms/{run}", pages.form),

@@ -9,7 +9,7 @@ import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { MissedCalls } from "./missed.js";
 import { Path } from "./path.js";
-import { isOfList, pressedRespondent, Respondents } from "./respondents.js";
+import { hasPerson, isOfList, pressedRespondent, Respondents } from "./respondents.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -89,7 +89,7 @@ function Console() {
         <${Respondents} />
         ${card
           ? html`<${CallCard} key=${card.id} card=${card} version=${card.pop} />`
-          : html`<${Idle} />`}
+          : !hasPerson() && html`<${Idle} />`}
       </div>
       <aside class="rail">
         ${card && !isOfList(card.call) && html`<${WrapUp} key=${card.id} card=${card} />`}

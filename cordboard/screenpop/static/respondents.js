@@ -65,6 +65,10 @@ function held() {
   return stream.state?.respondents.get(me);
 }
 
+export function hasPerson() {
+  return Boolean(held());
+}
+
 /** Whether this call is the one to the person whom the operator has: what came of it is said there.
  * @param {import("./stream.js").Call} call
  */
