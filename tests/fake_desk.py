@@ -5,9 +5,12 @@ The server is the real one, over a real store; the telephone is made up.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -18,9 +21,11 @@ from prometheus_client import CollectorRegistry
 
 from cordboard.config import Settings
 from cordboard.crm_core.migrations import upgrade
-from cordboard.crm_core.model import Role
+from cordboard.crm_core.model import Respondent, Role
+from cordboard.crm_core.respondent_states import HELD, Step, after
 from cordboard.crm_core.store import Store
-from cordboard.desk.facts import ActionAsked, CustomerChanged
+from cordboard.desk.facts import ActionAsked, CustomerChanged, RespondentTaken
+from cordboard.desk.model import Holding
 from cordboard.screenpop import render
 from cordboard.screenpop.charts import Library
 from cordboard.screenpop.hub import Hub, Limits
@@ -66,6 +71,8 @@ class FakeDesk:
         self.url = ""
         self.opaque = ""
         """The session's cookie."""
+        self._taken: RespondentTaken | None = None
+        self._attempt: dict[str, Any] = {}
         self._pops: dict[str, dict[str, Any]] = {}
         self._calls: dict[str, dict[str, Any]] = {}
 
@@ -225,6 +232,41 @@ class FakeDesk:
         if reason != "done":
             self.hub.publish({"type": "call-end", "id": call})
 
+    # -- people of lists
+
+    def _follow(self, person: Respondent, **more: Any) -> None:
+        """The operator has this person, or has him no longer."""
+        self._attempt |= more
+        if person.state in HELD:
+            self._taken = replace(self._taken, respondent=person) if self._taken else None
+            assert self._taken
+            holding = Holding(
+                self._taken.operator, person, self._taken.whose, self._taken.card, time.time()
+            )
+            shown = render.held(holding, "RUB", {self.name: self.display_name})
+            self.hub.publish({"type": "respondent", "respondent": shown | self._attempt})
+            return
+        self._taken = None
+        self._ending = asyncio.create_task(self._end(person))
+
+    async def _end(self, person: Respondent) -> None:
+        await self.store.write([person])
+        end = {"type": "respondent-end", "operator": self.name, **render.respondent(person)}
+        self.hub.publish(end)
+
+    def listed(self, step: Step, **more: Any) -> None:
+        """What the telephones tell of the person whom the operator has."""
+        assert self._taken
+        whose = self._taken.whose
+        self._follow(after(self._taken.respondent, step, whose, time.time()), **more)
+
+    def _of_list(self, fact: ActionAsked) -> None:
+        assert self._taken
+        step = fact.args.get("result", fact.action)
+        due = {"due_at": fact.args["at"]} if fact.args.get("at") else {}
+        person, whose = self._taken.respondent, self._taken.whose
+        self._follow(after(person, step, whose, time.time(), **due))
+
     @property
     def cookie(self) -> Any:
         """What a browser that is logged in holds."""
@@ -254,6 +296,7 @@ class FakeDesk:
                 await upgrade(database)
             store = Store(database, hasher=PasswordHasher(1, 8, 1))
             await store.open()
+            self.store = store
             user = await store.add_user(
                 self.name,
                 self.role,
@@ -278,8 +321,12 @@ class FakeDesk:
                 await runner.cleanup()
                 await store.close()
 
-    def _submit(self, fact: ActionAsked | CustomerChanged) -> None:
+    def _submit(self, fact: ActionAsked | CustomerChanged | RespondentTaken) -> None:
         """Does what the core would do."""
+        if isinstance(fact, RespondentTaken):
+            self._taken, self._attempt = fact, {}
+            self._follow(fact.respondent)
+            return
         if isinstance(fact, CustomerChanged):
             shown = render.customer(fact.card.customer, "RUB")
             for pop in list(self._pops.values()):
@@ -291,6 +338,8 @@ class FakeDesk:
         error, self.refuse = self.refuse, None
         outcome = {"type": "result", "id": fact.id, **render.outcome(error)}
         self.hub.publish(outcome, to=self.name)
+        if error is None and fact.kind == "respondent":
+            self._of_list(fact)
         for pop in list(self._pops.values()):
             if error is None and pop["call"]["id"] == fact.target:
                 self.end(pop["id"], "done")

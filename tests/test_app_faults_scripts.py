@@ -14,7 +14,7 @@ import pytest
 from outside_system import OutsideSystem, hangs, outside_system
 from pbx_fixtures import Heard
 from server_fixtures import Server, served
-from test_app_scripts import Script, dialplan, results, spoken
+from test_app_scripts import CSAT, Script, dialplan, results, spoken
 
 from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
@@ -77,7 +77,10 @@ async def server(
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
         policy += f'[[rule]]\nname = "{name}"\naction = "script"\nto = "{name}"\n'
         policy += f'when = {{ dialled = ["100{number}"] }}\n'
+    (folder / "csat.yaml").write_text(CSAT, encoding="utf-8")
     (tmp_path / "routing.toml").write_text(policy)
+    monkeypatch.setenv("CORDBOARD_SURVEY__SCRIPT", "csat")
+    monkeypatch.setenv("CORDBOARD_SURVEY__QUEUES", '["support"]')
     monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(tmp_path / "routing.toml"))
     monkeypatch.setenv("CORDBOARD_SCRIPTS__PATH", str(folder))
     monkeypatch.setenv("CORDBOARD_SCRIPTS__ALLOW", f'["{other.base}/"]')
@@ -144,3 +147,22 @@ async def test_a_caller_at_any_step_goes_to_the_default_queue_and_the_pop_says_s
     runs, _ = await results(server)
     assert {(run.outcome, run.step) for run in runs} == {("interrupted", "held")}
     assert len(runs) == len(STEPS)
+
+
+@pytest.mark.usefixtures("brisk")
+async def test_after_a_talk_nobody_is_sent_to_a_queue_because_the_server_has_gone(
+    server: Server, sandbox: Status, ami: Heard, dialplan: Heard
+) -> None:
+    """One talks with somebody whom a script called, another is asked how it was."""
+    phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.3, talk=0.5),))])
+    async with phones, Mobile(sandbox, Manner(ring=0.3, talk=6)):
+        asked = sip.dial(sandbox, "79161234521", to="2000")
+        await Script(asked, dialplan).at("csat/mark")
+        talks = sip.dial(sandbox, "79161234520", to=f"100{list(STEPS).index('transfer')}")
+        await ami.until_event("BridgeEnter", CallerIDNum="79161234520")
+        server.kill()
+        for caller in (asked, talks):
+            result = await asyncio.wait_for(caller.result, 40)
+            assert (result.outcome, result.hung_up) == ("completed", "them")
+    joins = [event["CallerIDNum"] for event in ami.events("QueueCallerJoin")]
+    assert joins == ["79161234521"]  # before the talk

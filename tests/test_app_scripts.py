@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 from array import array
@@ -18,7 +19,7 @@ from cordboard.ivr.waveform import RATE, write
 from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
-from cordboard.sandbox.sip import LiveCall, Phones, PhoneSpec
+from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec
 
 pytestmark = [pytest.mark.pbx]
 Status = dict[str, Any]
@@ -149,8 +150,8 @@ async def server(
     monkeypatch.setenv("CORDBOARD_ROUTING__PATH", str(policy))
     monkeypatch.setenv("CORDBOARD_SCRIPTS__PATH", str(folder))
     monkeypatch.setenv("CORDBOARD_SURVEY__SCRIPT", "csat")
-    voices = '[prompts]\nvoices = { ru = "espeak-ng:ru" }\n'
-    running = Server(tmp_path, sandbox, wrapup=1, tables=voices)
+    monkeypatch.setenv("CORDBOARD_PROMPTS__VOICES", '{"ru": "espeak-ng:ru"}')
+    running = Server(tmp_path, sandbox, wrapup=1)
     async with served(running, pbx):
         assert "scripts.refused" not in running.said()
         yield running
@@ -250,6 +251,126 @@ async def test_the_main_job(
     assert found == {"account": "10203", "csat": "5"}
     await asyncio.to_thread(nowhere, PIN, server, tmp_path, pbx, dialplan)
     await asyncio.to_thread(nowhere, WRONG, server, tmp_path, pbx, dialplan)
+
+
+def ask(name: str, then: str, *more: str, prompt: str = "beep") -> str:
+    entry = "kind: digits, timeout: 2, between: 1.5, length: { most: 32 }"
+    entry = next((each for each in more if each.startswith("kind")), entry)
+    return f"""
+  - id: {name}
+    ask: {{ {entry}, question: {name}, prompt: {{ sound: {prompt} }} }}
+    on: {{ noinput: {then}, nomatch: {then} }}"""
+
+
+KEYS = (
+    "version: 1\nname: menu\nlanguages: [en, ru]\nsteps:"
+    + ask("early", "stars", prompt="demo-enterkeywords")
+    + ask("stars", "letters")
+    + ask("letters", "none")
+    + ask("none", "flood")
+    + ask("flood", "mark")
+    + ask("mark", "half", "kind: scale, scale: 1-5, timeout: 3")
+    + ask("half", "over")
+    + "\n  - id: over\n    hangup: true\n"
+)
+
+
+class TestKeys:
+    @pytest.fixture
+    def scripts(self) -> dict[str, str]:
+        return {"menu": KEYS, "csat": CSAT}
+
+    async def test_keys_in_any_manner(
+        self, server: Server, sandbox: Status, ami: Heard, dialplan: Heard
+    ) -> None:
+        """Before the prompt ends, stars and hashes alone, letters, none, a flood of them, a mark
+        that there is not, and half an entry before the caller hangs up."""
+        await server.customer(NUMBER, status="vip")
+        script = Script(sip.dial(sandbox, NUMBER), dialplan)
+        began = asyncio.get_running_loop().time()
+        await script.press("menu/early", "12#")
+        await script.at("menu/stars")
+        assert asyncio.get_running_loop().time() - began < 6, "the prompt was broken into"
+        await script.caller.line.press("*#")
+        await asyncio.sleep(0.5)
+        await script.caller.line.press("34#")
+        await script.press("menu/letters", "A5B6#")
+        await script.at("menu/none")
+        await script.at("menu/flood")
+        for number in range(45):
+            await script.caller.line._order("PRESS", str(number % 10))
+            await asyncio.sleep(0.12)
+        await script.press("menu/mark", "9")
+        await asyncio.sleep(0.5)
+        await script.caller.line.press("4")
+        await script.press("menu/half", "77")
+        await asyncio.sleep(0.5)
+        assert (await script.caller.hang_up()).outcome == "completed"
+        (run,), answers = await results(server)
+        assert {**answers, "flood": ""} == {
+            "early": "12",
+            "stars": "34",
+            "letters": "56",
+            "flood": "",
+            "mark": "4",
+        }
+        assert "0123456789".startswith(answers["flood"][:10])
+        assert len(answers["flood"]) == 32
+        ways = {step: way for step, way, _ in json.loads(run.path)}
+        assert (ways["none"], ways["half"]) == ("noinput", "hangup")
+        assert run.outcome == "hung-up"
+
+
+REST = """
+version: 1
+name: menu
+languages: [en, ru]
+on: { noinput: over, nomatch: over }
+steps:
+  - id: why
+    record: { prompt: { sound: beep }, question: why, seconds: 2, silence: 0 }
+  - id: call
+    transfer: { to: "+79031110001", seconds: 10 }
+    on: { busy: offer }
+    next: over
+  - id: offer
+    callback: { queue: "support-{language}", prompt: { sound: vm-tocallnum } }
+    on: { refused: over }
+  - id: over
+    hangup: true
+"""
+
+
+class TestTheRest:
+    @pytest.fixture
+    def scripts(self) -> dict[str, str]:
+        return {"menu": REST, "csat": CSAT}
+
+    async def test_a_recorded_answer_a_transfer_in_vain_and_a_callback(
+        self, server: Server, sandbox: Status, ami: Heard, dialplan: Heard, tmp_path: Path
+    ) -> None:
+        await server.customer(NUMBER, status="vip", language="ru")
+        phones = Phones(sandbox, [PhoneSpec("1001", (Manner(ring=0.3),))])
+        async with phones, server.stream("anna") as anna:
+            script = Script(sip.dial(sandbox, NUMBER, audio=True), dialplan)
+            async with Mobile(sandbox, Manner("busy", ring=0.3)):
+                await script.press("menu/offer", "1")
+                await script.caller.result
+            async with Mobile(sandbox, Manner(ring=0.3, talk=1)):
+                joined = await ami.until_event("QueueCallerJoin", CallerIDNum=f"+{NUMBER}")
+                assert joined["Queue"] == "support-ru"
+                pop = await anna.pop()
+                assert pop["call"]["from"] == f"+{NUMBER}"
+                await anna.call("ended")
+        (run,), _ = await results(server)
+        ways = [(step, way) for step, way, _ in json.loads(run.path)]
+        assert ways == [("why", "next"), ("call", "busy"), ("offer", "taken"), ("over", "end")]
+        async with server.store() as store:
+            (answer,) = await store.answers([run.id])
+        assert answer.file is not None
+        recorded = tmp_path / "recordings" / answer.file
+        assert NUMBER[-7:] not in answer.file
+        assert recorded.stat().st_size > RATE  # half a second and more
 
 
 def way(pop: Message) -> list[tuple[str, str, str]]:

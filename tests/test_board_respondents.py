@@ -18,7 +18,7 @@ from cordboard.crm_core.model import (
 )
 from cordboard.crm_core.respondent_states import UNWRITTEN
 from cordboard.cti import facts as cti
-from cordboard.desk.commands import EndRespondent, Originate, ShowRespondent, Tell
+from cordboard.desk.commands import EndPop, EndRespondent, Originate, ShowRespondent, Tell
 from cordboard.desk.facts import (
     ActionAsked,
     ActionDone,
@@ -123,6 +123,7 @@ def test_who_answers_is_talked_to_and_the_result_ends_the_wrap_up(desk: Desk) ->
     assert (ended.respondent.state, ended.respondent.run_id) == ("done", "r1")
     assert ended.respondent.ended_at == desk.now
     assert desk.state(ANNA) == "ready"
+    assert desk.last(EndPop).saved
     assert desk.last(Tell) == Tell("a9", ANNA, None)
     last = desk.saved(AttemptRecord)[-1]
     assert (last.call_id, last.result, last.ended_at) == (person.call, "done", desk.now)

@@ -155,7 +155,7 @@ class Respondents:
             about = (attempt.call_id, fact.actor, then.customer_id)
             more.append(Save(WrapUp(*about, then.note, None, now, first=True)))
         if before.state == "talked":
-            self._wrapups.end(fact.actor)
+            self._wrapups.end(fact.actor, saved=True)
         return [*more, *self._becomes(holding, then, attempt, now)]
 
     # By the telephones
@@ -206,7 +206,7 @@ class Respondents:
             return []
         step = _IN_VAIN.get(cause, "unplaced")
         attempt = replace(attempt, result=cause if step != "unplaced" else step)
-        self._wrapups.end(holding.operator)  # there is nothing to write
+        self._wrapups.end(holding.operator, saved=True)  # there is nothing to write
         return self._go_on(holding, step, now, attempt)
 
     def _missing(self, holding: Holding, now: float) -> list[Command]:

@@ -43,18 +43,18 @@ class WrapUps:
                 self._book.out.append(self._cards.end(pop, "done", saved=True))
         self._book.forget_if_over(fact.call)
 
-    def end(self, name: OperatorName, but: CallId | None = None) -> None:
-        """The operator goes on: the next call rings, or there is nothing more to write. What was
-        typed stays in the browser and may still be saved."""
+    def end(self, name: OperatorName, but: CallId | None = None, saved: bool = False) -> None:
+        """The operator goes on: the next call rings, or there is nothing more to write, as when it
+        is `saved` elsewhere. What was typed stays in the browser and may still be saved."""
         for pop in self._cards.awaited:
             if pop.operator == name and pop.call.id != but:
-                self._end_one(pop)
+                self._end_one(pop, saved)
 
-    def _end_one(self, pop: Pop) -> None:
+    def _end_one(self, pop: Pop, saved: bool = False) -> None:
         operator = self._floor.operator(pop.operator)
         if operator is not None and operator.work == "wrap-up":
             self._book.advance(pop.operator, "done", pop.call.id)
-        self._book.out.append(self._cards.end(pop, "done"))
+        self._book.out.append(self._cards.end(pop, "done", saved))
         self._book.forget_if_over(pop.call.id)
 
     def reopen(self, call: Call, left: Unwritten) -> None:

@@ -36,6 +36,7 @@ from cordboard.screenpop.schemas import (
     Customer,
     Given,
     Interaction,
+    OneLine,
     Taken,
     Words,
 )
@@ -321,6 +322,7 @@ class DialRespondent(Taken):
 
     action: Literal["dial"]
     args: NoArgs = NoArgs()
+    reason: OneLine = ""
 
 
 class ReleaseRespondent(Taken):
@@ -328,6 +330,7 @@ class ReleaseRespondent(Taken):
 
     action: Literal["release"]
     args: NoArgs = NoArgs()
+    reason: OneLine = ""
 
 
 class EndArgs(Taken):
@@ -347,6 +350,7 @@ class EndRespondent(Taken):
 
     action: Literal["result"]
     args: EndArgs
+    reason: OneLine = ""
 
 
 RespondentAction = Annotated[

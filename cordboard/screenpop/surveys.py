@@ -292,7 +292,10 @@ def _promoters(nps: Promoters) -> Message:
 def _total(total: Total, script: Script | None, language: str) -> Message:
     asked = _asking(script, total.question)
     languages = tuple(script.languages) if script else ()
-    prompt = written(asked.prompt, language, languages, {}) if asked and languages else ""
+    prompt = ""
+    if script is not None and asked is not None:
+        step = script.step(script.asked[total.question])
+        prompt = written(step.title or asked.prompt, language, languages, {})
     return {
         "question": total.question,
         "prompt": prompt,

@@ -46,8 +46,8 @@ log = structlog.get_logger(__name__)
 BODY_BYTES = 128 * 1024
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
-    " img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self';"
-    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    " img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self';"
+    " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # Not "no-referrer": under that, browsers send the Origin of a form as null.

@@ -8,6 +8,7 @@ import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { MissedCalls } from "./missed.js";
 import { Path } from "./path.js";
+import { isOfList, pressedRespondent, Respondents } from "./respondents.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -70,7 +71,7 @@ function useDesk() {
 
 function Console() {
   useDesk();
-  useStream(stream, ["snapshot"]);
+  useStream(stream, ["snapshot", "respondent", "respondent-end"]);
   const card = desk.current;
   useLayoutEffect(() => retitle());
   return html`
@@ -84,12 +85,13 @@ function Console() {
     </div>`}
     <div class="desk-grid">
       <div class="desk-main">
+        <${Respondents} />
         ${card
           ? html`<${CallCard} key=${card.id} card=${card} version=${card.pop} />`
           : html`<${Idle} />`}
       </div>
       <aside class="rail">
-        ${card && html`<${WrapUp} key=${card.id} card=${card} />`}
+        ${card && !isOfList(card.call) && html`<${WrapUp} key=${card.id} card=${card} />`}
         ${card && html`<${MissedCalls} desk=${desk} />`}
         <${Colleagues} />
       </aside>
@@ -216,7 +218,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
       <${Icon} name="warning" />${_("History unavailable: the database did not answer. The caller may be a known customer.")}
     </p>`}
     ${customer && html`<${Facts} pop=${pop} desk=${desk} />`}
-    ${!customer?.id && !pop.lookup_failed && html`<${NewCustomer} card=${card} />`}
+    ${!customer?.id && !pop.lookup_failed && !isOfList(call) && html`<${NewCustomer} card=${card} />`}
     <${Why} pop=${pop} />
     <${Path} pop=${pop} />
     ${customer?.id &&
@@ -437,7 +439,7 @@ function RecentCalls() {
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   const card = desk.current;
-  if (event.isComposing || pressedState(event)) return;
+  if (event.isComposing || pressedState(event) || pressedRespondent(event)) return;
   if (event.key === "F8" && desk.cards.length > 1) {
     event.preventDefault();
     desk.showNext();

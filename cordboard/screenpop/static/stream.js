@@ -28,6 +28,8 @@ import { _ } from "./i18n.js";
 /** @typedef {{kind: string, count: number, detail: string, since: string, last: string}} Alarm */
 /** @typedef {{who: string | null, operator: string | null, operator_name: string | null}} Away */
 /** @typedef {{id: string, operator: string, operator_name: string, call: string, from: string, name: string, customer: {id: string, name: string, status: string} | null, why: string, at: string, state: "open" | "seen" | "talked", since: string}} Missed */
+/** A person of a list, whom `operator` has.
+ * @typedef {import("./people.js").Person & {operator: string, list: {id: string, name: string, script: string, tries: number}, customer: Customer | null, history: Interaction[], call: string | null, answered_at: string | null, ended_at: string | null, since: string}} Held */
 /** @typedef {{id: string, ok: boolean, error: string | null, code: string | null, args: Record<string, string>}} Outcome */
 
 /**
@@ -35,7 +37,7 @@ import { _ } from "./i18n.js";
  * @typedef {{session: string, seq: number, user: User, pbx: Map<string, Pbx>,
  *   operators: Map<string, Operator>, queues: Map<string, Queue>, waiting: Map<string, Waiting[]>,
  *   calls: Map<string, Call>, pops: Map<string, Pop>, missed: Map<string, Missed>,
- *   alarms: Map<string, Alarm>, notices: Map<string, Notice>}} State
+ *   respondents: Map<string, Held>, alarms: Map<string, Alarm>, notices: Map<string, Notice>}} State
  */
 
 /** A snapshot as a state. */
@@ -52,6 +54,7 @@ export function begin(/** @type {any} */ snapshot) {
     calls: new Map(),
     pops: new Map(),
     missed: new Map(),
+    respondents: new Map(),
     alarms: new Map(),
     notices: new Map(),
   };
@@ -61,6 +64,7 @@ export function begin(/** @type {any} */ snapshot) {
   for (const call of snapshot.calls) state.calls.set(call.id, call);
   for (const pop of snapshot.pops) state.pops.set(pop.id, pop);
   for (const missed of snapshot.missed) state.missed.set(missed.id, missed);
+  for (const held of snapshot.respondents ?? []) state.respondents.set(held.operator, held);
   for (const alarm of snapshot.alarms) state.alarms.set(alarm.kind, alarm);
   for (const notice of snapshot.notices ?? []) state.notices.set(notice.operator, notice);
   for (const entry of snapshot.waiting) {
@@ -107,6 +111,12 @@ export function fold(/** @type {State} */ state, /** @type {any} */ message) {
       break;
     case "missed-end":
       state.missed.delete(message.id);
+      break;
+    case "respondent":
+      state.respondents.set(message.respondent.operator, message.respondent);
+      break;
+    case "respondent-end":
+      state.respondents.delete(message.operator);
       break;
     case "alarm":
       state.alarms.set(message.alarm.kind, message.alarm);

@@ -1,0 +1,100 @@
+"""Lists of people on the pages: the operator's panel by keyboard alone; the supervisors' page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from fake_desk import FakeDesk, identity
+from page_fixtures import AtDesk, at_desk, sqlite_url
+from playwright.async_api import expect
+
+from cordboard.crm_core.respondents import Person
+
+__all__ = ["at_desk", "sqlite_url"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PEOPLE = (
+    ("Пётр <b>Иванов</b>", "+79031112233", {"city": "Омск", "last_purchase": "2026-10-01"}),
+    ("Maria Petrova", "+359888123456", {"city": "Sofia"}),
+    ("", "+79265550147", {}),
+)
+
+
+async def listed(desk: FakeDesk) -> Any:
+    whose = await desk.store.create_list("Prices 2026", "prices", "olga")
+    people: list[Any] = list(PEOPLE)
+    await desk.store.add_people(
+        whose, [Person(2, name, (number,), "ru", known) for name, number, known in people]
+    )
+    return whose
+
+
+async def test_a_list_is_worked_off_by_keyboard_alone(at_desk: AtDesk) -> None:
+    async with at_desk() as (desk, page):
+        await listed(desk)
+        await page.reload()
+        await expect(page.get_by_test_id("respondent-due")).to_have_text("3 of 3 are due")
+        await page.keyboard.press("F6")
+        name = page.get_by_test_id("respondent-name")
+        await expect(name).to_have_text("Пётр <b>Иванов</b>")
+        await expect(page.get_by_test_id("respondent-number")).to_have_text("+7 903 111-22-33")
+        known = page.get_by_test_id("respondent-attributes")
+        await expect(known).to_contain_text("last purchase")
+        await expect(known).to_contain_text("Омск")
+        state = page.get_by_test_id("respondent-state")
+        await expect(state).to_have_attribute("data-value", "taken")
+        await page.keyboard.press("F6")
+        await expect(state).to_have_attribute("data-value", "dialled")
+
+        call = identity("p1")
+        desk.ring("p1", "+79031112233", seconds=1, direction="out")
+        desk.listed("answer", call=call)
+        await expect(state).to_have_attribute("data-value", "talking")
+        await expect(page.locator("[data-respondent]")).to_have_attribute("data-script", "prices")
+        await expect(page.get_by_test_id("wrapup-form")).to_have_count(0)
+        await expect(page.get_by_test_id("new-customer-form")).to_have_count(0)
+        desk.listed("hang-up", call=call)
+        await expect(state).to_have_attribute("data-value", "talked")
+        await page.keyboard.press("3")
+        await expect(page.get_by_test_id("respondent-at")).to_be_focused()
+        await page.get_by_test_id("respondent-tomorrow").press("Enter")
+        await expect(page.get_by_test_id("respondent-at")).to_have_value(re.compile("T10:00$"))
+        await page.get_by_test_id("respondent-note").press_sequentially("after work")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_test_id("respondent-last")).to_contain_text("Call back · again")
+        said = desk.asked[-1]
+        assert (said.action, said.args["result"], said.args["mine"]) == ("result", "callback", True)
+        assert said.args["note"] == "after work"
+        desk.end("p1", "done")
+
+        await page.keyboard.press("F6")
+        await expect(name).to_have_text("Maria Petrova")
+        await page.keyboard.press("Shift+F6")
+        await expect(page.get_by_test_id("respondent-next")).to_be_visible()
+        assert desk.asked[-1].action == "release"
+
+
+async def test_a_refusal_asks_whether_it_is_for_good_and_a_result_is_needed(
+    at_desk: AtDesk,
+) -> None:
+    async with at_desk() as (desk, page):
+        await listed(desk)
+        await page.reload()
+        await page.get_by_test_id("respondent-take").click()
+        await page.get_by_test_id("respondent-dial").click()
+        desk.listed("answer", call=identity("c"))
+        await page.get_by_test_id("respondent-result-refused").click()
+        await page.get_by_test_id("respondent-never").check()
+        await page.reload()  # what was typed stays
+        await expect(page.get_by_test_id("respondent-never")).to_be_checked()
+        desk.refuse = "this person is not yours any more"
+        await page.get_by_test_id("respondent-save").click()
+        await expect(page.get_by_test_id("respondent-error")).to_have_text(
+            "This person is not yours any more."
+        )
+        await page.get_by_test_id("respondent-save").click()
+        await expect(page.get_by_test_id("respondent-last")).to_contain_text("Refused")
+        assert desk.asked[-1].args["never"] is True
