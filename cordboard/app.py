@@ -300,6 +300,7 @@ class App:
             self.registry,
             prompts=self.prompts.file,
             library=self._library,
+            opened=self._is_open,
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
@@ -418,6 +419,10 @@ class App:
     def _script_house(self) -> ivr.House:
         queues, names = self._board.queues(self._models), self._names
         return house_of(self.settings, self._rulebook.policy.calendar, queues, names)
+
+    def _is_open(self, calendar: str, local: datetime) -> bool:
+        found = self._rulebook.policy.calendar.get(calendar)
+        return found is not None and found.at(local).open
 
     def _scripts_refused(self, faults: list[str] | None) -> None:
         if faults is None:
