@@ -123,23 +123,24 @@ def _sheet(path: Path) -> Generator[Row]:
     from openpyxl import load_workbook  # few processes ever need it
     from openpyxl.utils.exceptions import InvalidFileException
 
-    try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(each.file_size for each in packed.infolist()) > UNPACKED_AT_MOST:
-                raise UserError(f"{path.name}: is too large when it is unpacked")
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise UserError(f"{path.name}: is no XLSX file: {error}") from error
-    try:
-        sheet: Any = book.active
-        rows: Iterable[Sequence[Any]] = sheet.iter_rows(values_only=True) if sheet else ()
-        for line, cells in enumerate(rows, 1):
-            texts = [_text(cell) for cell in cells]
-            while texts and not texts[-1]:
-                texts.pop()
-            yield line, texts
-    finally:
-        book.close()
+    with path.open("rb") as file:  # by its name openpyxl would judge it
+        try:
+            with zipfile.ZipFile(file) as packed:
+                if sum(each.file_size for each in packed.infolist()) > UNPACKED_AT_MOST:
+                    raise UserError(f"{path.name}: is too large when it is unpacked")
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+            raise UserError(f"{path.name}: is no XLSX file: {error}") from error
+        try:
+            sheet: Any = book.active
+            rows: Iterable[Sequence[Any]] = sheet.iter_rows(values_only=True) if sheet else ()
+            for line, cells in enumerate(rows, 1):
+                texts = [_text(cell) for cell in cells]
+                while texts and not texts[-1]:
+                    texts.pop()
+                yield line, texts
+        finally:
+            book.close()
 
 
 def _text(cell: Any) -> str:
