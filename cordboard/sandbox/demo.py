@@ -46,10 +46,12 @@ from cordboard.sandbox.packages import speakers
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.ports import LOOPBACK, free
 from cordboard.sandbox.scenarios import Manner
-from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec, dial
+from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec, dial
 from cordboard.sandbox.tether import tethered
 
 PREFERRED_PORT = 8088
+MENU_NUMBER, MENU = "88005553535", 0.3
+"""The number with a menu in the sample's rules, and how many of its known customers call it."""
 READY_WITHIN = 30.0
 DRAIN_WITHIN = 25.0
 """Seconds after the last call has begun for all to come to their end."""
@@ -108,6 +110,24 @@ class Watch:
     pops: set[str] = field(default_factory=set)
     calls: set[str] = field(default_factory=set)
     milliseconds: list[float] = field(default_factory=list)
+    callers: dict[str, LiveCall] = field(default_factory=dict)
+    """By number, those who are there."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Of calls, by their ids."""
+    marks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Callers who say how content they are."""
+
+    def look(self, message: dict[str, Any], operator: str) -> None:
+        """Whoever's operator has hung up, and who stays, is asked how it was."""
+        if message["type"] == "screenpop":
+            self.numbers[message["call"]["id"]] = message["call"]["from"].lstrip("+")
+        for changed in message.get("changed", ()) if message["type"] == "operators" else ():
+            if changed["name"] == operator and changed["state"] == "wrap-up":
+                caller = self.callers.get(self.numbers.get(changed["call"] or "", ""))
+                if caller is not None:
+                    task = asyncio.create_task(_rate(caller))
+                    self.marks.add(task)
+                    task.add_done_callback(self.marks.discard)
 
 
 async def demonstrate(port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
@@ -164,7 +184,9 @@ class Demo:
         text = Path(status["config"]).read_text(encoding="utf-8")
         text = text.replace(f"{LOOPBACK}:{PREFERRED_PORT}", f"{LOOPBACK}:{port}")
         text = text.replace('secret_file = "', f'secret_file = "{self._folder}/pbx/')
-        path.write_text(text + '\n[desk]\ntimezone = "UTC"\nwrapup_seconds = 8\n', encoding="utf-8")
+        text += '\n[desk]\ntimezone = "UTC"\nwrapup_seconds = 8\n'
+        text += '\n[survey]\nscript = "csat"\nevery_days = 0\nshare = 0.5\n'
+        path.write_text(text, encoding="utf-8")
         return path
 
     def _http(self, config: Path) -> str:
@@ -224,9 +246,11 @@ class Demo:
         live: set[asyncio.Task[Any]] = set()
         ends = time.monotonic() + seconds if seconds is not None else None
         while not self._stop.is_set() and rate > 0:
-            caller = dial(status, **self._caller())
+            how = self._caller()
+            caller = dial(status, **how)
             live.add(caller.result)
             caller.result.add_done_callback(live.discard)
+            self._watch.callers[how["number"]] = caller
             pause = min(random.expovariate(rate / 60), 180 / rate)
             if ends is not None:
                 pause = min(pause, ends - time.monotonic())
@@ -253,7 +277,16 @@ class Demo:
             customer = random.choice(self._customers)  # noqa: S311
             number, name = customer.phones[0], customer.name
         # A caller who gives up does so by hanging up: our dialplan has answered for the music.
-        return {"number": number.lstrip("+"), "name": name, "stay": min(stay, patience)}
+        how: dict[str, Any] = {
+            "number": number.lstrip("+"),
+            "name": name,
+            "stay": min(stay, patience),
+        }
+        if chance < 0.85 and random.random() < MENU:  # noqa: S311
+            # Zero is for a person, in the middle of what the menu says.
+            how |= {"to": MENU_NUMBER, "digits": "0", "digits_after": 4.0}
+            how["stay"] += 5
+        return how
 
     # The end
 
@@ -426,6 +459,7 @@ async def _console(url: str, login: Login, watch: Watch) -> None:
             async with connect(url, additional_headers=headers, compression=None) as stream:
                 async for text in stream:
                     message = json.loads(text)
+                    watch.look(message, login.name)
                     if message["type"] == "screenpop" and message["id"] not in watch.pops:
                         watch.pops.add(message["id"])
                         watch.calls.add(message["call"]["id"])
@@ -434,6 +468,16 @@ async def _console(url: str, login: Login, watch: Watch) -> None:
                         watch.milliseconds.append(gone * 1000)
                         await stream.send(json.dumps({"type": "ack", "id": message["id"]}))
         await asyncio.sleep(0.5)
+
+
+async def _rate(caller: LiveCall) -> None:
+    """One agrees to be asked, and gives a mark."""
+    with contextlib.suppress(PeerError, OSError):
+        for digit in ("1", random.choice("345")):  # noqa: S311
+            await asyncio.sleep(2.5)
+            if caller.result.done():
+                return
+            await caller.line.press(digit)
 
 
 async def _within(work: Any, seconds: float | None) -> bool:
