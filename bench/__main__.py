@@ -16,7 +16,7 @@ from bench.common import CannotMeasure, Options, Report, machine, show
 
 NAMES = (
     *("codec", "calls", "agi", "fanout", "lookup", "route", "outside", "decide", "pop", "cpu"),
-    "simulate",
+    *("simulate", "scripts"),
 )
 
 

@@ -300,6 +300,7 @@ class App:
             self.registry,
             prompts=self.prompts.file,
             library=self._library,
+            opened=self._is_open,
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
@@ -320,6 +321,7 @@ class App:
         """Closes the doors, then writes what is left. Callers in an AGI session go to the default
         queue; calls that stand in Asterisk are not touched."""
         await self.agi.stop()
+        await self._attendant.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -329,7 +331,6 @@ class App:
         await self._ledger.flush()
         await self._recorder.close()
         await self._lookups.close()
-        await self._attendant.close()
         await self.prompts.close()
         await self.hub.close()
         if self._runner:
@@ -418,6 +419,10 @@ class App:
     def _script_house(self) -> ivr.House:
         queues, names = self._board.queues(self._models), self._names
         return house_of(self.settings, self._rulebook.policy.calendar, queues, names)
+
+    def _is_open(self, calendar: str, local: datetime) -> bool:
+        found = self._rulebook.policy.calendar.get(calendar)
+        return found is not None and found.at(local).open
 
     def _scripts_refused(self, faults: list[str] | None) -> None:
         if faults is None:

@@ -18,6 +18,7 @@ import structlog
 from cordboard import config
 from cordboard.clock import Clock
 from cordboard.crm_core import phones
+from cordboard.crm_core.model import RunRecord
 from cordboard.crm_core.store import Store
 from cordboard.cti.fastagi import AgiSession
 from cordboard.desk.commands import Save, SendCallback, SendRoute
@@ -76,6 +77,9 @@ class Attendant:
         self.recordings = own.recordings.absolute()
         self.lengths = Lengths()
         self.live = 0
+        self._written: set[str] = set()
+        self._fresh: dict[str, RunRecord] = {}
+        """By id, the runs that were written since the last tick, and how far they are by now."""
         self._waiting: dict[tuple[PbxName, Linkedid], tuple[PhoneRun, _Visit]] = {}
 
     def open(self) -> None:
@@ -117,8 +121,23 @@ class Attendant:
                 await session.set_variable(name, value)
             await session.set_variable("CB_DONE", 1)
 
+    def keep(self, records: Iterable[Written]) -> None:
+        """A run that goes on is written once a second at most, however fast its steps are."""
+        for record in records:
+            if isinstance(record, RunRecord):
+                if record.ended_at is None and record.id in self._written:
+                    self._fresh[record.id] = record
+                    continue
+                self._fresh.pop(record.id, None)
+                self._written.add(record.id)
+            self.ledger.post([Save(record)], None)
+
     def tick(self) -> None:
-        """Looks after those who wait for somebody who is dialled."""
+        """Writes how far the runs have come, and looks after those who wait for somebody who is
+        dialled."""
+        self.ledger.post([Save(record) for record in self._fresh.values()], None)
+        self._written = set(self._fresh)
+        self._fresh.clear()
         for key, (run, _) in list(self._waiting.items()):
             call = self.known(*key).call
             if call is None:
@@ -128,6 +147,7 @@ class Attendant:
                 run.close(Dialled("answered"))
 
     async def close(self) -> None:
+        self.ledger.post([Save(record) for record in self._fresh.values()], None)
         await self.enquiries.close()
 
     async def _script(self, session: AgiSession) -> dict[str, str | int] | None:
@@ -281,7 +301,7 @@ class _Visit:
             self._attendant.put(ScriptStep(*self.key, script.name, step, title, way, entered))
 
     def keep(self, records: Iterable[Written]) -> None:
-        self._attendant.ledger.post([Save(record) for record in records], None)
+        self._attendant.keep(records)
 
     def found(self, customer: Mapping[str, Any]) -> None:
         self._customer = dict(customer)

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import sys
 import time
@@ -160,7 +161,7 @@ def reference() -> None:
     """Print the reference of the language, as docs/scripts.md has it."""
     from cordboard.ivr.reference import page
 
-    typer.echo(page())
+    typer.echo(page(), nl=False)
 
 
 async def _play(
@@ -286,7 +287,9 @@ def _asked(turn: Turn, given: list[dict[str, Any]] | None) -> Outcome:
             raise UserError(str(error)) from None
     words = EXPECTED[type(turn.action)]
     while True:
-        typed = _line("keys> " if isinstance(turn.action, Collect) else f"{' | '.join(words)}> ")
+        asks = "keys> " if isinstance(turn.action, Collect) else f"{' | '.join(words)}> "
+        secret = isinstance(turn.action, Collect) and turn.action.keys.secret
+        typed = _line(asks, is_shown=not secret)
         if typed is None:
             typed = "hangup"
         word, _, value = typed.partition(" ")
@@ -308,13 +311,18 @@ def _said(word: str, value: str) -> Any:
     return dict(pair.split("=", 1) for pair in value.split() if "=" in pair)
 
 
-def _line(prompt: str) -> str | None:
-    """None at the end of what is typed."""
+def _line(prompt: str, *, is_shown: bool = True) -> str | None:
+    """None at the end of what is typed. What is not to be shown the terminal does not show."""
+    if sys.stdin.isatty() and not is_shown:
+        with suppress(EOFError):
+            return getpass.getpass(prompt).strip()
+        return None
     sys.stdout.write(prompt)
     sys.stdout.flush()
     line = sys.stdin.readline()
     if not sys.stdin.isatty():
-        sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
+        seen = line if is_shown else "•" * len(line.strip())
+        sys.stdout.write(seen if seen.endswith("\n") else f"{seen}\n")
     return line.strip() if line else None
 
 
@@ -352,7 +360,7 @@ def _opened(settings: Settings, now: datetime) -> Any:
     calendars = _calendars(settings)
 
     def is_open(name: str) -> bool:
-        return name in calendars and calendars[name].at(now).is_open
+        return name in calendars and calendars[name].at(now).open
 
     return is_open
 

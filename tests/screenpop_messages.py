@@ -140,6 +140,17 @@ def missed_end(number: int, operator: str) -> Message:
     return {"type": "missed-end", "id": f"missed-{number}-{operator}", "operator": operator}
 
 
+def respondent(number: int, operator: str, state: str = "taken") -> Message:
+    shown: Message = {"id": f"person-{number}", "operator": operator, "state": state}
+    shown |= {"number": "+79161234567", "name": "", "attributes": {"city": "Омск"}}
+    return {"type": "respondent", "respondent": shown}
+
+
+def respondent_end(number: int, operator: str) -> Message:
+    shown: Message = {"id": f"person-{number}", "operator": operator, "state": "done"}
+    return {"type": "respondent-end", **shown, "result": "done", "due_at": None}
+
+
 def alarm_end(kind: str) -> Message:
     return {"type": "alarm-end", "kind": kind}
 

@@ -113,9 +113,12 @@ class Shelf:
     """A library with one script in it."""
 
     def __init__(self) -> None:
-        self.script = Script.parse(HELLO)
-        self.scripts = {"hello": self.script}
+        self.hello = Script.parse(HELLO)
+        self.scripts = {"hello": self.hello}
         self.faults: dict[str, list[str]] = {}
+
+    def script(self, name: str, version: str | None = None) -> Script | None:
+        return self.scripts.get(name)
 
 
 class Desk:

@@ -108,7 +108,7 @@ async def test_a_caller_at_any_step_goes_to_the_default_queue_and_the_pop_says_s
 ) -> None:
     async with Mobile(sandbox, Manner("no-answer")):
         callers = await held(sandbox, dialplan)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.3)  # how far each one is has been written by then
         gone = time.time()
         if fault == "killed":
             server.kill()

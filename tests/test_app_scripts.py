@@ -8,12 +8,14 @@ import os
 import stat
 from array import array
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pbx_fixtures import Heard
 from server_fixtures import PATIENCE, Message, Server, served
+from test_app_reconcile import reconcile
 
 from cordboard.ivr.waveform import RATE, write
 from cordboard.sandbox import sip
@@ -192,6 +194,7 @@ async def test_the_main_job(
 ) -> None:
     """Greeted by name, asks for the balance, presses 0 for a person, waits, is answered by one
     whose card shows the way taken, and says afterwards how it was."""
+    log, since = Path(sandbox["queue_log"]), datetime.now(UTC).isoformat(timespec="seconds")
     await server.customer(
         NUMBER,
         name="Иван Петрович",
@@ -249,6 +252,8 @@ async def test_the_main_job(
     assert {run.call_id for run in runs} == {call.id}
     assert (runs[1].operator, runs[1].queue, runs[1].status) == ("anna", "support-ru", "vip")
     assert found == {"account": "10203", "csat": "5"}
+    code, printed = await reconcile(server, log, since)
+    assert code == 0, printed
     await asyncio.to_thread(nowhere, PIN, server, tmp_path, pbx, dialplan)
     await asyncio.to_thread(nowhere, WRONG, server, tmp_path, pbx, dialplan)
 

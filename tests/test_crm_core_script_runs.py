@@ -8,6 +8,7 @@ import pytest
 from store_fixtures import *  # noqa: F403
 
 from cordboard.crm_core.model import AnswerRecord, RefusalRecord, RunRecord
+from cordboard.crm_core.script_runs import FormDraft
 from cordboard.crm_core.store import Store
 from cordboard.events import derived_id
 
@@ -91,3 +92,13 @@ async def test_an_answer_is_withdrawn(store: Store) -> None:
     await store.write([RUN, ANSWER, replace(ANSWER, question="why", value="slow")])
     await store.withdraw(RUN.id, ["score"])
     assert [each.question for each in await store.answers([RUN.id])] == ["why"]
+
+
+async def test_of_two_devices_that_enter_something_at_once_one_is_told(store: Store) -> None:
+    first = FormDraft(RUN.id, 1, "ru", (("score", "9", 5.0),))
+    assert await store.keep_draft(first)
+    assert not await store.keep_draft(replace(first, language="en"))
+    second = replace(first, version=2, entries=(*first.entries, ("why", "slow", 7.5)))
+    assert await store.keep_draft(second)
+    assert not await store.keep_draft(replace(second, entries=()))
+    assert await store.draft(RUN.id) == second

@@ -27,7 +27,7 @@ def run(name: str, *path: tuple[str, str, float], ago: float = 3600, **more: Any
     values: dict[str, Any] = {
         "id": derived_id(int(began * 1000), name),
         "script": "hello",
-        "version": Shelf().script.fingerprint,
+        "version": Shelf().hello.fingerprint,
         "channel": "phone",
         "call_id": derived_id(int(began * 1000), "call", name),
         "customer_id": None,
@@ -69,7 +69,7 @@ async def test_the_list_says_which_scripts_there_are_and_what_is_wrong(desk: Des
     hello, new = answer["scripts"]
     assert hello == {
         "name": "hello", "title": "Good day", "languages": ["en", "ru"], "steps": 3,
-        "survey": False, "version": desk.library.script.fingerprint, "runs_today": 1,
+        "survey": False, "version": desk.library.hello.fingerprint, "runs_today": 1,
         "faults": ["hello.yaml:3: no verb"],
     }  # fmt: skip
     assert (new["name"], new["version"], new["faults"]) == ("new", None, ["new.yaml:1: is no YAML"])

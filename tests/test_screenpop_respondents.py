@@ -1,4 +1,4 @@
-"""Lists of people on the pages: the operator's panel by keyboard alone; the supervisors' page."""
+"""Lists of people on the pages: by keyboard alone for operators, and made by supervisors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from fake_desk import FakeDesk, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
 from playwright.async_api import expect
+from screenpop_server import Shelf
 
+from cordboard.crm_core.model import Draft
 from cordboard.crm_core.respondents import Person
 
 __all__ = ["at_desk", "sqlite_url"]
@@ -98,3 +100,32 @@ async def test_a_refusal_asks_whether_it_is_for_good_and_a_result_is_needed(
         await page.get_by_test_id("respondent-save").click()
         await expect(page.get_by_test_id("respondent-last")).to_contain_text("Refused")
         assert desk.asked[-1].args["never"] is True
+
+
+async def test_a_supervisor_makes_a_list_fills_it_and_closes_it(at_desk: AtDesk) -> None:
+    async with at_desk(role="supervisor", library=Shelf()) as (desk, page):
+        await page.goto(f"{desk.url}/lists")
+        await expect(page.get_by_test_id("no-lists")).to_be_visible()
+        await page.get_by_test_id("list-new").press("Enter")
+        await expect(page.get_by_test_id("list-script").locator("option")).to_have_count(1)
+        await page.keyboard.type("Prices")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("list")).to_have_count(1)
+        rows = "name;phone\nАнна;+79031112233\nIvan;soon\n"
+        file = {"name": "p.csv", "mimeType": "text/csv", "buffer": rows.encode("cp1251")}
+        await page.set_input_files("[data-testid=list-file]", files=[file])  # type: ignore[list-item]
+        await page.get_by_test_id("list-add-file").click()
+        added = page.get_by_test_id("list-added")
+        await expect(added).to_contain_text("1 added, 0 on the list already, 1 left out")
+        await expect(added).to_contain_text("line 3: Ivan: 'soon' is not a telephone number")
+        vip = Draft("Catherine", phones=("+359888123456",), status="vip")
+        await desk.store.create_customer(vip)
+        await page.get_by_test_id("list-filter").get_by_label("VIP").check()
+        await page.get_by_test_id("list-add-customers").click()
+        await expect(page.get_by_test_id("list-person")).to_have_count(2)
+        await expect(page.get_by_test_id("list-progress")).to_contain_text("Waiting 2")
+        await page.get_by_test_id("list-close").click()
+        await page.get_by_test_id("list-close-sure").click()
+        await expect(page.get_by_test_id("list")).to_have_attribute("data-closed", "true")
+        ((whose, _),) = await desk.store.lists()
+        assert (whose.name, whose.script, whose.created_by) == ("Prices", "hello", "anna")

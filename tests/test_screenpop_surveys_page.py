@@ -27,7 +27,7 @@ def asked(number: int, score: int, status: str) -> list[Any]:
     call = derived_id(int(at * 1000), "call", str(number))
     return [
         RunRecord(
-            run, "hello", Shelf().script.fingerprint, "phone", call, None, None, "+7916", "anna",
+            run, "hello", Shelf().hello.fingerprint, "phone", call, None, None, "+7916", "anna",
             "sales", status, "en", at, at + 20, "completed", "bye", PATH,
         ),
         AnswerRecord(run, "score", "menu", "scale", str(score), at + 5, None, "0-10"),

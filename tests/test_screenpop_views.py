@@ -54,6 +54,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(say.alarm, st.sampled_from(["spooling", "disk-full"]), numbers),
     st.builds(say.missed, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
     st.builds(say.missed_end, st.integers(1, 4), st.sampled_from(["anna", "boris"])),
+    st.builds(say.respondent, numbers, names, st.sampled_from(["taken", "dialled"])),
+    st.builds(say.respondent_end, numbers, names),
     st.builds(say.alarm_end, st.sampled_from(["spooling", "disk-full"])),
     st.builds(say.notice, names, st.sampled_from(["pause", "logout"])),
     st.builds(say.notice_end, names),
@@ -76,6 +78,7 @@ class Client:
                 ("alarms", "kind"),
                 ("notices", "operator"),
                 ("missed", "id"),
+                ("respondents", "operator"),
             )
         }
         self.waiting: dict[str, list[Any]] = {}
@@ -109,6 +112,11 @@ class Client:
                 self.lists["missed"][message["missed"]["id"]] = message["missed"]
             case "missed-end":
                 self.lists["missed"].pop(message["id"], None)
+            case "respondent":
+                held = message["respondent"]
+                self.lists["respondents"][held["operator"]] = held
+            case "respondent-end":
+                self.lists["respondents"].pop(message["operator"], None)
             case "alarm-end":
                 self.lists["alarms"].pop(message["kind"], None)
 

@@ -4,15 +4,16 @@ writes them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cordboard.crm_core.database import Database, as_id, records
 from cordboard.crm_core.model import AnswerRecord, RefusalRecord, RunRecord
-from cordboard.crm_core.tables import answer, script_run, survey_refusal
+from cordboard.crm_core.tables import answer, form_draft, script_run, survey_refusal
 
 RUNS_AT_MOST = 100_000
 IDS_AT_ONCE = 500
@@ -21,6 +22,16 @@ IDS_AT_ONCE = 500
 _RUN = select(*(script_run.c[field.name] for field in fields(RunRecord)))
 _ANSWER = select(*(answer.c[field.name] for field in fields(AnswerRecord)))
 _REFUSAL = select(*(survey_refusal.c[field.name] for field in fields(RefusalRecord)))
+
+
+@dataclass(frozen=True, slots=True)
+class FormDraft:
+    """What an operator has entered on a form: step, text and when, in order."""
+
+    run_id: str
+    version: int
+    language: str
+    entries: tuple[tuple[str, str, float], ...] = ()
 
 
 class ScriptRuns:
@@ -144,6 +155,40 @@ class ScriptRuns:
         gone = delete(answer).where(
             answer.c.run_id == as_id(run_id), answer.c.question.in_(questions)
         )
+        await self._database.write(lambda connection: connection.execute(gone) and None)
+
+    async def draft(self, run_id: str) -> FormDraft | None:
+        """What was entered on the form of this run."""
+        chosen = select(form_draft).where(form_draft.c.run_id == as_id(run_id))
+        rows = await self._database.rows(chosen)
+        if not rows:
+            return None
+        (row,) = rows
+        entries = tuple((step, text, at) for step, text, at in row.entries or ())
+        return FormDraft(row.run_id, row.version, row.language, entries)
+
+    async def keep_draft(self, draft: FormDraft) -> bool:
+        """Writes what was entered, where nobody has entered anything since: `draft.version` is one
+        more than that of the one it is made of, and 1 for the first. False where another was
+        quicker."""
+        values = {"language": draft.language, "entries": [list(each) for each in draft.entries]}
+
+        def write(connection: Connection) -> bool:
+            if draft.version == 1:
+                is_postgres = connection.dialect.name == "postgresql"
+                insert = postgresql.insert if is_postgres else sqlite.insert
+                new = insert(form_draft).values(run_id=draft.run_id, version=1, **values)
+                return connection.execute(new.on_conflict_do_nothing()).rowcount == 1
+            held = form_draft.c.version == draft.version - 1
+            changed = update(form_draft).where(form_draft.c.run_id == draft.run_id, held)
+            done = connection.execute(changed.values(version=draft.version, **values))
+            return done.rowcount == 1
+
+        return await self._database.write(write)
+
+    async def forget_draft(self, run_id: str) -> None:
+        """The form is over: what was entered stands in its answers."""
+        gone = delete(form_draft).where(form_draft.c.run_id == as_id(run_id))
         await self._database.write(lambda connection: connection.execute(gone) and None)
 
     async def _runs(self, chosen: Select[Any]) -> list[RunRecord]:

@@ -386,6 +386,15 @@ answer = Table(  # the last one that was given to a question of a run
     Column("scale", String(16)),
 )
 
+form_draft = Table(  # what was entered on a form, in order, until it is over
+    "form_draft",
+    metadata,
+    _id("run_id", primary_key=True),
+    Column("version", Integer(), nullable=False),  # one more with each entry
+    Column("language", String(16), nullable=False),
+    Column("entries", Json()),
+)
+
 survey_refusal = Table(
     "survey_refusal",
     metadata,

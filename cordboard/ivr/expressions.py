@@ -21,6 +21,7 @@ CHARACTERS = 500
 DEPTH = 20
 NUMBER_AT_MOST = 10**15
 TEXT_AT_MOST = 1000
+_DIGITS = 15
 
 Value = str | int | Decimal | bool | date | None | tuple[Any, ...]
 Names = Mapping[str, Any]
@@ -104,9 +105,12 @@ def _lower(value: Value) -> Value:
 
 def _whole(value: Value) -> Value:
     try:
-        return int(Decimal(value)) if isinstance(value, str | int | Decimal) else None
-    except (InvalidOperation, ValueError, OverflowError):
+        amount = Decimal(value) if isinstance(value, str | int | Decimal) else None
+    except (InvalidOperation, ValueError):
         return None
+    # 1e999999999 has few digits, and would fill the memory.
+    is_fit = amount is not None and amount.is_finite() and amount.adjusted() <= _DIGITS
+    return int(amount) if amount is not None and is_fit else None
 
 
 def _day(value: Value) -> Value:

@@ -71,9 +71,11 @@ class Lengths:
     def of(self, sound: str, language: str) -> float:
         key = f"{language} {sound}"
         known = self._known.get(key)
-        if known is None and (known := self._of_file(sound, language)) is not None:
+        if known is None:
+            found = self._of_file(sound, language)
+            known = UNKNOWN_SOUND if found is None else found
             self.note(key, known)
-        return UNKNOWN_SOUND if known is None else known
+        return known
 
     def played(self, sound: str, language: str, seconds: float) -> None:
         self.note(f"{language} {sound}", seconds)

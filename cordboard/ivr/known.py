@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cordboard.ivr.expressions import Path
 from cordboard.ivr.flow import Way, hung_up, reached, ways
-from cordboard.ivr.script import END, Script
+from cordboard.ivr.script import Script
 from cordboard.ivr.steps import AskStep, Base, CallApiStep, MenuStep, RecordStep, SetStep
 
 ANSWERS = "answers"
@@ -25,26 +27,52 @@ class Known:
 
 def known(script: Script) -> dict[str, Known]:
     """For every step that is reached."""
-    first = script.ids[0]
-    before = {first: Known(NONE, NONE)}
     inside = reached(script)
-    due = [first]
+    edges = {step_id: list(_edges(script, step_id, inside)) for step_id in inside}
+    # Sets of names as bits, for there may be hundreds of either.
+    bit: dict[Path, int] = {}
+    for found in edges.values():
+        for name in (name for _, some, each in found for name in some | each):
+            bit.setdefault(name, 1 << len(bit))
+    ways_on = {
+        script.index[step_id]: [
+            (script.index[to], sum(map(bit.__getitem__, some)), sum(map(bit.__getitem__, each)))
+            for to, some, each in found
+        ]
+        for step_id, found in edges.items()
+    }
+    before = {0: (0, 0)}
+    # In the order of the file, in which most is settled at once.
+    due = [0]
     while due:
-        step_id = due.pop()
-        step, here = script.step(step_id), before[step_id]
-        found = [(way.target, *_learnt(step, way)) for way in ways(script, step_id)]
-        if (target := hung_up(script, step_id)) is not None:
-            found.append((target, NONE, NONE))
-        for target, some, each in found:
-            if target == END or target not in inside:
-                continue
-            there = Known(here.some | some | each, here.each | each)
-            if (had := before.get(target)) is not None:
-                there = Known(had.some | there.some, had.each & there.each)
-            if there != had:
-                before[target] = there
-                due.append(target)
-    return before
+        step = heapq.heappop(due)
+        here, sure = before[step]
+        for to, some, each in ways_on[step]:
+            then = here | some | each, sure | each
+            if (had := before.get(to)) is not None:
+                then = had[0] | then[0], had[1] & then[1]
+            if then != had:
+                before[to] = then
+                if to not in due:
+                    heapq.heappush(due, to)
+
+    def names(bits: int) -> Names:
+        return frozenset(name for name, one in bit.items() if bits & one)
+
+    return {
+        script.ids[step]: Known(names(some), names(each)) for step, (some, each) in before.items()
+    }
+
+
+def _edges(script: Script, step_id: str, inside: set[str]) -> Iterator[tuple[str, Names, Names]]:
+    """Where it goes on, and what may be known then, and is."""
+    step = script.step(step_id)
+    for way in ways(script, step_id):
+        if way.target in inside:
+            yield (way.target, *_learnt(step, way))
+    target = hung_up(script, step_id)
+    if target in inside:
+        yield target, NONE, NONE
 
 
 def _learnt(step: Base, way: Way) -> tuple[Names, Names]:

@@ -25,7 +25,7 @@ from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale, RespondentTaken
 from cordboard.errors import PeerError
 from cordboard.events import OperatorName
-from cordboard.screenpop import charts, render, respondents, schemas, shapes, story, surveys
+from cordboard.screenpop import charts, forms, render, respondents, schemas, shapes, story, surveys
 from cordboard.screenpop.faults import ApiError, invalid, json_response
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.routes import Ask, Route
@@ -74,10 +74,12 @@ class Api:
         charted: charts.Charts,
         asked: surveys.Surveys,
         lists: respondents.Lists,
+        forms_of: forms.Forms,
     ) -> None:
         self.charts = charted
         self.surveys = asked
         self.lists = lists
+        self.forms = forms_of
         self._settings = settings
         self.store = store
         self._hub = hub
@@ -190,7 +192,7 @@ class Api:
         return {"calls": live + remembered}
 
     async def call(self, ask: Ask) -> Message:
-        call, own = await self._call(ask)
+        call, own = await self.call_of(ask, ask.path["id"])
         if not own and not ask.login.viewer.sees_all:
             raise _not_yours("call")
         return call
@@ -234,7 +236,7 @@ class Api:
     # -- actions
 
     async def call_action(self, ask: Ask) -> Message:
-        call, own = await self._call(ask)
+        call, own = await self.call_of(ask, ask.path["id"])
         if ask.body.action == "wrapup":
             self._check_wrapup(ask.body.args)
         return self._act(ask, "call", call["id"], own)
@@ -289,9 +291,9 @@ class Api:
         withdrawn = action.action == "hangup" and self._hub.picture.calls_back(target)
         return kind == "operator" or action.action == "move" or withdrawn
 
-    async def _call(self, ask: Ask) -> tuple[Message, bool]:
-        """The call of the path, live or remembered, and whether it is the asker's own."""
-        call_id, name = as_id(ask.path["id"]), ask.login.user.name
+    async def call_of(self, ask: Ask, text: str) -> tuple[Message, bool]:
+        """The call with this id, live or remembered, and whether it is the asker's own."""
+        call_id, name = as_id(text), ask.login.user.name
         picture = self._hub.picture
         if call_id is not None and (live := picture.calls.get(call_id)):
             return live, name in picture.owners(call_id)
@@ -534,4 +536,5 @@ ROUTES: tuple[Route, ...] = (
     *charts.ROUTES,
     *respondents.ROUTES,
     *surveys.ROUTES,
+    *forms.ROUTES,
 )  # fmt: skip

@@ -53,6 +53,8 @@ class Library(Protocol):
     @property
     def faults(self) -> Mapping[str, Sequence[str]]: ...
 
+    def script(self, name: str, version: str | None = None) -> Script | None: ...
+
 
 class Charts:
     def __init__(self, library: Library | None, store: Store, timezone: str) -> None:

@@ -61,8 +61,18 @@ class Pages:
             raise web.HTTPNotFound
         return await self._page(request, "call.html", ROLES, call=call)
 
+    async def lists(self, request: web.Request) -> web.Response:
+        return await self._page(request, "lists.html", ("supervisor", "admin"))
+
     async def scripts(self, request: web.Request) -> web.Response:
         return await self._page(request, "scripts.html", ("supervisor", "admin"))
+
+    async def form(self, request: web.Request) -> web.Response:
+        """The form of a run; whether it may be seen, the API says."""
+        run = as_id(request.match_info["run"])
+        if run is None:
+            raise web.HTTPNotFound
+        return await self._page(request, "form.html", ROLES, run=run)
 
     async def surveys(self, request: web.Request) -> web.Response:
         return await self._page(request, "surveys.html", ("supervisor", "admin"))

@@ -29,6 +29,7 @@ from cordboard.screenpop.faults import (
     invalid,
     json_response,
 )
+from cordboard.screenpop.forms import Forms, Opened, never_open
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.openapi import describe
 from cordboard.screenpop.pages import STATIC, Pages
@@ -68,12 +69,14 @@ def make_app(
     clock: Callable[[], float] = time.monotonic,
     prompts: Callable[[str], Path | None] | None = None,
     library: Library | None = None,
+    opened: Opened = never_open,
 ) -> web.Application:
     """Pages, API, stream and probes of one server, over an open `store`.
 
     While the application runs it rechecks the logins behind all streams; when it stops it says
     goodbye to them. `hub.run()` is the caller's to run beside it. `submit` hands what people ask
-    for to the core; `prompts` finds the file of a prompt, `library` has the scripts in force.
+    for to the core; `prompts` finds the file of a prompt, `library` has the scripts in force,
+    `opened` asks the calendars.
     Raises `UserError` for trusted proxies that are no addresses.
     """
     doors = Doors(store, hub, clock)
@@ -81,7 +84,8 @@ def make_app(
     charts = Charts(library, store, settings.desk.timezone)
     surveys = Surveys(library, store, settings)
     lists = Lists(settings, store, hub, submit, library)
-    api = Api(settings, store, hub, doors, submit, charts, surveys, lists)
+    forms = Forms(library, store, settings.desk.timezone, opened)
+    api = Api(settings, store, hub, doors, submit, charts, surveys, lists, forms)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
         client_max_size=BODY_BYTES, middlewares=[_refusals(pages), _peers(settings)]
@@ -103,8 +107,10 @@ def make_app(
             web.get("/", pages.console),
             web.get("/wallboard", pages.wallboard),
             web.get("/calls/{id}", pages.call),
+            web.get("/lists", pages.lists),
             web.get("/scripts", pages.scripts),
             web.get("/surveys", pages.surveys),
+            web.get("/forms/{run}", pages.form),
             web.get("/scripts/{script}", pages.script),
             web.get("/login", pages.login),
             web.post("/login", pages.log_in),

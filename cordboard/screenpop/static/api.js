@@ -2,6 +2,9 @@
 import { _ } from "./i18n.js";
 
 const csrf = document.querySelector("meta[name=csrf]")?.getAttribute("content") ?? "";
+/** Milliseconds. */
+const WITHIN = 10_000;
+const FILE_WITHIN = 120_000;
 
 /** What went wrong, in words for the operator. */
 class ApiError extends Error {
@@ -28,15 +31,27 @@ export function post(path, body) {
   });
 }
 
+/**
+ * Sends a file as it is.
+ * @param {string} path
+ * @param {Blob} file
+ * @param {string} type
+ * @returns {Promise<any>} the answer's JSON
+ */
+export function send(path, file, type) {
+  const headers = { "Content-Type": type, "X-CSRF-Token": csrf };
+  return ask(path, { method: "POST", headers, body: file }, FILE_WITHIN);
+}
+
 /** @returns {Promise<any>} the answer's JSON */
 export function get(/** @type {string} */ path) {
   return ask(path, {});
 }
 
-async function ask(/** @type {string} */ path, /** @type {RequestInit} */ how) {
+async function ask(/** @type {string} */ path, /** @type {RequestInit} */ how, within = WITHIN) {
   let response;
   try {
-    response = await fetch(path, { ...how, signal: AbortSignal.timeout(10_000) });
+    response = await fetch(path, { ...how, signal: AbortSignal.timeout(within) });
   } catch {
     throw new ApiError(_("The server cannot be reached."), 0);
   }

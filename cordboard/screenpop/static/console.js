@@ -3,12 +3,13 @@ import { callerName, Desk, dirty, phaseSince } from "./cards.js";
 import { Cases, Facts, History, Why } from "./customer.js";
 import { DialForm } from "./dialling.js";
 import { Bar, Colleagues } from "./floor.js";
+import { Forms, pressedForm } from "./form.js";
 import { clock, languageName, phone, withheld } from "./format.js";
 import { _, load } from "./i18n.js";
 import { main, me, stream, useOperator } from "./live.js";
 import { MissedCalls } from "./missed.js";
 import { Path } from "./path.js";
-import { isOfList, pressedRespondent, Respondents } from "./respondents.js";
+import { hasPerson, isOfList, pressedRespondent, Respondents } from "./respondents.js";
 import { Banners, pressedState } from "./states.js";
 import { afterPaint } from "./stream.js";
 import {
@@ -88,7 +89,7 @@ function Console() {
         <${Respondents} />
         ${card
           ? html`<${CallCard} key=${card.id} card=${card} version=${card.pop} />`
-          : html`<${Idle} />`}
+          : !hasPerson() && html`<${Idle} />`}
       </div>
       <aside class="rail">
         ${card && !isOfList(card.call) && html`<${WrapUp} key=${card.id} card=${card} />`}
@@ -221,6 +222,7 @@ function CallCard(/** @type {{card: Card}} */ { card }) {
     ${!customer?.id && !pop.lookup_failed && !isOfList(call) && html`<${NewCustomer} card=${card} />`}
     <${Why} pop=${pop} />
     <${Path} pop=${pop} />
+    ${phase !== "missed" && !isOfList(call) && html`<${Forms} key=${call.id} call=${call.id} language=${customer?.language ?? ""} />`}
     ${customer?.id &&
     html`<div class="card-columns">
       <${History} pop=${pop} />
@@ -439,7 +441,7 @@ function RecentCalls() {
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   const card = desk.current;
-  if (event.isComposing || pressedState(event) || pressedRespondent(event)) return;
+  if (event.isComposing || pressedState(event) || pressedRespondent(event) || pressedForm(event)) return;
   if (event.key === "F8" && desk.cards.length > 1) {
     event.preventDefault();
     desk.showNext();

@@ -1,5 +1,6 @@
 /** The people of a list on the operator's console: the next one by a key, called by the same key, and what came of it. */
 import { get, post } from "./api.js";
+import { Forms } from "./form.js";
 import { History } from "./customer.js";
 import { languageName, moment, phone } from "./format.js";
 import { _ } from "./i18n.js";
@@ -62,6 +63,10 @@ function useHere() {
 /** Whom the operator has. */
 function held() {
   return stream.state?.respondents.get(me);
+}
+
+export function hasPerson() {
+  return Boolean(held());
 }
 
 /** Whether this call is the one to the person whom the operator has: what came of it is said there.
@@ -267,7 +272,7 @@ function Person(/** @type {{person: Held}} */ { person }) {
       data-script=${person.list.script}
       data-call=${person.call ?? ""}
       data-language=${person.language ?? ""}
-    ></div>`}
+    ><${Forms} key=${person.id} respondent=${person.id} script=${person.list.script} language=${person.language ?? ""} /></div>`}
     ${state !== "dialled" && html`<${Outcome} person=${person} results=${state === "taken" ? UNCALLED : RESULTS} />`}
     ${here.error && html`<p class="form-error" role="alert" data-testid="respondent-error">${here.error}</p>`}
   </section>`;

@@ -1,0 +1,134 @@
+"""The operator's form: by the API, and by keyboard alone on its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from page_fixtures import *  # noqa: F403
+from page_fixtures import AtDesk
+from playwright.async_api import expect
+from screenpop_server import *  # noqa: F403
+from screenpop_server import Desk, Shelf
+from store_fixtures import *  # noqa: F403
+
+from cordboard.crm_core.model import Draft
+from cordboard.ivr.script import Script
+from cordboard.sections import shipped_scripts
+
+NPS = Script.parse((shipped_scripts() / "nps.yaml").read_text(encoding="utf-8"))
+
+
+async def begun(desk: Desk, **more: Any) -> dict[str, Any]:
+    desk.library.scripts["nps"] = NPS
+    body = {"script": "nps", "language": "en", **more}
+    status, form, _ = await desk.ask("POST", "/api/v1/forms", "anna", json=body)
+    assert status == 201, form
+    return dict(form)
+
+
+async def entered(desk: Desk, form: dict[str, Any], text: str, who: str = "anna") -> Any:
+    item = form["items"][form["current"]]
+    body = {"step": item["step"], "place": item["place"], "text": text, "version": form["version"]}
+    return (await desk.ask("POST", f"/api/v1/forms/{form['id']}/entries", who, json=body))[:2]
+
+
+async def test_each_answer_is_kept_as_it_is_given_and_the_form_goes_on_after_a_reload(
+    desk: Desk,
+) -> None:
+    form = await begun(desk)
+    _, form = await entered(desk, form, "1")
+    _, form = await entered(desk, form, "9")
+    kept = await desk.store.answers([form["id"]])
+    assert [(each.question, each.value) for each in kept] == [("score", "9")]
+    _, again, _ = await desk.ask("GET", f"/api/v1/forms/{form['id']}", "anna")
+    assert again == form
+    assert again["items"][again["current"]]["step"] == "best"
+
+
+async def test_an_answer_that_is_changed_takes_back_what_is_not_asked_any_more(
+    desk: Desk,
+) -> None:
+    form = await begun(desk)
+    for text in ("1", "9", "price"):
+        _, form = await entered(desk, form, text)
+    change = {"step": "score", "place": 0, "text": "2", "version": form["version"]}
+    _, form, _ = await desk.ask("POST", f"/api/v1/forms/{form['id']}/entries", "anna", json=change)
+    assert form["items"][form["current"]]["step"] == "wrong"
+    kept = {each.question: each.value for each in await desk.store.answers([form["id"]])}
+    assert kept == {"score": "2"}
+
+
+async def test_what_is_no_answer_is_told_and_not_kept(desk: Desk) -> None:
+    form = await begun(desk)
+    _, form = await entered(desk, form, "1")
+    status, told = await entered(desk, form, "11")
+    assert (status, told["fault"], told["version"]) == (200, "nomatch", form["version"])
+    assert await desk.store.answers([form["id"]]) == []
+
+
+async def test_of_two_devices_the_slower_one_is_told(desk: Desk) -> None:
+    form = await begun(desk)
+    await entered(desk, form, "1")
+    status, told = await entered(desk, form, "2")
+    assert (status, told["error"]["code"]) == (409, "changed")
+
+
+async def test_a_form_is_its_operators_and_supervisors(desk: Desk) -> None:
+    form = await begun(desk)
+    assert (await desk.ask("GET", f"/api/v1/forms/{form['id']}", "boris"))[0] == 403
+    assert (await desk.ask("GET", f"/api/v1/forms/{form['id']}", "sveta"))[0] == 200
+
+
+async def test_a_form_about_a_customer_speaks_her_language_and_ends_when_it_is_said(
+    desk: Desk,
+) -> None:
+    created = await desk.store.create_customer(
+        Draft("Мария", phones=("+79161234567",), language="ru")
+    )
+    form = await begun(desk, customer=created.customer.id, language=None)
+    assert form["language"] == "ru"
+    run = await desk.store.run(form["id"])
+    assert run is not None
+    assert (run.customer_id, run.outcome) == (created.customer.id, None)
+    end = {"outcome": "refused", "do_not_ask": "all"}
+    _, ended, _ = await desk.ask("POST", f"/api/v1/forms/{form['id']}/end", "anna", json=end)
+    assert ended["outcome"] == "refused"
+    assert await desk.store.has_refused(created.customer.id, "", "csat")
+    assert await desk.store.draft(form["id"]) is None
+
+
+LANGUAGES = {"en": "saved", "ru": "сохранено", "bg": "записано"}
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_survey_is_filled_in_by_the_keyboard_alone(at_desk: AtDesk, language: str) -> None:
+    library = Shelf()
+    library.scripts["nps"] = NPS
+    async with at_desk(language=language, library=library) as (desk, page):
+        body = {"script": "nps", "language": language}
+        made = await page.evaluate(
+            """async (body) => (await fetch("/api/v1/forms", {method: "POST", headers: {
+                "Content-Type": "application/json",
+                "X-CSRF-Token": document.querySelector("meta[name=csrf]").content,
+            }, body: JSON.stringify(body)})).json()""",
+            body,
+        )
+        await page.goto(f"{desk.url}/forms/{made['id']}")
+        question = page.get_by_test_id("form-question")
+        for step, keys in (("consent", "1"), ("score", "7"), ("better", "2")):
+            await expect(question).to_have_attribute("data-step", step)
+            await page.keyboard.press(keys)
+        await expect(question).to_have_attribute("data-step", "words")
+        await page.keyboard.press("Shift+Enter")
+        await expect(question).to_have_attribute("data-step", "better")
+        await page.keyboard.press("3")
+        await expect(question).to_have_attribute("data-step", "words")
+        await page.keyboard.type("All is well")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("form-saved")).to_contain_text(LANGUAGES[language])
+        await expect(page.get_by_test_id("form-finish")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_test_id("form-ended")).to_be_visible()
