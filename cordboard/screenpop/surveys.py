@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from cordboard.config import Settings
 from cordboard.crm_core import sheets, surveys
 from cordboard.crm_core.database import as_id, new_id
-from cordboard.crm_core.model import ROLES, AuditRecord, RefusalRecord, Role, RunRecord
+from cordboard.crm_core.model import ROLES, AuditRecord, Customer, RefusalRecord, Role, RunRecord
 from cordboard.crm_core.store import Store
 from cordboard.crm_core.surveys import Answers, Promoters, Row, Share, Total
 from cordboard.ivr.script import Script
@@ -140,18 +140,23 @@ class Surveys:
     def _period(self, query: PeriodQuery) -> tuple[float, float]:
         until = self._moment("until", query.until, end=True) if query.until else time.time()
         since = self._moment("since", query.since) if query.since else until - DAYS * DAY
-        if since > until:
-            raise invalid([("since", "is after until")])
+        if since >= until:
+            raise invalid([("since", "is not before until")])
         return since, until
 
     def _moment(self, key: str, text: str, *, end: bool = False) -> float:
-        """A day of the desk's own; `end` is the last moment of it."""
+        """A day of the desk's own, or a moment; `end` is where the day is over, 23 to 25 hours
+        after it began."""
         try:
-            day = datetime.fromisoformat(text)
+            at = datetime.fromisoformat(text)
         except ValueError:
-            raise invalid([(key, "is no day such as 2026-11-23")]) from None
-        at = day.replace(tzinfo=self._zone) if day.tzinfo is None else day
-        return at.timestamp() + (DAY if end and len(text) == 10 else 0)
+            at = None
+        # Outside these years there are moments that cannot be told.
+        if at is None or not 1970 < at.year < 9999:
+            raise invalid([(key, "is no day such as 2026-11-23")])
+        if end and len(text) <= len("2026-11-23"):
+            at += timedelta(days=1)
+        return (at.replace(tzinfo=self._zone) if at.tzinfo is None else at).timestamp()
 
     def _counted(
         self,
@@ -404,9 +409,7 @@ async def _audited(api: Api, ask: Ask, action: str, kind: str, target: str) -> N
 
 
 async def refusals(api: Api, ask: Ask) -> Message:
-    customer = await _customer(api, ask)
-    found = await api.store.refusals(customer.id, customer.phones[0] if customer.phones else "")
-    return {"refusals": [_refusal(each) for each in found]}
+    return {"refusals": [_refusal(each) for each in await _refused(api, await _customer(api, ask))]}
 
 
 async def refuse(api: Api, ask: Ask) -> Message:
@@ -418,13 +421,20 @@ async def refuse(api: Api, ask: Ask) -> Message:
 
 
 async def allow(api: Api, ask: Ask) -> Message:
-    customer = await _customer(api, ask)
+    customer, refusal = await _customer(api, ask), as_id(ask.path["refusal"])
+    found = await _refused(api, customer)
+    if refusal not in [each.id for each in found]:
+        raise ApiError(404, "not-found", "there is no such refusal")
     await api.store.forget_refusal(ask.path["refusal"])
-    found = await api.store.refusals(customer.id, customer.phones[0] if customer.phones else "")
-    return {"refusals": [_refusal(each) for each in found]}
+    return {"refusals": [_refusal(each) for each in found if each.id != refusal]}
 
 
-async def _customer(api: Api, ask: Ask) -> Any:
+async def _refused(api: Api, customer: Customer) -> list[RefusalRecord]:
+    number = customer.phones[0] if customer.phones else ""
+    return await api.store.refusals(customer.id, number)
+
+
+async def _customer(api: Api, ask: Ask) -> Customer:
     found = await api.store.customer(ask.path["id"])
     if found is None:
         raise ApiError(404, "not-found", "there is no such customer")
