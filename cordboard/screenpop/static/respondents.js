@@ -303,7 +303,7 @@ function Outcome(/** @type {{person: Held, results: string[]}} */ { person, resu
     aria-label=${_("What came of it")}
     onSubmit=${submit}
   >
-    <h2>${_("What came of it")}</h2>
+    <h2>${_("What came of it")} ${person.state !== "taken" && html`<kbd>F6</kbd>`}</h2>
     <div class="results respondent-results" role="radiogroup" aria-label=${_("What came of it")}>
       ${results.map(
         (result) => html`<label class="result" key=${result} data-testid=${`respondent-result-${result}`}>
