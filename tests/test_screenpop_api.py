@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from screenpop_server import *  # noqa: F403
 from screenpop_server import USERS, Desk
 
-from cordboard.crm_core.model import AuditRecord, CallRecord, Draft
+from cordboard.crm_core.model import AuditRecord, CallRecord, Draft, RefusalRecord
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
@@ -93,6 +93,8 @@ async def request(desk: Desk, route: Route, name: str | None, customer: str) -> 
     path = PREFIX + route.path.format(id=key, name=name or "anna", **hello)
     if route.method == "GET":
         path += QUERIES.get(route.path, "")
+    if "{refusal}" in route.path:
+        await desk.store.write([RefusalRecord(say.call_id(9), customer, "", None, say.NOW)])
     more: dict[str, Any] = {"json": BODIES[route.path]} if route.body else {}
     if route.path == "/lists" and route.body:
         more["json"] |= {"name": f"List of {name}"}
