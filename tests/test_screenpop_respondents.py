@@ -26,7 +26,7 @@ PEOPLE = (
 
 
 async def listed(desk: FakeDesk) -> Any:
-    whose = await desk.store.create_list("Prices 2026", "prices", "olga")
+    whose = await desk.store.create_list("Prices 2026", "hello", "olga")
     people: list[Any] = list(PEOPLE)
     await desk.store.add_people(
         whose, [Person(2, name, (number,), "ru", known) for name, number, known in people]
@@ -35,7 +35,7 @@ async def listed(desk: FakeDesk) -> Any:
 
 
 async def test_a_list_is_worked_off_by_keyboard_alone(at_desk: AtDesk) -> None:
-    async with at_desk() as (desk, page):
+    async with at_desk(library=Shelf()) as (desk, page):
         await listed(desk)
         await page.reload()
         await expect(page.get_by_test_id("respondent-due")).to_have_text("3 of 3 are due")
@@ -55,11 +55,13 @@ async def test_a_list_is_worked_off_by_keyboard_alone(at_desk: AtDesk) -> None:
         desk.ring("p1", "+79031112233", seconds=1, direction="out")
         desk.listed("answer", call=call)
         await expect(state).to_have_attribute("data-value", "talking")
-        await expect(page.locator("[data-respondent]")).to_have_attribute("data-script", "prices")
+        asked = page.locator("[data-respondent]").get_by_test_id("form-question")
+        await expect(asked.locator("button").first).to_be_focused()
         await expect(page.get_by_test_id("wrapup-form")).to_have_count(0)
         await expect(page.get_by_test_id("new-customer-form")).to_have_count(0)
         desk.listed("hang-up", call=call)
         await expect(state).to_have_attribute("data-value", "talked")
+        await page.keyboard.press("F6")
         await page.keyboard.press("3")
         await expect(page.get_by_test_id("respondent-at")).to_be_focused()
         await page.get_by_test_id("respondent-tomorrow").press("Enter")

@@ -290,8 +290,10 @@ class Respondents:
         """Those whom operators have, each with the list."""
         rows = await self._database.rows(_RESPONDENT.where(respondent.c.state.in_(HELD)))
         found = [_respondent(row) for row in rows]
-        known = {each.id: each for each, _ in await self.lists()} if found else {}
-        return [(each, known[each.list_id]) for each in found if each.list_id in known]
+        ids = {each.list_id for each in found}
+        lists = await self._database.rows(_LIST.where(respondent_list.c.id.in_(ids)))
+        known = {each.id: each for each in records(RespondentList, lists)}
+        return [(each, known[each.list_id]) for each in found]
 
     async def take_respondent(self, list_id: str, operator: str) -> Respondent | None:
         """The next one of a list for this operator, or the one whom he has already, of whatever

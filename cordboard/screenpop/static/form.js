@@ -20,7 +20,7 @@ const AGAIN_AFTER = 3000;
 /** Keys that choose, on a form as on a telephone. */
 const CHOOSES = ["choice", "scale", "yes_no"];
 
-export function Form(/** @type {{run: string, ended?: () => void}} */ { run, ended }) {
+export function Form(/** @type {{run: string, ended?: (outcome: string, run: string) => void}} */ { run, ended }) {
   const [form, setForm] = useState(/** @type {FormState | null} */ (null));
   const [place, setPlace] = useState(/** @type {number | null} */ (null));
   const [said, setSaid] = useState("");
@@ -67,7 +67,7 @@ export function Form(/** @type {{run: string, ended?: () => void}} */ { run, end
     try {
       const done = await post(`/api/v1/forms/${run}/end`, how);
       setForm({ ...form, outcome: done.outcome });
-      ended?.();
+      ended?.(done.outcome, run);
     } catch (error) {
       setSaid(/** @type {Error} */ (error).message);
     }
@@ -199,9 +199,10 @@ function goes(/** @type {string} */ where) {
 
 /**
  * The forms of a call, or the one of a respondent: which scripts there are, and the one that is open.
- * @param {{call?: string, respondent?: string, script?: string, language?: string}} about
+ * @param {{call?: string, respondent?: string, script?: string, language?: string,
+ *   ended?: (outcome: string, run: string) => void}} about
  */
-export function Forms({ call, respondent, script, language }) {
+export function Forms({ call, respondent, script, language, ended }) {
   const [listed, setListed] = useState(/** @type {{forms: any[], scripts: {name: string, title: string}[]} | null} */ (null));
   const [run, setRun] = useState("");
   const [said, setSaid] = useState("");
@@ -230,7 +231,7 @@ export function Forms({ call, respondent, script, language }) {
       (error) => setSaid(error.message),
     );
   }, [call, respondent, script]);
-  if (run) return html`<${Form} key=${run} run=${run} />`;
+  if (run) return html`<${Form} key=${run} run=${run} ended=${ended} />`;
   if (said) return html`<p class="form-fault" role="alert">${said}</p>`;
   if (!listed?.scripts.length) return null;
   return html`<p class="form-choices" data-testid="form-scripts">

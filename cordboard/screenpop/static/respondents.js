@@ -1,7 +1,7 @@
 /** The people of a list on the operator's console: the next one by a key, called by the same key, and what came of it. */
 import { get, post } from "./api.js";
-import { Forms } from "./form.js";
 import { History } from "./customer.js";
+import { Forms } from "./form.js";
 import { languageName, moment, phone } from "./format.js";
 import { _ } from "./i18n.js";
 import { me, stream } from "./live.js";
@@ -12,7 +12,7 @@ import { html, useEffect, useLayoutEffect, useReducer, useRef } from "./vendor/h
 
 /** @typedef {import("./people.js").List} List */
 /** @typedef {import("./stream.js").Held} Held */
-/** @typedef {{result: string, note: string, at: string, mine: boolean, never: boolean}} Draft */
+/** @typedef {{result: string, note: string, at: string, mine: boolean, never: boolean, run: string}} Draft */
 
 const CHOSEN = `cordboard_list_${me}`;
 const DRAFT = "cordboard:respondent:";
@@ -44,7 +44,7 @@ const here = {
 
 /** @returns {Draft} */
 function empty() {
-  return { result: "", note: "", at: "", mine: true, never: false };
+  return { result: "", note: "", at: "", mine: true, never: false, run: "" };
 }
 
 function changed() {
@@ -152,14 +152,14 @@ const dial = () => act("dial", {}, DIALLED_WITHIN);
 const release = () => act("release");
 
 function save() {
-  const { result, note, at, mine, never } = here.draft;
+  const { result, note, at, mine, never, run } = here.draft;
   if (!result) {
     here.error = _("Choose what came of it.");
     changed();
     return;
   }
   /** @type {Record<string, unknown>} */
-  const args = { result, note: note.trim() };
+  const args = { result, note: note.trim(), ...(run ? { run } : {}) };
   if (result === "callback") {
     if (!at || Date.parse(at) <= stream.now()) {
       here.error = _("When is the person to be called?");
@@ -266,16 +266,19 @@ function Person(/** @type {{person: Held}} */ { person }) {
     </div>`}
     ${state === "dialled" && html`<p class="soft" role="status">${_("The phone rings. What comes of it is noted by itself.")}</p>`}
     ${(state === "talking" || state === "talked") &&
-    html`<div
-      class="respondent-form"
-      data-respondent=${person.id}
-      data-script=${person.list.script}
-      data-call=${person.call ?? ""}
-      data-language=${person.language ?? ""}
-    ><${Forms} key=${person.id} respondent=${person.id} script=${person.list.script} language=${person.language ?? ""} /></div>`}
+    html`<div class="respondent-form" data-respondent=${person.id}>
+      <${Forms} respondent=${person.id} script=${person.list.script} language=${person.language ?? ""} ended=${asked} />
+    </div>`}
     ${state !== "dialled" && html`<${Outcome} person=${person} results=${state === "taken" ? UNCALLED : RESULTS} />`}
     ${here.error && html`<p class="form-error" role="alert" data-testid="respondent-error">${here.error}</p>`}
   </section>`;
+}
+
+/** The form is through: what came of it is as good as said. */
+function asked(/** @type {string} */ outcome, /** @type {string} */ run) {
+  const result = outcome === "refused" ? "refused" : "done";
+  write({ result, run });
+  focusNext(result);
 }
 
 /** What came of the person. */
@@ -284,8 +287,9 @@ function Outcome(/** @type {{person: Held, results: string[]}} */ { person, resu
   const { draft } = here;
   const talked = person.state === "talked";
   useEffect(() => {
-    const typing = document.activeElement instanceof HTMLTextAreaElement || document.activeElement instanceof HTMLInputElement;
-    if (talked && !typing) first(form.current)?.focus();
+    const active = document.activeElement;
+    const typing = active instanceof HTMLTextAreaElement || active instanceof HTMLInputElement;
+    if (talked && !typing && !active?.closest("[data-respondent]")) first(form.current)?.focus();
   }, [talked]);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -299,7 +303,7 @@ function Outcome(/** @type {{person: Held, results: string[]}} */ { person, resu
     aria-label=${_("What came of it")}
     onSubmit=${submit}
   >
-    <h2>${_("What came of it")}</h2>
+    <h2>${_("What came of it")} ${person.state !== "taken" && html`<kbd>F6</kbd>`}</h2>
     <div class="results respondent-results" role="radiogroup" aria-label=${_("What came of it")}>
       ${results.map(
         (result) => html`<label class="result" key=${result} data-testid=${`respondent-result-${result}`}>
