@@ -64,3 +64,8 @@ async def test_a_supervisor_sees_the_score_and_the_calls_behind_it(
         row = page.get_by_test_id("table").locator('[data-row="regular"]')
         await expect(row).to_contain_text("+67")
         assert "by=status" in page.url
+        await page.get_by_test_id("all-score").press("Enter")
+        await expect(behind).to_contain_text("n = 5")
+        await expect(page.get_by_test_id("bar-score-0")).to_be_disabled()
+        await page.set_viewport_size({"width": 390, "height": 800})
+        assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")

@@ -15,6 +15,7 @@ import { html, render } from "./vendor/htm-preact.js";
 const main = /** @type {HTMLElement} */ (document.getElementById("surveys"));
 const address = new URLSearchParams(location.search);
 const PERIODS = ["7", "30", "90", "365"];
+const MONTH = "month";
 const DIMENSIONS = ["status", "operator", "queue", "channel", "language", "version"];
 /** Answers of a question that are shown as bars; of more, such as sums of money, the figures say enough. */
 const BARS_AT_MOST = 25;
@@ -22,7 +23,7 @@ const BARS_AT_MOST = 25;
 /** @type {{name: string, title: string, survey: boolean, runs: number}[]} */
 let surveys = [];
 let survey = address.get("survey") ?? "";
-let days = PERIODS.includes(address.get("days") ?? "") ? String(address.get("days")) : "30";
+let days = [...PERIODS, MONTH].includes(address.get("days") ?? "") ? String(address.get("days")) : "30";
 let since = address.get("since") ?? "";
 let until = address.get("until") ?? "";
 let question = address.get("question") ?? "";
@@ -62,7 +63,7 @@ const named = (/** @type {string} */ word) => NAMED[word]?.() ?? word;
 function period() {
   const query = new URLSearchParams();
   if (since) query.set("since", since);
-  else query.set("since", day(Number(days) - 1));
+  else query.set("since", day(days === MONTH ? new Date().getDate() - 1 : Number(days) - 1));
   if (until) query.set("until", until);
   else query.set("until", day(0));
   return query;
@@ -144,6 +145,7 @@ function Page() {
       <div class="choices" role="group" aria-label=${_("Period")}>
         ${PERIODS.map((each) => html`<button key=${each} type="button" aria-pressed=${!since && days === each} data-testid=${`days-${each}`}
           onClick=${() => change({ days: each })}>${ngettext("{n} day", "{n} days", Number(each))}</button>`)}
+        <button type="button" aria-pressed=${!since && days === MONTH} data-testid="days-month" onClick=${() => change({ days: MONTH })}>${_("This month")}</button>
       </div>
       <label class="field-inline">${_("from")}
         <input type="date" value=${since} onChange=${(/** @type {any} */ event) => change({ since: event.target.value })} />
@@ -181,22 +183,25 @@ function Results() {
 
 function Total(/** @type {{total: Question}} */ { total }) {
   const others = (results?.questions ?? []).filter((/** @type {Question} */ each) => each.question !== total.question);
-  const bars = total.answers.length <= BARS_AT_MOST ? total.answers : [];
+  const bars = total.answers.length <= BARS_AT_MOST ? marks(total) : [];
+  const all = () => open({ question: total.question, value: null, by: null, row: "", title: total.prompt || total.question });
   return html`<section class="panel survey-question" data-testid=${`question-${total.question}`}>
     <h2>${total.prompt || total.question}</h2>
     <p class="soft">
-      ${_("{answered} of {asked} answered", { answered: total.answered, asked: total.asked })}
+      <button type="button" class="survey-all" title=${_("Behind this figure")} data-testid=${`all-${total.question}`} disabled=${!total.answered} onClick=${all}>
+        ${_("{answered} of {asked} answered", { answered: total.answered, asked: total.asked })}
+      </button>
       ${total.left > 0 && html` · ${_("{n} hung up here", { n: total.left })}`}
       ${total.small && html` · <span class="survey-small" title=${_("Fewer than 30 answers: chance weighs more than opinion.")}>${_("few answers")}</span>`}
     </p>
     <p class="survey-scores">
-      ${total.nps && html`<${Score} name="NPS" value=${signed(total.nps.score)} n=${total.nps.n} testid=${`nps-${total.question}`}
+      ${total.nps && html`<${Score} name="NPS" all=${all} value=${signed(total.nps.score)} n=${total.nps.n} testid=${`nps-${total.question}`}
         formula=${_("{high} gave 9 or 10, {low} gave 0 to 6, of {n}: the share of the first less that of the second", total.nps)}
         range=${total.nps.interval?.map((/** @type {number} */ each) => signed(each)).join(" … ")} />`}
-      ${total.csat && html`<${Score} name="CSAT" value=${shown(total.csat.share)} n=${total.csat.n} testid=${`csat-${total.question}`}
+      ${total.csat && html`<${Score} name="CSAT" all=${all} value=${shown(total.csat.share)} n=${total.csat.n} testid=${`csat-${total.question}`}
         formula=${_("{count} of {n} gave one of the two highest marks", total.csat)} range=${interval(total.csat)} />`}
-      ${total.mean !== null && html`<${Score} name=${_("mean")} value=${amount(total, total.mean)} n=${total.answered} formula="" range="" />`}
-      ${total.median !== null && html`<${Score} name=${_("median")} value=${amount(total, total.median)} n=${total.answered} formula="" range="" />`}
+      ${total.mean !== null && html`<${Score} name=${_("mean")} all=${all} value=${amount(total, total.mean)} n=${total.answered} formula="" range="" />`}
+      ${total.median !== null && html`<${Score} name=${_("median")} all=${all} value=${amount(total, total.median)} n=${total.answered} formula="" range="" />`}
     </p>
     <ul class="survey-bars">${bars.map((/** @type {any} */ answer) => html`<${Bar} key=${answer.value} total=${total} answer=${answer} />`)}</ul>
     <label class="field-inline soft">${_("compare by")}
@@ -210,11 +215,21 @@ function Total(/** @type {{total: Question}} */ { total }) {
   </section>`;
 }
 
-function Score(/** @type {any} */ { name, value, n, formula, range, testid }) {
+function Score(/** @type {any} */ { name, value, n, formula, range, testid, all }) {
   return html`<span class="survey-score" data-testid=${testid} title=${[formula, range && _("95 %: {range}", { range })].filter(Boolean).join("\n")}>
-    <b>${value}</b> ${name} <small class="soft">n = ${n.toLocaleString(language)}</small>
+    <b>${value}</b> ${name} <button type="button" class="survey-all soft" title=${_("Behind this figure")} onClick=${all}>n = ${n.toLocaleString(language)}</button>
     ${formula && html`<small class="soft survey-formula">${formula}</small>`}
   </span>`;
+}
+
+/** The answers of a question; of a scale all marks, since those that nobody gave say something, too. */
+function marks(/** @type {Question} */ total) {
+  const [least, most] = (total.scale ?? "").split("-").map(Number);
+  if (total.kind !== "scale" || !total.answered || most === undefined) return total.answers;
+  const scale = Array.from({ length: most - least + 1 }, (_none, place) => String(least + place));
+  const rest = total.answers.filter((/** @type {any} */ each) => !scale.includes(each.value));
+  const none = { count: 0, n: total.answered, share: 0, interval: null };
+  return [...scale.map((value) => total.answers.find((/** @type {any} */ each) => each.value === value) ?? { value, text: "", share: none }), ...rest];
 }
 
 function Bar(/** @type {{total: Question, answer: any}} */ { total, answer }) {
@@ -223,10 +238,11 @@ function Bar(/** @type {{total: Question, answer: any}} */ { total, answer }) {
   const width = Math.round(1000 * (share.share ?? 0)) / 10;
   const title = `${total.prompt || total.question}: ${text}`;
   return html`<li>
-    <button type="button" class="survey-bar" title=${_("95 %: {range}", { range: interval(share) })} data-testid=${`bar-${total.question}-${answer.value}`}
+    <button type="button" class="survey-bar" title=${share.interval && _("95 %: {range}", { range: interval(share) })} disabled=${!share.count} data-testid=${`bar-${total.question}-${answer.value}`}
       onClick=${() => open({ question: total.question, value: answer.value, by: null, row: "", title })}>
       <span class="survey-value">${text}</span>
-      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="10" class="survey-ground" /><rect width=${width} height="10" class="survey-share" /></svg>
+      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="10" class="survey-ground" /><rect width=${width} height="10" class="survey-share" />
+        ${share.interval && html`<rect x=${100 * share.interval[0]} y="4" width=${100 * (share.interval[1] - share.interval[0])} height="2" class="survey-range" />`}</svg>
       <span class="survey-count">${shown(share.share)} · ${share.count.toLocaleString(language)}</span>
     </button>
   </li>`;
@@ -234,7 +250,9 @@ function Bar(/** @type {{total: Question, answer: any}} */ { total, answer }) {
 
 function Table(/** @type {{table: any}} */ { table }) {
   const total = results?.questions.find((/** @type {Question} */ each) => each.question === table.question);
-  const values = total?.answers.length <= BARS_AT_MOST ? total.answers.map((/** @type {any} */ each) => each.value) : [];
+  const values = total?.answers.length <= BARS_AT_MOST ? marks(total).map((/** @type {any} */ each) => each.value) : [];
+  const shares = table.rows.flatMap((/** @type {any} */ row) => Object.values(row.answers).map((count) => Number(count) / row.answered));
+  const most = Math.max(...shares, Number.MIN_VALUE);
   const head = table.by.startsWith("?") ? results?.questions.find((/** @type {Question} */ each) => `?${each.question}` === table.by)?.prompt || table.by.slice(1) : named(table.by);
   return html`<section class="panel survey-table" data-testid="table">
     <h2>${total?.prompt || table.question} · ${head}</h2>
@@ -246,13 +264,14 @@ function Table(/** @type {{table: any}} */ { table }) {
       <tbody>${table.rows.map(
         (/** @type {any} */ row) => html`<tr key=${row.name} data-row=${row.name}>
           <th scope="row">${row.name ? named(row.name) : _("unknown")} ${row.small && html`<small class="soft">${_("few answers")}</small>`}</th>
-          <td>${row.answered}</td>
+          <td>${row.answered > 0 && html`<button type="button" title=${_("Behind this figure")}
+            onClick=${() => open({ question: table.question, value: null, by: table.by, row: row.name, title: `${head}: ${row.name ? named(row.name) : _("unknown")}` })}>${row.answered}</button>`}</td>
           ${total?.nps && html`<td>${signed(row.nps?.score ?? null)}</td>`}${total?.csat && html`<td>${shown(row.csat?.share ?? null)}</td>`}
           ${total?.mean !== null && html`<td>${row.mean === null ? "" : amount(total, row.mean)}</td>`}
           ${values.map((/** @type {string} */ value) => {
             const count = row.answers[value] ?? 0;
-            const heat = row.answered ? Math.ceil((4 * count) / row.answered) : 0;
-            const title = `${row.name || _("unknown")}: ${named(value)}`;
+            const heat = count ? Math.max(1, Math.round((4 * count) / row.answered / most)) : 0;
+            const title = `${row.name ? named(row.name) : _("unknown")}: ${named(value)}`;
             return html`<td key=${value} class=${`heat-${heat}`}>${count > 0 &&
             html`<button type="button" onClick=${() => open({ question: table.question, value, by: table.by, row: row.name, title })}>${count}</button>`}</td>`;
           })}
@@ -266,6 +285,7 @@ function Behind() {
   if (!behind || !cell) return null;
   return html`<section class="panel survey-behind" id="behind" tabindex="-1" data-testid="behind" aria-label=${_("Behind this figure")}>
     <h2>${cell.title} <span class="soft">n = ${behind.count.toLocaleString(language)}</span></h2>
+    ${behind.runs.length < behind.count && html`<p class="soft">${ngettext("the last {n} is shown", "the last {n} are shown", behind.runs.length)}</p>`}
     <ul>${behind.runs.map(
       (run) => html`<li key=${run.id}>
         <p>${run.call ? html`<a href=${`/calls/${run.call}`}>${moment(run.at)}</a>` : moment(run.at)}
