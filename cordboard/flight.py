@@ -71,6 +71,7 @@ ATTRIBUTES: dict[str, Kind] = {
             *("_legs", "_calls", "_bridges", "_linked", "_arrivals", "_gone", "undecided"),
             *("_turns", "_late", "_departures", "_hands"),
             *("_heard", "_spoken", "_open", "_waiting", "_reached", "_left", "_decisions"),
+            *("_attempts", "_told"),
         ],
         "kept",
     ),

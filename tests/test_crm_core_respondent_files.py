@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -110,8 +112,6 @@ def test_a_bomb_and_a_broken_workbook_are_refused(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.csv"
         path.write_bytes(b"phone;x\n" + content)
@@ -120,3 +120,25 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         except UserError:
             return
         assert all(person.line > 1 for person in people)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_spoilt_workbook_is_read_or_refused(data: st.DataObject) -> None:
+    book = Workbook()
+    sheet: Any = book.active
+    for row in (["phone", "name"], ["+79031110001", "Ivan"]):
+        sheet.append(row)
+    with tempfile.TemporaryDirectory() as folder:
+        good, path = Path(folder) / "good.xlsx", Path(folder) / "a.xlsx"
+        book.save(good)
+        with zipfile.ZipFile(good) as packed:
+            parts = {name: packed.read(name) for name in packed.namelist()}
+        spoilt = data.draw(st.sampled_from(sorted(parts)))
+        cut = data.draw(st.integers(0, len(parts[spoilt])))
+        parts[spoilt] = parts[spoilt][:cut] + data.draw(st.binary(max_size=20))
+        with zipfile.ZipFile(path, "w") as packed:
+            for name, content in parts.items():
+                packed.writestr(name, content)
+        with contextlib.suppress(UserError):
+            list(people_in(path, lambda line, reason: None))

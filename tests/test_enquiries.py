@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from outside_system import Mood, OutsideSystem, cuts, outside_system, says, sends
 
-from cordboard.enquiries import BODY_AT_MOST, Enquiries, is_under
+from cordboard.addresses import is_under
+from cordboard.enquiries import BODY_AT_MOST, Enquiries
 from cordboard.errors import PeerError, UserError
 from cordboard.ivr.turns import Request
 

@@ -22,7 +22,16 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cordboard.core import Core, Item, QueuesDue
-from cordboard.crm_core.model import Card, Customer, Interaction, Manager, Report, User
+from cordboard.crm_core.model import (
+    Card,
+    Customer,
+    Interaction,
+    Manager,
+    Report,
+    Respondent,
+    RespondentList,
+    User,
+)
 from cordboard.cti import calls, legs, members, parties, sight, snapshots, stays, transfers
 from cordboard.cti import facts as cti
 from cordboard.cti.ami import Decoder, Message
@@ -42,6 +51,7 @@ from cordboard.desk.facts import (
     CustomerFound,
     CustomerStale,
     PolicyChanged,
+    RespondentTaken,
     RouteAsked,
     Tick,
     UsersChanged,
@@ -278,7 +288,7 @@ class Live:
 
     def __init__(self, seed: int, traces: list[str], cuts: float = 0.08) -> None:
         self.cuts = cuts
-        self.rng = random.Random(seed)
+        self.rng, self.lots = random.Random(seed), random.Random(seed)
         self.core, self.writer = a_core(), a_writer()
         self.now = 1_790_000_000.0
         self.lines: list[bytes] = []
@@ -310,6 +320,8 @@ class Live:
             self.take(cti.PbxMessage(PBX, frame, self.now))
             if self.rng.random() < 0.15:
                 self.due.append(self.people())
+            if self.lots.random() < 0.2:
+                self.due.append(self.of_a_list())
             if self.rng.random() < self.cuts:
                 self.head()
         for _ in range(5):
@@ -337,6 +349,26 @@ class Live:
                 ActionAsked(placed, actor, "operator", "operator", "anna", "call", called, ""),
                 ActionAsked("a3", actor, "operator", "operator", "anna", "pause", {}, "обед"),
                 ActionAsked("a4", actor, "operator", "operator", "anna", "seen", seen, ""),
+            ]
+        )
+
+    def of_a_list(self) -> Item:
+        """What becomes of the people of a list."""
+        anna, now = OperatorName("anna"), self.now
+        whose = RespondentList("l", "Просил", "prices", "ru", None, 2, 1.0, 1.0, "olga")
+        number = self.lots.choice(["+79161234567", "+359888123456"])
+        known = {"city": "Петров", "phone": "+79161234567"}
+        key = derived_id(1, number)
+        person = Respondent(key, "l", 0, number, "Иван Петров", None, "ru", known, "taken", 1)
+        person = dataclasses.replace(person, taken_by="anna", taken_at=now, due_for="anna")
+        said = {"result": self.lots.choice(["done", "refused", "callback", "no-answer"])}
+        said |= {"note": "Просил счёт", "at": now + 60.0, "mine": True, "never": True, "run": None}
+        return self.lots.choice(
+            [
+                RespondentTaken(anna, person, whose, None),
+                ActionAsked(f"r{now}", anna, "operator", "respondent", key, "dial", {}, ""),
+                ActionAsked("r2", anna, "operator", "respondent", key, "release", {}, ""),
+                ActionAsked("r3", anna, "operator", "respondent", key, "result", said, ""),
             ]
         )
 

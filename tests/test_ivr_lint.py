@@ -202,6 +202,8 @@ def test_scripts_that_lead_to_each_other_are_told_by_their_round() -> None:
             "can never hold; its parts exclude",
         ),
         ("now.time > '18:00' and now.time < '09:00'", "can never hold; its parts exclude"),
+        ("now.date >= '31.12.2026'", "now.date is a date: write it as '2026-12-31'"),
+        ("now.time < '9:00'", "now.time is a time such as 09:00: write it as '09:00'"),
         ("open('office') and not open('office')", "can never hold; its parts exclude"),
         ("customer", "when: customer can never hold; customer is no value by itself, name a part"),
         (

@@ -67,7 +67,7 @@ def test_the_last_good_version_of_a_faulty_script_stays_in_force(tmp_path: Path)
     assert desk.told[-1] is None
     after = desk.library.scripts["menu"]
     assert after.fingerprint != before.fingerprint
-    assert desk.library.hello("menu", before.fingerprint) is before
+    assert desk.library.script("menu", before.fingerprint) is before
 
 
 def test_a_faulty_script_that_was_never_good_is_none(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from openapi_spec_validator import validate
 from screenpop_server import *  # noqa: F403
 from screenpop_server import USERS, Desk
 
-from cordboard.crm_core.model import AuditRecord, CallRecord, Draft
+from cordboard.crm_core.model import AuditRecord, CallRecord, Draft, RefusalRecord
 from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale
 from cordboard.errors import PeerError
+from cordboard.ivr.runs import Run
 from cordboard.screenpop import schemas
 from cordboard.screenpop.api import PERMITTED, ROUTES
 from cordboard.screenpop.openapi import describe
@@ -32,6 +33,9 @@ BODIES: dict[str, Any] = {
     "/lists/{id}/customers": {"statuses": ["vip"]},
     "/respondents/{id}/actions": {"action": "dial"},
     "/customers/{id}/refusals": {"script": "hello"},
+    "/forms": {"script": "hello"},
+    "/forms/{run}/entries": {"step": "menu", "text": "1", "version": 0},
+    "/forms/{run}/end": {"outcome": "completed"},
 }
 QUERIES = {"/customers": "?text=Иван", "/surveys/{survey}/runs": "?question=mark"}
 FORCED = [("operator", "pause"), ("operator", "unpause"), ("operator", "logout")]
@@ -73,6 +77,10 @@ async def fill(desk: Desk) -> str:
     await desk.store.write(
         [record(3, "anna", customer_id=created.customer.id), record(4, "boris"), record(5, None)]
     )
+    run = Run.start(
+        desk.library.hello, say.call_id(9), "form", say.NOW, operator="anna", language="en"
+    )
+    await desk.store.write([run.record])
     return created.customer.id
 
 
@@ -85,6 +93,8 @@ async def request(desk: Desk, route: Route, name: str | None, customer: str) -> 
     path = PREFIX + route.path.format(id=key, name=name or "anna", **hello)
     if route.method == "GET":
         path += QUERIES.get(route.path, "")
+    if "{refusal}" in route.path:
+        await desk.store.write([RefusalRecord(say.call_id(9), customer, "", None, say.NOW)])
     more: dict[str, Any] = {"json": BODIES[route.path]} if route.body else {}
     if route.path == "/lists" and route.body:
         more["json"] |= {"name": f"List of {name}"}
@@ -101,12 +111,16 @@ async def test_each_route_answers_each_role_as_its_row_says(desk: Desk, route: R
         status, answer = await request(desk, route, name, customer)
         if name is None:
             assert (status, answer["error"]["code"]) == (401, "unauthorized")
-        elif USERS[name] not in route.roles or (name == "boris" and "/calls/{id}" in route.path):
+        elif USERS[name] not in route.roles or (
+            name == "boris" and any(part in route.path for part in ("/calls/{id}", "/forms/{run}"))
+        ):
             assert (status, answer["error"]["code"]) == (403, "forbidden"), name
         elif route.path == "/operators/{name}/actions" and name in ("sveta", "root"):
             assert status == 404  # they have no desk
-        elif route.upload:
+        elif route.upload or route.files:
             assert status in (200, 404)
+        elif route.path == "/forms/{run}/entries" and status == 409:
+            assert answer["error"]["code"] == "changed"  # somebody else was quicker
         elif route.answer is None:
             assert status == 400  # no WebSocket's handshake
         else:

@@ -260,9 +260,10 @@ class WrapUp:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who made somebody else's call or state another, in what role, and why; written before it is
-    done, and never changed. `id` is the action's, `kind` what `target` is (`call`, `operator`);
-    `before` and `after`, as it was and as it was asked for, are JSON."""
+    """Who made somebody else's call or state another, in what role, and why, or had what people
+    answered; written before it is done, and never changed. `id` is the action's, `kind` what
+    `target` is (`call`, `operator`, `survey`, `answer`); `before` and `after`, as it was and as
+    it was asked for, are JSON."""
 
     id: str
     at: float

@@ -6,11 +6,13 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from cordboard.crm_core.model import Attribute
 from cordboard.crm_core.respondents import Person
@@ -24,6 +26,12 @@ UNPACKED_AT_MOST = 64 * 2**20
 _ZIP = b"PK\x03\x04"
 _NAME = re.compile(r"[^\w.-]+")
 _KNOWN = ("name", "phones", "language")
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, ParseError, OSError),
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError, NotImplementedError),
+)
+"""What openpyxl and those below it raise for what somebody else wrote."""
 
 OnFault = Callable[[int, str], None]
 Row = tuple[int, Sequence[str]]
@@ -121,25 +129,23 @@ def _recognised(header: str, delimiter: str) -> tuple[int, int]:
 def _sheet(path: Path) -> Generator[Row]:
     """The sheet that was looked at last when the file was saved; of formulas what came of them."""
     from openpyxl import load_workbook  # few processes ever need it
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(each.file_size for each in packed.infolist()) > UNPACKED_AT_MOST:
-                raise UserError(f"{path.name}: is too large when it is unpacked")
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise UserError(f"{path.name}: is no XLSX file: {error}") from error
-    try:
-        sheet: Any = book.active
-        rows: Iterable[Sequence[Any]] = sheet.iter_rows(values_only=True) if sheet else ()
-        for line, cells in enumerate(rows, 1):
-            texts = [_text(cell) for cell in cells]
-            while texts and not texts[-1]:
-                texts.pop()
-            yield line, texts
-    finally:
-        book.close()
+        with path.open("rb") as file:  # by its name openpyxl would judge it
+            with zipfile.ZipFile(file) as packed:
+                if sum(each.file_size for each in packed.infolist()) > UNPACKED_AT_MOST:
+                    raise UserError(f"{path.name}: is too large when it is unpacked")
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            with closing(book):
+                sheet: Any = book.active
+                rows: Iterable[Sequence[Any]] = sheet.iter_rows(values_only=True) if sheet else ()
+                for line, cells in enumerate(rows, 1):
+                    texts = [_text(cell) for cell in cells]
+                    while texts and not texts[-1]:
+                        texts.pop()
+                    yield line, texts
+    except _UNREADABLE as error:
+        raise UserError(f"{path.name}: is no XLSX file that can be read: {error}") from error
 
 
 def _text(cell: Any) -> str:

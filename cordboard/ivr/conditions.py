@@ -4,6 +4,7 @@ Pure."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from cordboard.ivr.source import Place, Source
 from cordboard.ivr.steps import AskStep, MenuStep, expression
 from cordboard.ivr.truth import Domain
 
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ALWAYS, _NEVER = frozenset((True,)), frozenset((False,))
 
 
@@ -114,6 +116,10 @@ def _wrong_kind(path: Path, domain: Domain, value: Value) -> str:
     if is_number and isinstance(value, str):
         digits = f": write {value} without quotes" if value.isascii() and value.isdigit() else ""
         return f"{called}{digits}"
+    if domain.kind == "day" and truth.day_of(value) is None:
+        return f"{called}: write it as '2026-12-31'"
+    if domain.kind == "time" and not (isinstance(value, str) and _TIME.fullmatch(value)):
+        return f"{called}: write it as '09:00'"
     is_text = domain.kind in ("text", "digits", "time") or (
         domain.kind == "all" and all(isinstance(each, str) for each in some)
     )

@@ -4,6 +4,7 @@ Pure."""
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -146,6 +147,7 @@ def _meanings(kind: type[Part]) -> dict[str, str]:
     return found
 
 
+@functools.cache
 def _written() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for module in (steps_module, script_module):

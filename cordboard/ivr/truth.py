@@ -100,6 +100,20 @@ def compared(node: ast.Compare) -> Iterator[tuple[Path, type[ast.cmpop], Value]]
                 yield path, type(sign), each
 
 
+def day_of(value: Value) -> date | None:
+    """The day that a value is, or tells as 2026-12-31. Others compare as texts: 20261231 is a day,
+    too, but would come after 2027-01-01."""
+    if isinstance(value, datetime):
+        return None
+    if isinstance(value, date):
+        return value
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return day if day is not None and day.isoformat() == value else None
+
+
 def path_of(node: ast.expr) -> Path | None:
     """The name that an expression is, and nothing else."""
     found = expressions.part(node)
@@ -151,8 +165,8 @@ class _Sampled:
         if not any(told):
             return False
         name, against = (other, one) if told[0] else (one, other)
-        path = path_of(name)
-        if path is None or constant_of(against) is None:
+        path, constant = path_of(name), constant_of(against)
+        if path is None or constant is None:
             return False
         kind = self.domains[path].kind
         if sign in (ast.In, ast.NotIn):
@@ -161,7 +175,7 @@ class _Sampled:
             return kind == "texts" if against is one else is_in_list and kind != "texts"
         if sign in (ast.Eq, ast.NotEq):
             return kind != "texts"
-        return kind in ("number", "day", "time")
+        return kind in ("number", "time") or (kind == "day" and day_of(constant[0]) is not None)
 
 
 def _constants(tree: ast.expr) -> Iterator[Value]:
@@ -221,8 +235,7 @@ def _digits(constants: Sequence[str], least: int, most: int) -> Iterator[str]:
 def _days(constants: Sequence[Value]) -> Iterator[date]:
     marks = {date(2000, 1, 1), date(2100, 1, 1)}
     for each in constants:
-        day = expressions.FUNCTIONS["date"](each) if isinstance(each, str) else each
-        if isinstance(day, date) and not isinstance(day, datetime):
+        if (day := day_of(each)) is not None:
             marks |= {day + timedelta(by) for by in (-1, 0, 1) if 2 < day.year < 9998}
             marks.add(day)
     yield from sorted(marks)

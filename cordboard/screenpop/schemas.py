@@ -296,15 +296,16 @@ OperatorAction = Annotated[
 
 class Audited(Given):
     """Who made somebody else's call (`target` is its id) or state (`target` is a user) another,
-    and why: `before` is how it stood, `after` what was asked for. It is written before it is done,
-    which may have failed since."""
+    and why: `before` is how it stood, `after` what was asked for. Or who took away the answers to a
+    survey (its name), or listened to one (`run/question`). It is written before it is done, which
+    may have failed since."""
 
     id: str
     at: str
     actor: str
     actor_name: str
     role: str
-    kind: Literal["call", "operator"]
+    kind: Literal["call", "operator", "survey", "answer"]
     action: str
     target: str
     target_name: str | None

@@ -7,18 +7,18 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from cordboard.config import Settings
 from cordboard.crm_core import sheets, surveys
 from cordboard.crm_core.database import as_id, new_id
-from cordboard.crm_core.model import ROLES, AuditRecord, RefusalRecord, Role, RunRecord
+from cordboard.crm_core.model import ROLES, AuditRecord, Customer, RefusalRecord, Role, RunRecord
 from cordboard.crm_core.store import Store
 from cordboard.crm_core.surveys import Answers, Promoters, Row, Share, Total
 from cordboard.ivr.script import Script
@@ -28,7 +28,18 @@ from cordboard.ivr.texts import written
 from cordboard.screenpop.charts import SUPERVISORS, Library, reader_of
 from cordboard.screenpop.faults import ApiError, invalid
 from cordboard.screenpop.routes import Ask, Route
-from cordboard.screenpop.schemas import Given, Query, Taken
+from cordboard.screenpop.survey_shapes import (
+    BehindQuery,
+    ExportQuery,
+    NewRefusal,
+    PeriodQuery,
+    RefusalGiven,
+    Refusals,
+    Results,
+    ResultsQuery,
+    RunsBehind,
+    SurveyList,
+)
 from cordboard.screenpop.views import Message, moment
 
 if TYPE_CHECKING:
@@ -129,18 +140,23 @@ class Surveys:
     def _period(self, query: PeriodQuery) -> tuple[float, float]:
         until = self._moment("until", query.until, end=True) if query.until else time.time()
         since = self._moment("since", query.since) if query.since else until - DAYS * DAY
-        if since > until:
-            raise invalid([("since", "is after until")])
+        if since >= until:
+            raise invalid([("since", "is not before until")])
         return since, until
 
     def _moment(self, key: str, text: str, *, end: bool = False) -> float:
-        """A day of the desk's own; `end` is the last moment of it."""
+        """A day of the desk's own, or a moment; `end` is where the day is over, 23 to 25 hours
+        after it began."""
         try:
-            day = datetime.fromisoformat(text)
+            at = datetime.fromisoformat(text)
         except ValueError:
-            raise invalid([(key, "is no day such as 2026-11-23")]) from None
-        at = day.replace(tzinfo=self._zone) if day.tzinfo is None else day
-        return at.timestamp() + (DAY if end and len(text) == 10 else 0)
+            at = None
+        # Outside these years there are moments that cannot be told.
+        if at is None or not 1970 < at.year < 9999:
+            raise invalid([(key, "is no day such as 2026-11-23")])
+        if end and len(text) <= len("2026-11-23"):
+            at += timedelta(days=1)
+        return (at.replace(tzinfo=self._zone) if at.tzinfo is None else at).timestamp()
 
     def _counted(
         self,
@@ -351,183 +367,6 @@ def _row(row: Row) -> Message:
     }
 
 
-# Shapes
-
-
-class SharesGiven(Given):
-    """`count` of `n`; `interval` holds the true share 95 times of 100 (Wilson)."""
-
-    count: int
-    n: int
-    share: float | None
-    interval: list[float] | None
-
-
-class NpsGiven(Given):
-    """`score` = 100 x (`high` - `low`) / `n`: marks of 9 and 10, and of 0 to 6."""
-
-    high: int
-    low: int
-    n: int
-    score: float | None
-    interval: list[float] | None
-
-
-class SurveyRow(Given):
-    name: str
-    title: str
-    survey: bool
-    runs: int
-
-
-class SurveyList(Given):
-    """`runs` are those of the last `days`."""
-
-    surveys: list[SurveyRow]
-    days: int
-
-
-class AnswerShare(Given):
-    value: str
-    text: str
-    share: SharesGiven
-
-
-class QuestionTotal(Given):
-    """`csat` is the share of the top two answers; `left` counts who hung up at the question."""
-
-    question: str
-    prompt: str
-    kind: str
-    scale: str | None
-    asked: int
-    answered: int
-    left: int
-    small: bool
-    answers: list[AnswerShare]
-    mean: float | None
-    median: float | None
-    csat: SharesGiven | None
-    nps: NpsGiven | None
-
-
-class CrossRow(Given):
-    name: str
-    runs: int
-    answered: int
-    small: bool
-    mean: float | None
-    csat: SharesGiven | None
-    nps: NpsGiven | None
-    answers: dict[str, int]
-
-
-class CrossTable(Given):
-    question: str
-    by: str
-    rows: list[CrossRow]
-
-
-class Results(Given):
-    """`response` is the share of runs with any answer; not `complete` where there are more runs
-    than are counted."""
-
-    name: str
-    title: str
-    since: str
-    until: str
-    currency: str
-    runs: int
-    outcomes: dict[str, int]
-    response: SharesGiven
-    complete: bool
-    questions: list[QuestionTotal]
-    table: CrossTable | None
-
-
-class AnswerGiven(Given):
-    """Of money, the value is in minor units."""
-
-    question: str
-    kind: str
-    value: str
-    recorded: bool
-
-
-class RunGiven(Given):
-    id: str
-    at: str
-    call: str | None
-    customer: str | None
-    channel: str
-    operator: str | None
-    queue: str | None
-    status: str | None
-    language: str
-    version: str
-    outcome: str | None
-    answers: list[AnswerGiven]
-
-
-class RunsBehind(Given):
-    """`count` may be more than the runs that are given."""
-
-    count: int
-    runs: list[RunGiven]
-
-
-class RefusalGiven(Given):
-    """`script` is None for any survey."""
-
-    id: str
-    script: str | None
-    number: str
-    at: str
-
-
-class Refusals(Given):
-    refusals: list[RefusalGiven]
-
-
-class PeriodQuery(Query):
-    """Days of the desk's own, 2026-11-23, both of which count; the last thirty if none is given."""
-
-    since: str | None = Field(default=None, max_length=40)
-    until: str | None = Field(default=None, max_length=40)
-
-
-_BY = r"^(status|operator|queue|channel|language|version|\?[a-z][a-z0-9_]{0,39})$"
-
-
-class ResultsQuery(PeriodQuery):
-    """A cross-table of `question` `by` a dimension, or by what was answered to another question:
-    `?other`."""
-
-    question: str | None = Field(default=None, max_length=40)
-    by: str | None = Field(default=None, pattern=_BY)
-
-
-class BehindQuery(PeriodQuery):
-    """Of which cell: the `question`, the `value` where it is one, and the `row` of the table."""
-
-    question: str = Field(max_length=40)
-    value: str | None = Field(default=None, max_length=2000)
-    by: str | None = Field(default=None, pattern=_BY)
-    row: str = Field(default="", max_length=200)
-
-
-class ExportQuery(PeriodQuery):
-    """`xlsform` is an .xlsx with the columns that tools for XLSForm read."""
-
-    format: Literal["csv", "xlsx", "xlsform"] = "csv"
-
-
-class NewRefusal(Taken):
-    """Without a script: no survey at all."""
-
-    script: str | None = Field(default=None, max_length=40)
-
-
 _NEW_REFUSAL: TypeAdapter[Any] = TypeAdapter(NewRefusal)
 CLERKS: tuple[Role, ...] = ROLES
 
@@ -570,9 +409,7 @@ async def _audited(api: Api, ask: Ask, action: str, kind: str, target: str) -> N
 
 
 async def refusals(api: Api, ask: Ask) -> Message:
-    customer = await _customer(api, ask)
-    found = await api.store.refusals(customer.id, customer.phones[0] if customer.phones else "")
-    return {"refusals": [_refusal(each) for each in found]}
+    return {"refusals": [_refusal(each) for each in await _refused(api, await _customer(api, ask))]}
 
 
 async def refuse(api: Api, ask: Ask) -> Message:
@@ -584,13 +421,20 @@ async def refuse(api: Api, ask: Ask) -> Message:
 
 
 async def allow(api: Api, ask: Ask) -> Message:
-    customer = await _customer(api, ask)
+    customer, refusal = await _customer(api, ask), as_id(ask.path["refusal"])
+    found = await _refused(api, customer)
+    if refusal not in [each.id for each in found]:
+        raise ApiError(404, "not-found", "there is no such refusal")
     await api.store.forget_refusal(ask.path["refusal"])
-    found = await api.store.refusals(customer.id, customer.phones[0] if customer.phones else "")
-    return {"refusals": [_refusal(each) for each in found]}
+    return {"refusals": [_refusal(each) for each in found if each.id != refusal]}
 
 
-async def _customer(api: Api, ask: Ask) -> Any:
+async def _refused(api: Api, customer: Customer) -> list[RefusalRecord]:
+    number = customer.phones[0] if customer.phones else ""
+    return await api.store.refusals(customer.id, number)
+
+
+async def _customer(api: Api, ask: Ask) -> Customer:
     found = await api.store.customer(ask.path["id"])
     if found is None:
         raise ApiError(404, "not-found", "there is no such customer")
