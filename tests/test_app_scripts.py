@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import stat
+import subprocess
+import sys
 from array import array
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -254,6 +256,8 @@ async def test_the_main_job(
     assert found == {"account": "10203", "csat": "5"}
     code, printed = await reconcile(server, log, since)
     assert code == 0, printed
+    server.stop()
+    assert await asyncio.to_thread(decided_again, tmp_path / "var/flight") == 0
     await asyncio.to_thread(nowhere, PIN, server, tmp_path, pbx, dialplan)
     await asyncio.to_thread(nowhere, WRONG, server, tmp_path, pbx, dialplan)
 
@@ -392,9 +396,14 @@ async def results(server: Server) -> tuple[list[Any], dict[str, str]]:
     return runs, {each.question: each.value for each in answers}
 
 
+def decided_again(flight: Path) -> int:
+    """The exit code of a replay of what the flight recorder wrote down."""
+    words = [sys.executable, "-m", "cordboard", "replay", "--decisions", str(flight)]
+    return subprocess.run(words, capture_output=True, check=False).returncode
+
+
 def nowhere(secret: str, server: Server, folder: Path, pbx: SandboxPbx, raw: Heard) -> None:
     """What is secret stands in no log, variable, recording nor row."""
-    server.stop()
     places = [path for top in (folder, pbx.directory / "log") for path in top.rglob("*")]
     for path in places:
         if path.is_file() and path.name != "spoken":
