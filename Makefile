@@ -5,6 +5,9 @@ READY := .venv/.ready
 
 MINUTES ?= 3
 
+# The tests start hundreds of servers; where a machine forbids it, each would compile all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo test test-pure test-faults chaos check bench pictures messages lock clean
 
 setup: $(READY)

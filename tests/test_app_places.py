@@ -197,20 +197,21 @@ async def test_cordboard_killed_meanwhile_the_queue_takes_him_when_the_attempt_i
             assert await queue.order() == [first, VIP]
 
 
+@pytest.mark.parametrize("rules", [RULES.replace("seconds = 5", "seconds = 20")])
 async def test_cordboard_started_again_meanwhile_finds_the_place_by_how_long_he_waits(
     queue: Queue,
 ) -> None:
     async with queue.server.stream("maria") as board:
         first, _ = await queue.joins()
         await asyncio.sleep(1.1)  # a snapshot tells waits in whole seconds
-        async with with_the_manager(queue, Manner(ring=3)):
+        async with with_the_manager(queue, Manner(ring=12)):
             await board.until(lambda m: shown(m, first, f"({VIP})"))
             await asyncio.sleep(1.1)
             late, _ = await queue.joins()
             queue.server.kill()
             await queue.server.start()
             assert not queue.ami.events("UserEvent")  # the attempt goes on
-            back = await queue.ami.until_event("QueueCallerJoin", 25, CallerIDNum=VIP)
+            back = await queue.ami.until_event("QueueCallerJoin", CallerIDNum=VIP)
             assert back["Position"] == "2"
             assert await queue.order() == [first, VIP, late]
 

@@ -4,6 +4,7 @@ when it asks, is what panoramisk and pyst2 hear and are told on connections of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 from collections.abc import AsyncIterator, Callable
@@ -145,7 +146,10 @@ async def pyst(account: dict[str, Any]) -> AsyncIterator[Peer]:
         await asyncio.to_thread(manager.login, account["user"], account["secret"])
         yield peer
     finally:
-        await asyncio.to_thread(manager.close)
+        # Its words of farewell may be answered, and the line closed, before it has flushed them.
+        while manager._running.is_set():
+            with contextlib.suppress(ValueError):
+                await asyncio.to_thread(manager.close)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from browser_fixtures import expect
+from fake_desk import FakeDesk
 from page_fixtures import *  # noqa: F403
 from page_fixtures import AtDesk
-from playwright.async_api import expect
+from playwright.async_api import Page, Route
 from screenpop_server import *  # noqa: F403
 from screenpop_server import Desk, Shelf
 from store_fixtures import *  # noqa: F403
@@ -101,6 +104,18 @@ async def test_a_form_about_a_customer_speaks_her_language_and_ends_when_it_is_s
 LANGUAGES = {"en": "saved", "ru": "сохранено", "bg": "записано"}
 
 
+async def opened(desk: FakeDesk, page: Page, language: str) -> None:
+    """The page of a form that has begun."""
+    made = await page.evaluate(
+        """async (body) => (await fetch("/api/v1/forms", {method: "POST", headers: {
+            "Content-Type": "application/json",
+            "X-CSRF-Token": document.querySelector("meta[name=csrf]").content,
+        }, body: JSON.stringify(body)})).json()""",
+        {"script": "nps", "language": language},
+    )
+    await page.goto(f"{desk.url}/forms/{made['id']}")
+
+
 @pytest.mark.browser
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,15 +123,7 @@ async def test_a_survey_is_filled_in_by_the_keyboard_alone(at_desk: AtDesk, lang
     library = Shelf()
     library.scripts["nps"] = NPS
     async with at_desk(language=language, library=library) as (desk, page):
-        body = {"script": "nps", "language": language}
-        made = await page.evaluate(
-            """async (body) => (await fetch("/api/v1/forms", {method: "POST", headers: {
-                "Content-Type": "application/json",
-                "X-CSRF-Token": document.querySelector("meta[name=csrf]").content,
-            }, body: JSON.stringify(body)})).json()""",
-            body,
-        )
-        await page.goto(f"{desk.url}/forms/{made['id']}")
+        await opened(desk, page, language)
         question = page.get_by_test_id("form-question")
         for step, keys in (("consent", "1"), ("score", "7"), ("better", "2")):
             await expect(question).to_have_attribute("data-step", step)
@@ -132,3 +139,25 @@ async def test_a_survey_is_filled_in_by_the_keyboard_alone(at_desk: AtDesk, lang
         await expect(page.get_by_test_id("form-finish")).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(page.get_by_test_id("form-ended")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="session")
+async def test_who_types_faster_than_the_line_carries_loses_no_key(at_desk: AtDesk) -> None:
+    library = Shelf()
+    library.scripts["nps"] = NPS
+    async with at_desk(library=library) as (desk, page):
+        await opened(desk, page, "en")
+        question = page.get_by_test_id("form-question")
+        await expect(question).to_have_attribute("data-step", "consent")
+        held: asyncio.Queue[Route] = asyncio.Queue()
+        await page.route("**/entries", held.put)
+        for key in ("1", "7", "2", "A", "b", "Enter"):
+            await page.keyboard.press(key)
+        for _ in range(3):  # each goes when the one before it has come
+            await (await held.get()).continue_()
+        await expect(question).to_have_attribute("data-step", "words")
+        words = await held.get()
+        assert words.request.post_data_json["text"] == "Ab"
+        await words.continue_()
+        await expect(page.get_by_test_id("form-finish")).to_be_focused()

@@ -412,6 +412,7 @@ STATE = """import('/static/wallboard.js').then(({stream: {state}}) => ({
     alarms: [...state.alarms.values()],
     missed: [...state.missed.values()],
     notices: [...state.notices.values()],
+    respondents: [...state.respondents.values()],
 }))"""
 
 

@@ -96,10 +96,10 @@ def make_app(
     if prompts is not None:
         files = PromptFiles(prompts, [pbx.host for pbx in settings.pbx])
         app.router.add_get(prompt_files.PATH, files.get)
-    described = document()
 
     async def openapi(request: web.Request) -> web.Response:
-        return json_response(described)
+        # Half a second's work, which calls need not wait for, nor a server that starts.
+        return json_response(await asyncio.to_thread(document))
 
     app.add_routes(
         [

@@ -5,7 +5,7 @@
 import { get, post } from "./api.js";
 import { clockSeconds, languageName } from "./format.js";
 import { _ } from "./i18n.js";
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {{step: string, place: number, title: string, text: string, field: string | null,
  *   options: {key: string, value: string, text: string}[], value: string | null,
@@ -27,6 +27,8 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
   const [saved, setSaved] = useState("");
   const [all, setAll] = useState(localStorage.getItem(ALL) === "1");
   const root = useRef(/** @type {HTMLElement | null} */ (null));
+  const sending = useRef(false);
+  const ahead = useRef(/** @type {string[]} */ ([]));
 
   const load = async () => {
     try {
@@ -38,15 +40,21 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
   };
   useEffect(() => void load(), [run]);
   const at = form ? (place ?? form.current) : null;
-  useEffect(() => {
+  // In one step with what is shown: a key that is pressed in between would be nobody's.
+  useLayoutEffect(() => {
     const field = root.current?.querySelector("[data-now] input, [data-now] textarea, [data-now] button, [data-finish]");
     /** @type {HTMLElement | null} */ (field ?? null)?.focus();
+    typeAhead(/** @type {HTMLInputElement | null} */ (field ?? null));
   }, [form?.id, at, form?.version]);
   if (!form) return said ? html`<p class="notice" role="alert">${said}</p>` : null;
 
   const send = async (/** @type {Record<string, any>} */ body) => {
+    if (sending.current) return;
+    sending.current = true;
     try {
       const next = await post(`/api/v1/forms/${run}/entries`, { ...body, version: form.version });
+      sending.current = false;
+      if (next.fault) ahead.current = [];
       setForm(next);
       if (next.fault) {
         setSaid(next.fault === "noinput" ? _("An answer is needed here.") : _("This is no answer to this question."));
@@ -57,6 +65,8 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
       setSaved(_("saved {time}", { time: clockSeconds(Date.now()) }));
     } catch (error) {
       const { status, message } = /** @type {any} */ (error);
+      sending.current = false;
+      ahead.current = [];
       if (status === 0 || status === 503) setTimeout(() => void send(body), AGAIN_AFTER);
       if (status === 409) await load();
       setSaid(status === 409 ? _("Somebody has entered something here since: look at it, and enter yours again.") : _("Not saved: {error}", { error: message }));
@@ -77,7 +87,33 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
     const before = form.items.slice(0, at ?? form.items.length).findLastIndex((item) => item.field);
     if (before >= 0) setPlace(before);
   };
+  /** What was pressed while an answer was on its way is for the question that came. */
+  function typeAhead(/** @type {HTMLInputElement | null} */ field) {
+    const item = at === null ? null : form?.items[at];
+    if (!item || !ahead.current.length) return;
+    if (CHOOSES.includes(item.field ?? "")) {
+      const option = options(item).find((each) => each.key === ahead.current[0]);
+      ahead.current = option ? ahead.current.slice(1) : [];
+      if (option) void answer(item, option.value);
+      return;
+    }
+    const end = ahead.current.indexOf("Enter");
+    const text = ahead.current.slice(0, end < 0 ? undefined : end).join("");
+    ahead.current = end < 0 ? [] : ahead.current.slice(end + 1);
+    if (end >= 0) void answer(item, text);
+    else if (field) {
+      field.value = text;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
   const pressed = (/** @type {KeyboardEvent} */ event) => {
+    const types = event.key.length === 1 || (event.key === "Enter" && !event.shiftKey);
+    if (sending.current && types && !event.ctrlKey && !event.altKey && !event.metaKey) {
+      event.preventDefault();
+      event.stopPropagation();
+      ahead.current.push(event.key);
+      return;
+    }
     if ((event.key === "Enter" && event.shiftKey) || (event.key === "ArrowLeft" && event.altKey)) {
       event.preventDefault();
       back();
