@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from forked import Forked
 from proxy import Proxy, proxied
 from store_fixtures import CHEAP
 from websockets.asyncio.client import ClientConnection, connect
@@ -126,8 +127,7 @@ class Server:
         seconds by which the machine's time of day is ahead. `database`: its URL, if it is not to
         be an SQLite file of the server's own. `desk`: more lines of [desk]; phones that never
         answer are no operators who let calls ring, if it does not say so. `tables`: more TOML."""
-        own = ["-m", "cordboard"]
-        self._program = own if clock is None else [str(HERE / "stepped.py"), str(clock)]
+        self._clock = clock
         self.database = database or f"sqlite:///{folder}/cordboard.db"
         self.folder = folder
         asked = f"wrapup_seconds = {wrapup}\nlookup_deadline_ms = {lookup_ms}"
@@ -141,7 +141,7 @@ class Server:
         # choice, which may be gone again before it is bound.
         self.port = status["agi"]["port"] + 1
         self.tokens: dict[str, str] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def base(self) -> str:
@@ -191,11 +191,15 @@ class Server:
 
     async def start(self) -> None:
         """Returns when it is ready: the PBX in view, the database open."""
-        command = [sys.executable, *self._program, "serve", "--config", str(self.config)]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                tethered([*command, "--log", "json"]), stdout=log, stderr=log
-            )
+        words = ["serve", "--config", str(self.config), "--log", "json"]
+        if self._clock is None:
+            self._process = Forked(words, self.log)
+        else:
+            program = [sys.executable, str(HERE / "stepped.py"), str(self._clock)]
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    tethered([*program, *words]), stdout=log, stderr=log
+                )
         deadline = time.monotonic() + 120
         async with aiohttp.ClientSession() as session:
             while time.monotonic() < deadline and self._process.poll() is None:

@@ -24,6 +24,7 @@ from cordboard.sandbox import sip
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec
+from cordboard.sections import shipped_scripts
 
 pytestmark = [pytest.mark.pbx]
 Status = dict[str, Any]
@@ -254,6 +255,9 @@ async def test_the_main_job(
     assert {run.call_id for run in runs} == {call.id}
     assert (runs[1].operator, runs[1].queue, runs[1].status) == ("anna", "support-ru", "vip")
     assert found == {"account": "10203", "csat": "5"}
+    report = await server.api("GET", "/surveys/csat/results")
+    (question,) = report["questions"]
+    assert (report["runs"], question["answered"], question["csat"]["share"]) == (1, 1, 1.0)
     code, printed = await reconcile(server, log, since)
     assert code == 0, printed
     server.stop()
@@ -306,9 +310,9 @@ class TestKeys:
         await script.press("menu/letters", "A5B6#")
         await script.at("menu/none")
         await script.at("menu/flood")
-        for number in range(45):
+        for number in range(200):
             await script.caller.line._order("PRESS", str(number % 10))
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(0.06)
         await script.press("menu/mark", "9")
         await asyncio.sleep(0.5)
         await script.caller.line.press("4")
@@ -328,6 +332,76 @@ class TestKeys:
         ways = {step: way for step, way, _ in json.loads(run.path)}
         assert (ways["none"], ways["half"]) == ("noinput", "hangup")
         assert run.outcome == "hung-up"
+
+
+GO_ON = """
+version: 1
+name: menu
+languages: [ru]
+steps:
+  - id: go
+    route: { script: nps }
+"""
+INPUTS = """
+- name: a passive one
+  inputs: [{ keys: "1" }, { keys: "7#" }, { keys: "2" }, nothing]
+"""
+
+
+class TestThreeWays:
+    @pytest.fixture
+    def scripts(self) -> dict[str, str]:
+        nps = (shipped_scripts() / "nps.yaml").read_text(encoding="utf-8")
+        return {"menu": GO_ON, "csat": CSAT, "nps": nps}
+
+    async def test_phone_form_and_terminal_store_the_same_result(
+        self, server: Server, sandbox: Status, dialplan: Heard, tmp_path: Path
+    ) -> None:
+        customer = await server.customer(NUMBER, status="vip", language="ru")
+        script = Script(sip.dial(sandbox, NUMBER, audio=True), dialplan)
+        for step, keys in (("consent", "1"), ("score", "7#"), ("better", "2"), ("words", "#")):
+            await script.press(f"nps/{step}", keys)
+        assert (await script.caller.result).outcome == "completed"
+        form = await server.api(
+            "POST", "/forms", {"script": "nps", "customer": customer["id"]}, by="anna"
+        )
+        for entry in ("1", "7", "delivery", ""):
+            form = await server.api("POST", f"/forms/{form['id']}/entries", by="anna", body={
+                "step": form["items"][form["current"]]["step"],
+                "text": entry,
+                "version": form["version"],
+            })  # fmt: skip
+            assert form["fault"] == ""
+        await server.api("POST", f"/forms/{form['id']}/end", {}, by="anna")
+        inputs = tmp_path / "inputs.yaml"
+        inputs.write_text(INPUTS, encoding="utf-8")
+        await asyncio.to_thread(
+            subprocess.run,
+            [
+                sys.executable, "-m", "cordboard", "script", "run", "--store",
+                "--config", str(server.config), "--customer", f"+{NUMBER}",
+                "--answers", str(inputs), str(tmp_path / "scripts/nps.yaml"),
+            ],
+            check=True,
+        )  # fmt: skip
+        async with server.store() as store:
+            runs = [run for run in await store.runs() if run.script == "nps"]
+            kept = [await store.answers([run.id]) for run in runs]
+        assert {run.channel for run in runs} == {"phone", "form", "terminal"}
+        ways = [[(step, way) for step, way, _ in json.loads(run.path)] for run in runs]
+        assert ways == [ways[0]] * 3
+        facts = [(r.version, r.language, r.customer_id, r.status, r.outcome) for r in runs]
+        assert facts == [(facts[0][0], "ru", customer["id"], "vip", "completed")] * 3
+        answers = [[(a.question, a.step, a.kind, a.value, a.scale) for a in each] for each in kept]
+        assert answers == [answers[0]] * 3
+        assert [(question, value) for question, _, _, value, _ in answers[0]] == [
+            ("score", "7"),
+            ("reason", "delivery"),
+        ]
+        report = await server.api("GET", "/surveys/nps/results")
+        score = next(each for each in report["questions"] if each["question"] == "score")
+        assert (report["runs"], report["outcomes"]) == (3, {"completed": 3})
+        assert (score["nps"]["n"], score["nps"]["score"]) == (3, 0.0)
 
 
 REST = """

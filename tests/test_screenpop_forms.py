@@ -98,7 +98,21 @@ async def test_a_form_about_a_customer_speaks_her_language_and_ends_when_it_is_s
     _, ended, _ = await desk.ask("POST", f"/api/v1/forms/{form['id']}/end", "anna", json=end)
     assert ended["outcome"] == "refused"
     assert await desk.store.has_refused(created.customer.id, "", "csat")
-    assert await desk.store.draft(form["id"]) is None
+
+
+async def test_what_is_over_can_be_read_and_not_changed(desk: Desk) -> None:
+    form = await begun(desk)
+    _, form = await entered(desk, form, "1")
+    _, form = await entered(desk, form, "9")
+    path = f"/api/v1/forms/{form['id']}"
+    await desk.ask("POST", f"{path}/end", "anna", json={})
+    status, told = await entered(desk, form, "4")
+    assert (status, told["error"]["code"]) == (409, "ended")
+    _, again, _ = await desk.ask("POST", f"{path}/end", "anna", json={"outcome": "refused"})
+    assert again["outcome"] == "completed"
+    _, shown, _ = await desk.ask("GET", path, "anna")
+    assert shown["items"] == form["items"]
+    assert [each.value for each in await desk.store.answers([form["id"]])] == ["9"]
 
 
 LANGUAGES = {"en": "saved", "ru": "сохранено", "bg": "записано"}

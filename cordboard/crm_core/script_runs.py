@@ -186,11 +186,6 @@ class ScriptRuns:
 
         return await self._database.write(write)
 
-    async def forget_draft(self, run_id: str) -> None:
-        """The form is over: what was entered stands in its answers."""
-        gone = delete(form_draft).where(form_draft.c.run_id == as_id(run_id))
-        await self._database.write(lambda connection: connection.execute(gone) and None)
-
     async def _runs(self, chosen: Select[Any]) -> list[RunRecord]:
         return records(RunRecord, await self._database.rows(chosen))
 

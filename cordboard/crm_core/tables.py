@@ -386,7 +386,7 @@ answer = Table(  # the last one that was given to a question of a run
     Column("scale", String(16)),
 )
 
-form_draft = Table(  # what was entered on a form, in order, until it is over
+form_draft = Table(  # what was entered on a form, in order
     "form_draft",
     metadata,
     _id("run_id", primary_key=True),

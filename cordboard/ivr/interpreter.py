@@ -271,7 +271,7 @@ class _Run:
             case RecordStep(record=record), Given(text=text):
                 if text and record.question:
                     self.keep(Kept(record.question, self.at.step, "text", text), text)
-                return self.follow("next")
+                return self.follow("next" if text else "noinput")
         raise TypeError(f"{type(outcome).__name__} is no answer to {self.at.step}")
 
     def chosen(self, menu: Menu, key: str) -> Turn:

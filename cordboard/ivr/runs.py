@@ -112,9 +112,6 @@ class Run:
             outcome: Over = turn.action.outcome
             if outcome == "completed" and self._refused and not self._answered:
                 outcome = "refused"
-            step = turn.position.step
-            if step != END and isinstance(self._script.step(step), HangUpStep):
-                self._pass(step, "end", at)
             return [*self.ended(outcome, at), *out]
         return out if self.record == before else [self.record, *out]
 
@@ -122,8 +119,12 @@ class Run:
         """The run is over; nothing where it was before."""
         if self.record.outcome is not None:
             return []
-        if (way := _WAYS.get(outcome)) is not None and self.record.step != END:
-            self._pass(self.record.step, way, at)
+        step = self.record.step
+        if step != END:
+            is_end = isinstance(self._script.step(step), HangUpStep)
+            way = _WAYS.get(outcome, "end" if is_end else None)
+            if way is not None:
+                self._pass(step, way, at)
         self.record = replace(
             self.record, outcome=outcome, ended_at=at, path=json.dumps(self._path)
         )

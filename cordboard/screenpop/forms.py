@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Opened = Callable[[str, datetime], bool]
 """Whether a calendar is open at a local time."""
+ENDED = "this form is over, and can only be read"
 CHANGED = "somebody has entered something here since; look at it, and enter yours again"
 
 
@@ -82,7 +83,9 @@ class Forms:
         return _form(record, script, draft, filled)
 
     async def enter(self, record: RunRecord, body: NewEntry) -> Message:
-        """Raises `ApiError` 409 where another device was quicker."""
+        """Raises `ApiError` 409 where another device was quicker, or the form is over."""
+        if record.outcome is not None:
+            raise ApiError(409, "ended", ENDED)
         draft = await self._draft(record)
         if body.version != draft.version:
             raise ApiError(409, "changed", CHANGED)
@@ -114,8 +117,9 @@ class Forms:
             now, which = time.time(), record.script if no_more == "this" else None
             refusal = RefusalRecord(new_id(now), record.customer_id, record.number, which, now)
             await self._store.write([refusal])
+        if record.outcome is not None:
+            return {"id": record.id, "outcome": record.outcome}
         ended = await self._write(record, script, scope, draft, outcome)
-        await self._store.forget_draft(record.id)
         return {"id": record.id, "outcome": ended.outcome}
 
     async def of_call(self, call_id: str, operator: str | None) -> list[Message]:

@@ -39,7 +39,7 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
     }
   };
   useEffect(() => void load(), [run]);
-  const at = form ? (place ?? form.current) : null;
+  const at = form && !form.outcome ? (place ?? form.current) : null;
   // In one step with what is shown: a key that is pressed in between would be nobody's.
   useLayoutEffect(() => {
     const field = root.current?.querySelector("[data-now] input, [data-now] textarea, [data-now] button, [data-finish]");
@@ -129,7 +129,7 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
       void answer(item, option.value);
     }
   };
-  const shown = all ? form.items.map((_item, index) => index) : around(form, at);
+  const shown = all || form.outcome ? form.items.map((_item, index) => index) : around(form, at);
 
   return html`<section class="form panel" ref=${root} onKeyDown=${pressed} data-testid="form" data-run=${run} aria-label=${form.title}>
     <header class="form-head">
@@ -146,7 +146,7 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
     <progress max=${asked.length + (form.current === null ? 0 : 1)} value=${asked.filter((item) => item.value !== null).length} aria-label=${_("Progress")}></progress>
     <ol class="form-items">
       ${shown.map((index) => html`<${Line} key=${`${form.items[index].step}-${form.items[index].place}-${index}`} item=${form.items[index]} now=${index === at}
-        go=${(/** @type {string} */ text) => answer(form.items[index], text)} edit=${() => setPlace(index)} />`)}
+        go=${(/** @type {string} */ text) => answer(form.items[index], text)} edit=${form.outcome ? null : () => setPlace(index)} />`)}
     </ol>
     ${said && html`<p class="form-fault" role="alert" data-testid="form-fault">${said}</p>`}
     ${form.outcome
@@ -163,12 +163,14 @@ export function Form(/** @type {{run: string, ended?: (outcome: string, run: str
   </section>`;
 }
 
-function Line(/** @type {{item: Item, now: boolean, go: (text: string) => void, edit: () => void}} */ { item, now, go, edit }) {
+function Line(/** @type {{item: Item, now: boolean, go: (text: string) => void, edit: (() => void) | null}} */ { item, now, go, edit }) {
   if (!item.field) return html`<li class="form-say"><p>${item.text}</p></li>`;
-  if (!now)
+  if (!now) {
+    const told = html`<span>${item.title || item.text}</span> <b>${value(item)}</b>`;
     return html`<li class="form-done" data-step=${item.step}>
-      <button type="button" class="quiet" onClick=${edit} title=${_("Change")}><span>${item.title || item.text}</span> <b>${value(item)}</b></button>
+      ${edit ? html`<button type="button" class="quiet" onClick=${edit} title=${_("Change")}>${told}</button>` : html`<p>${told}</p>`}
     </li>`;
+  }
   return html`<li class="form-now" data-now data-step=${item.step} data-testid="form-question"><p class="form-prompt">${item.text}</p>
     ${CHOOSES.includes(item.field) ? html`<${Choices} item=${item} go=${go} />` : html`<${Text} item=${item} go=${go} />`}
     ${!item.required && html`<button type="button" class="quiet" onClick=${() => go("")}>${_("Leave it out")}</button>`}
