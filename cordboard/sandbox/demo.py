@@ -37,6 +37,7 @@ from cordboard.accounting import account
 from cordboard.config import load, share
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.model import Customer, Role
+from cordboard.crm_core.respondents import CustomerFilter
 from cordboard.crm_core.sample import load_sample
 from cordboard.crm_core.store import Store
 from cordboard.cti.queue_log import read_queue_log
@@ -50,8 +51,18 @@ from cordboard.sandbox.sip import LiveCall, Mobile, Phones, PhoneSpec, dial
 from cordboard.sandbox.tether import tethered
 
 PREFERRED_PORT = 8088
-MENU_NUMBER, MENU = "88005553535", 0.3
-"""The number with a menu in the sample's rules, and how many of its known customers call it."""
+SCRIPTED = 0.45
+"""How many of the known customers call a number that a script of the sample's rules answers."""
+ERRANDS: tuple[tuple[str, tuple[str, ...], float], ...] = (
+    ("88005553535", ("0",), 3),  # the menu; zero is for a person
+    ("88005553535", ("1",), 2),  # the balance, by self-service
+    ("88005553536", ("1",), 1),  # "are you …?", then a person
+    ("88005553537", ("1", "9#", "3", "#"), 1),  # the survey
+    ("88005553538", ("2", "#"), 1),  # the office; when it is closed, a message
+)
+"""The number, what is pressed one after the other, and how often."""
+LISTS = (("Opinion on prices", "price-opinion", "regular"), ("Would recommend us", "nps", "vip"))
+"""Lists of people to be called: the name, the script, and the status of the customers."""
 READY_WITHIN = 30.0
 DRAIN_WITHIN = 25.0
 """Seconds after the last call has begun for all to come to their end."""
@@ -115,7 +126,7 @@ class Watch:
     numbers: dict[str, str] = field(default_factory=dict)
     """Of calls, by their ids."""
     marks: set[asyncio.Task[None]] = field(default_factory=set)
-    """Callers who say how content they are."""
+    """Callers who press keys."""
 
     def look(self, message: dict[str, Any], operator: str) -> None:
         """Whoever's operator has hung up, and who stays, is asked how it was."""
@@ -125,9 +136,14 @@ class Watch:
             if changed["name"] == operator and changed["state"] == "wrap-up":
                 caller = self.callers.get(self.numbers.get(changed["call"] or "", ""))
                 if caller is not None:
-                    task = asyncio.create_task(_rate(caller))
-                    self.marks.add(task)
-                    task.add_done_callback(self.marks.discard)
+                    # One agrees to be asked, and gives a mark.
+                    self.press(caller, ("1", random.choice("345")), 2.5)  # noqa: S311
+
+    def press(self, caller: LiveCall, keys: tuple[str, ...], pause: float) -> None:
+        """The caller presses one after the other, if he is still there."""
+        task = asyncio.create_task(_press(caller, keys, pause))
+        self.marks.add(task)
+        task.add_done_callback(self.marks.discard)
 
 
 async def demonstrate(port: int | None, seconds: float | None, rate: float, as_json: bool) -> int:
@@ -215,6 +231,10 @@ class Demo:
             numbers = [row["phones"].split(",")[0] for row in csv.DictReader(rows, delimiter=";")]
         cards = [await store.card_by_number(number) for number in numbers]
         self._customers = [card.customer for card in cards if card]
+        for name, script, status in LISTS:
+            made = await store.create_list(name, script, "maria")
+            wanted = CustomerFilter(statuses=(status,))
+            await store.add_people(made, await store.customers_for(wanted))
         return logins
 
     def _announce(
@@ -234,10 +254,10 @@ class Demo:
         for login in logins:
             say(f"  {login.name:<10} {login.password}   {login.role} {login.phone or ''}")
         say("\nLog in as anna: her phone rings now and then, and the caller's card is there before")
-        say(
-            "the answer. Log in as maria in another browser to watch the queues; as ivan or jane to"
-        )
-        say("log in to their queues (F9) at PJSIP/1007 or PJSIP/1008. Ctrl-C ends it.\n")
+        say("the answer; with F6 she takes the next one of a list of people who are to be called.")
+        say("Log in as maria in another browser to watch the queues, the scripts and what surveys")
+        say("bring; as ivan or jane to log in to their queues (F9) at PJSIP/1007 or PJSIP/1008.")
+        say("Ctrl-C ends it.\n")
 
     # Callers
 
@@ -246,8 +266,9 @@ class Demo:
         live: set[asyncio.Task[Any]] = set()
         ends = time.monotonic() + seconds if seconds is not None else None
         while not self._stop.is_set() and rate > 0:
-            how = self._caller()
+            how, keys = self._caller()
             caller = dial(status, **how)
+            self._watch.press(caller, keys, 4.0)
             live.add(caller.result)
             caller.result.add_done_callback(live.discard)
             self._watch.callers[how["number"]] = caller
@@ -267,7 +288,8 @@ class Demo:
         if live:
             await asyncio.gather(*live, return_exceptions=True)
 
-    def _caller(self) -> dict[str, Any]:
+    def _caller(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """How somebody calls, and what he presses."""
         chance = random.random()  # noqa: S311
         patience = random.uniform(4, 12) if chance < 0.12 else 90.0  # noqa: S311
         stay = random.uniform(7, 22) + (0 if chance < 0.12 else 8)  # noqa: S311
@@ -282,11 +304,13 @@ class Demo:
             "name": name,
             "stay": min(stay, patience),
         }
-        if chance < 0.85 and random.random() < MENU:  # noqa: S311
-            # Zero is for a person, in the middle of what the menu says.
-            how |= {"to": MENU_NUMBER, "digits": "0", "digits_after": 4.0}
-            how["stay"] += 5
-        return how
+        if chance < 0.85 and random.random() < SCRIPTED:  # noqa: S311
+            often = [weight for _, _, weight in ERRANDS]
+            (errand,) = random.choices(ERRANDS, often)  # noqa: S311
+            number, keys, _ = errand
+            how |= {"to": number, "stay": how["stay"] + 5 * len(keys)}
+            return how, keys
+        return how, ()
 
     # The end
 
@@ -470,14 +494,13 @@ async def _console(url: str, login: Login, watch: Watch) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _rate(caller: LiveCall) -> None:
-    """One agrees to be asked, and gives a mark."""
+async def _press(caller: LiveCall, keys: tuple[str, ...], pause: float) -> None:
     with contextlib.suppress(PeerError, OSError):
-        for digit in ("1", random.choice("345")):  # noqa: S311
-            await asyncio.sleep(2.5)
+        for digits in keys:
+            await asyncio.sleep(pause)
             if caller.result.done():
                 return
-            await caller.line.press(digit)
+            await caller.line.press(digits)
 
 
 async def _within(work: Any, seconds: float | None) -> bool:
