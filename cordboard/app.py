@@ -301,6 +301,7 @@ class App:
             prompts=self.prompts.file,
             library=self._library,
             opened=self._is_open,
+            enquire=self._attendant.enquiries.ask,
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()

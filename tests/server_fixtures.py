@@ -33,6 +33,7 @@ from cordboard.crm_core.store import Store
 from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
+from cordboard.sections import shipped_scripts
 
 USERS: tuple[tuple[str, Role, str | None, str | None], ...] = (
     ("anna", "operator", "PJSIP/1001", "+79031110001"),
@@ -153,7 +154,11 @@ class Server:
         secret = Path(self.status["config"]).parent / "ami.secret"
         text = text.replace('"ami.secret"', f'"{secret}"')
         text = text.replace(f"port = {self.status['ami']['port']}", f"port = {self._ami_port}")
-        lines = [line for line in text.splitlines() if not line.startswith("url = ")]
+        # A test that needs scripts names a folder; the ready ones would be spoken at each start.
+        ready = f"path = {json.dumps(str(shipped_scripts()))}"
+        lines = [
+            line for line in text.splitlines() if not line.startswith("url = ") and line != ready
+        ]
         url = f'url = "{self.database}"'
         lines.insert(lines.index("[database]") + 1, url)
         self.config.write_text("\n".join(lines) + f"\n{self._more}")

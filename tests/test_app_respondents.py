@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from pbx_fixtures import Heard
-from server_fixtures import Message, Server, Stream
+from server_fixtures import Message, Server, Stream, served
 
+from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
 from cordboard.sandbox.sip import Mobile, Phones, PhoneSpec
+from cordboard.sections import shipped_scripts
 
 pytestmark = [pytest.mark.pbx]
 
 PEOPLE = "name;phone;city\nПётр;89031112233;Омск\nАнна;+79031112244;Тверь\nЕва;+79031112255;\n"
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Server]:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    shutil.copy(shipped_scripts() / "price-opinion.yaml", scripts)
+    monkeypatch.setenv("CORDBOARD_SCRIPTS__PATH", str(scripts))
+    running = Server(tmp_path, sandbox)
+    async with served(running, pbx):
+        yield running
 
 
 async def made(server: Server) -> str:

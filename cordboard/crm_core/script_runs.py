@@ -26,12 +26,12 @@ _REFUSAL = select(*(survey_refusal.c[field.name] for field in fields(RefusalReco
 
 @dataclass(frozen=True, slots=True)
 class FormDraft:
-    """What an operator has entered on a form: step, text and when, in order."""
+    """What was entered on a form, in order: step, text, when, and what others answered."""
 
     run_id: str
     version: int
     language: str
-    entries: tuple[tuple[str, str, float], ...] = ()
+    entries: tuple[tuple[Any, ...], ...] = ()
 
 
 class ScriptRuns:
@@ -164,7 +164,7 @@ class ScriptRuns:
         if not rows:
             return None
         (row,) = rows
-        entries = tuple((step, text, at) for step, text, at in row.entries or ())
+        entries = tuple(tuple(each) for each in row.entries or ())
         return FormDraft(row.run_id, row.version, row.language, entries)
 
     async def keep_draft(self, draft: FormDraft) -> bool:

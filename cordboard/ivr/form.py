@@ -1,14 +1,18 @@
 """The operator's form: a script as questions on a page. Pure.
 
 A form is what was entered, in order, played through the interpreter anew each time: so an earlier
-answer may be changed, and the way goes on from there as if it had been given at once. What only a
-telephone can do is said in words, and is the operator's to do.
+answer may be changed, and the way goes on from there as if it had been given at once. What other
+systems answered is entered, too, and asked for again where an answer changes the question. What
+only a telephone can do is said in words, and is the operator's to do.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from cordboard.ivr import answers
@@ -19,6 +23,7 @@ from cordboard.ivr.script import Script
 from cordboard.ivr.steps import Ask, Menu
 from cordboard.ivr.texts import written
 from cordboard.ivr.turns import (
+    Answered,
     Collect,
     Done,
     End,
@@ -45,11 +50,13 @@ Field = Literal["choice", "scale", "yes_no", "number", "money", "date", "digits"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was entered at a step, and when (seconds since the epoch)."""
+    """What was entered at a step, and when (seconds since the epoch). Where something was asked
+    of others `got` is what came of it, see `answer_of`, and `text` the `Wanted.mark`."""
 
     step: str
     text: str
     at: float
+    got: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be asked of the store or of another system before the form goes on, for the
+    `place`th time from 0. `mark` tells this question from those that other answers make of it."""
+
+    action: Find | Request
+    place: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
     """The form as it stands. `current` is the number of the item that is asked, None where it has
     come to its end; then `goes` says where the script sends a caller: `queue support-ru`,
@@ -90,6 +107,7 @@ class Filled:
     goes: str = ""
     fault: Literal["", "noinput", "nomatch"] = ""
     asked: frozenset[str] = frozenset()
+    wants: Wanted | None = None
 
 
 def fill(
@@ -98,15 +116,18 @@ def fill(
     entries: Sequence[Entry],
     language: str | None,
     run: Run | None = None,
+    customers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Filled, list[Written]]:
     """The form with these entries; what is to be written of it is folded into `run`, which lasts
-    until somebody ends it. An entry that is no answer is the last one that counts."""
+    until somebody ends it. An entry that is no answer is the last one that counts. `customers` are
+    those whom entries name, by id, as scripts know them."""
     given = _by_step(entries)
     began = entries[0].at if entries else 0.0
     turn, at = begin(script, scope, language), began
     items: list[Item] = []
     records: list[Written] = []
     asked: set[str] = set()
+    passed: Counter[str] = Counter()
     for _ in range(TURNS_AT_MOST):
         asked |= {note.question for note in turn.notes if isinstance(note, Kept)}
         if run is not None:
@@ -126,28 +147,50 @@ def fill(
                 form = Filled(tuple(items), len(items) - 1, spoken, "", why, frozenset(asked))
                 return form, records
             continue
+        if isinstance(action, Find | Request) and _is_asked(action):
+            wants = Wanted(action, passed[action.step], _mark(action))
+            passed[action.step] += 1
+            entry = _next(given, action.step)
+            if entry is None or entry.text != wants.mark:
+                form = Filled(tuple(items), None, spoken, asked=frozenset(asked), wants=wants)
+                return form, records
+            outcome = _outcome(action, entry, customers or {})
+            turn, at = advance(script, turn.position, outcome, scope), entry.at
+            continue
         speech: Speech | None = getattr(action, "speech", None)
         if speech is not None and speech.text and isinstance(action, Say | End):
             items.append(Item(action.step, _title(script, action.step, spoken), speech.text))
-        outcome = _done(turn, scope)
-        if outcome is None:
+        done = _done(turn, scope)
+        if done is None:
             return Filled(tuple(items), None, spoken, _goes(turn), asked=frozenset(asked)), records
-        turn = advance(script, turn.position, outcome, scope)
+        turn = advance(script, turn.position, done, scope)
     return Filled(tuple(items), None, turn.position.language, "hangup"), records
 
 
-def changed(entries: Sequence[Entry], step: str, place: int, text: str, at: float) -> list[Entry]:
-    """The entries with another one for the step, when it comes for this time, from 0; those that
+def changed(entries: Sequence[Entry], place: int, new: Entry) -> list[Entry]:
+    """The entries with another one for its step, when it comes for this time, from 0; those that
     follow stay, and count where their steps are still asked."""
     found, seen = [], 0
     is_new = True
     for each in entries:
-        if each.step == step:
+        if each.step == new.step:
             if seen == place:
-                each, is_new = Entry(step, text, at), False
+                each, is_new = new, False
             seen += 1
         found.append(each)
-    return [*found, Entry(step, text, at)] if is_new else found
+    return [*found, new] if is_new else found
+
+
+def answer_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What another system answered, for `Entry.got`: JSON has no decimals of its own."""
+    exact = [name for name, value in values.items() if isinstance(value, Decimal)]
+    plain = {name: str(value) if name in exact else value for name, value in values.items()}
+    return {"values": plain, "decimals": exact}
+
+
+def found_in(entries: Iterable[Entry]) -> set[str]:
+    """The ids of the customers whom entries name."""
+    return {each.got["customer"] for each in entries if each.got and "customer" in each.got}
 
 
 def _by_step(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -234,11 +277,37 @@ def _done(turn: Turn, scope: Scope) -> Outcome | None:
         case Find(by="caller"):
             known = turn.position.customer or scope.customer
             return Found(known) if known else Missing()
-        case Find() | Request():
-            return Failed("not on a form")
+        case Find():
+            return Failed("a PIN is not asked for on a form")
         case Collect(ask=Ask(secret=True)):
             return Failed("not on a form")
     return None
+
+
+def _is_asked(action: Find | Request) -> bool:
+    """Whether it is asked for: nobody types a PIN on a form, and who calls is known."""
+    return isinstance(action, Request) or (action.by != "caller" and action.pin is None)
+
+
+def _mark(action: Find | Request) -> str:
+    if isinstance(action, Find):
+        asked: tuple[Any, ...] = (action.by, action.attribute, action.value)
+    else:
+        asked = (action.method, action.url, action.body)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:32]
+
+
+def _outcome(
+    action: Find | Request, entry: Entry, customers: Mapping[str, Mapping[str, Any]]
+) -> Outcome:
+    got = entry.got or {}
+    if isinstance(action, Find):
+        known = customers.get(got.get("customer", ""))
+        return Found(known) if known else Missing()
+    if "values" not in got:
+        return Failed("it did not answer")
+    exact = {name: Decimal(got["values"][name]) for name in got["decimals"]}
+    return Answered(got["values"] | exact)
 
 
 def _goes(turn: Turn) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
+import structlog
 from pydantic import Field, TypeAdapter
 
 from cordboard.crm_core.database import as_id, new_id
 from cordboard.crm_core.model import ROLES, Card, RefusalRecord, RunRecord
 from cordboard.crm_core.script_runs import FormDraft
 from cordboard.crm_core.store import Store
+from cordboard.errors import PeerError
 from cordboard.ivr import form
 from cordboard.ivr.form import ENTRIES_AT_MOST, Entry, Filled, Item
 from cordboard.ivr.people import names_of
@@ -21,6 +25,7 @@ from cordboard.ivr.position import Scope
 from cordboard.ivr.runs import Run, run_id
 from cordboard.ivr.script import Script
 from cordboard.ivr.texts import written
+from cordboard.ivr.turns import Find, Request
 from cordboard.screenpop.charts import Library, reader_of
 from cordboard.screenpop.faults import ApiError, invalid
 from cordboard.screenpop.routes import Ask, Route
@@ -30,8 +35,14 @@ from cordboard.screenpop.views import Message, moment
 if TYPE_CHECKING:
     from cordboard.screenpop.api import Api
 
+log = structlog.get_logger()
+
 Opened = Callable[[str, datetime], bool]
 """Whether a calendar is open at a local time."""
+Enquire = Callable[[Request], Awaitable[Mapping[str, Any]]]
+"""Asks another system. Raises `PeerError`."""
+ASKED_AT_MOST = 20
+"""Times that others are asked before the next answer of a person."""
 ENDED = "this form is over, and can only be read"
 CHANGED = "somebody has entered something here since; look at it, and enter yours again"
 
@@ -40,16 +51,26 @@ def never_open(calendar: str, at: datetime) -> bool:
     return False
 
 
+async def nobody_answers(request: Request) -> Mapping[str, Any]:
+    raise PeerError("there is nobody to ask")
+
+
 class Forms:
-    """`opened` asks the calendars of the routing rules."""
+    """`opened` asks the calendars of the routing rules, `enquire` other systems."""
 
     def __init__(
-        self, library: Library | None, store: Store, timezone: str, opened: Opened = never_open
+        self,
+        library: Library | None,
+        store: Store,
+        timezone: str,
+        opened: Opened = never_open,
+        enquire: Enquire = nobody_answers,
     ) -> None:
         self._library = library
         self._store = store
         self._zone = ZoneInfo(timezone)
         self._opened = opened
+        self._enquire = enquire
 
     @property
     def scripts(self) -> Mapping[str, Script]:
@@ -74,12 +95,19 @@ class Forms:
             language=spoken if spoken in script.languages else script.languages[0],
         )  # fmt: skip
         await self._store.write([run.record])
+        draft = await self._draft(run.record)
+        scope = await self._scope(run.record)
+        _, entries = await self._settled(script, scope, [], draft.language)
+        if entries:  # others were asked before the first question
+            await self._store.keep_draft(replace(draft, version=1, entries=_kept(entries)))
         return await self.shown(run.record)
 
     async def shown(self, record: RunRecord) -> Message:
         draft = await self._draft(record)
         script = self._script(record)
-        filled, _ = form.fill(script, await self._scope(record), _entries(draft), draft.language)
+        entries, scope = _entries(draft), await self._scope(record)
+        customers = await self._customers(entries)
+        filled, _ = form.fill(script, scope, entries, draft.language, customers=customers)
         return _form(record, script, draft, filled)
 
     async def enter(self, record: RunRecord, body: NewEntry) -> Message:
@@ -92,18 +120,15 @@ class Forms:
         script, scope, now = self._script(record), await self._scope(record), time.time()
         entries = _entries(draft)
         if body.step is not None:
-            entries = form.changed(entries, body.step, body.place, body.text, now)
+            entries = form.changed(entries, body.place, Entry(body.step, body.text, now))
+        language = body.language if body.language in script.languages else draft.language
+        filled, entries = await self._settled(script, scope, entries, language)
         if len(entries) > ENTRIES_AT_MOST:
             raise ApiError(409, "too-long", "this form has too many entries")
-        language = body.language if body.language in script.languages else draft.language
-        filled, _ = form.fill(script, scope, entries, language)
         if filled.fault:
             # What is no answer is told, and is not kept.
             return _form(record, script, draft, filled)
-        kept = FormDraft(
-            record.id, draft.version + 1, language or draft.language,
-            tuple((each.step, each.text, each.at) for each in entries),
-        )  # fmt: skip
+        kept = FormDraft(record.id, draft.version + 1, language, _kept(entries))
         if not await self._store.keep_draft(kept):
             raise ApiError(409, "changed", CHANGED)
         await self._write(record, script, scope, kept, None)
@@ -137,6 +162,40 @@ class Forms:
 
     # ---- inside
 
+    async def _settled(
+        self, script: Script, scope: Scope, entries: list[Entry], language: str
+    ) -> tuple[Filled, list[Entry]]:
+        """The form, and the entries with what others have answered on the way."""
+        for _ in range(ASKED_AT_MOST):
+            customers = await self._customers(entries)
+            filled, _ = form.fill(script, scope, entries, language, customers=customers)
+            wants = filled.wants
+            if wants is None:
+                break
+            got = await self._asked(wants.action)
+            entry = Entry(wants.action.step, wants.mark, time.time(), got)
+            entries = form.changed(entries, wants.place, entry)
+        return filled, entries
+
+    async def _asked(self, action: Find | Request) -> dict[str, Any]:
+        """What came of it, for `Entry.got`; nothing where it came to nothing."""
+        if isinstance(action, Find):
+            if action.by == "account":
+                card = await self._store.card_by_attribute(action.attribute, action.value)
+            else:
+                card = await self._store.card_by_number(action.value)
+            return {"customer": card.customer_id} if card else {}
+        try:
+            async with asyncio.timeout(action.deadline):
+                return form.answer_of(await self._enquire(action))
+        except (PeerError, TimeoutError) as error:
+            log.warning("form.unanswered", step=action.step, why=str(error) or "too late")
+            return {}
+
+    async def _customers(self, entries: Sequence[Entry]) -> dict[str, Mapping[str, Any]]:
+        cards = {each: await self._store.card(each) for each in form.found_in(entries)}
+        return {each: names_of(card) for each, card in cards.items() if card}
+
     async def _write(
         self,
         record: RunRecord,
@@ -153,7 +212,9 @@ class Forms:
             operator=record.operator, queue=record.queue, status=record.status,
             language=draft.language, respondent_id=record.respondent_id,
         )  # fmt: skip
-        filled, records = form.fill(script, scope, _entries(draft), draft.language, run)
+        entries = _entries(draft)
+        customers = await self._customers(entries)
+        filled, records = form.fill(script, scope, entries, draft.language, run, customers)
         if outcome is not None:
             records += run.ended(outcome, time.time())
         before = await self._store.answers([record.id])
@@ -194,6 +255,10 @@ class Forms:
 
 def _entries(draft: FormDraft) -> list[Entry]:
     return [Entry(*each) for each in draft.entries]
+
+
+def _kept(entries: Sequence[Entry]) -> tuple[tuple[Any, ...], ...]:
+    return tuple((each.step, each.text, each.at, each.got) for each in entries)
 
 
 def _form(record: RunRecord, script: Script, draft: FormDraft, filled: Filled) -> Message:

@@ -29,7 +29,7 @@ from cordboard.screenpop.faults import (
     invalid,
     json_response,
 )
-from cordboard.screenpop.forms import Forms, Opened, never_open
+from cordboard.screenpop.forms import Enquire, Forms, Opened, never_open, nobody_answers
 from cordboard.screenpop.hub import Hub
 from cordboard.screenpop.openapi import describe
 from cordboard.screenpop.pages import STATIC, Pages
@@ -70,13 +70,14 @@ def make_app(
     prompts: Callable[[str], Path | None] | None = None,
     library: Library | None = None,
     opened: Opened = never_open,
+    enquire: Enquire = nobody_answers,
 ) -> web.Application:
     """Pages, API, stream and probes of one server, over an open `store`.
 
     While the application runs it rechecks the logins behind all streams; when it stops it says
     goodbye to them. `hub.run()` is the caller's to run beside it. `submit` hands what people ask
     for to the core; `prompts` finds the file of a prompt, `library` has the scripts in force,
-    `opened` asks the calendars.
+    `opened` asks the calendars, `enquire` other systems.
     Raises `UserError` for trusted proxies that are no addresses.
     """
     doors = Doors(store, hub, clock)
@@ -84,7 +85,7 @@ def make_app(
     charts = Charts(library, store, settings.desk.timezone)
     surveys = Surveys(library, store, settings)
     lists = Lists(settings, store, hub, submit, library)
-    forms = Forms(library, store, settings.desk.timezone, opened)
+    forms = Forms(library, store, settings.desk.timezone, opened, enquire)
     api = Api(settings, store, hub, doors, submit, charts, surveys, lists, forms)
     probes = Probes(settings, store, hub, doors, registry)
     app = web.Application(
