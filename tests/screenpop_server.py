@@ -25,6 +25,7 @@ from cordboard.crm_core.store import Store
 from cordboard.desk.facts import ActionAsked, CustomerChanged, CustomerStale, RespondentTaken
 from cordboard.errors import PeerError
 from cordboard.ivr.script import Script
+from cordboard.screenpop.forms import Enquire, nobody_answers
 from cordboard.screenpop.hub import Hub, Limits
 from cordboard.screenpop.sessions import csrf_of
 from cordboard.screenpop.web import make_app
@@ -131,6 +132,7 @@ class Desk:
         self.submitted: list[ActionAsked | CustomerChanged | CustomerStale | RespondentTaken] = []
         self.busy = False
         self.library = Shelf()
+        self.enquire: Enquire = nobody_answers
         self.tokens: dict[str, str] = {}
         self.users: dict[str, User] = {}
         self.port = 0
@@ -154,6 +156,7 @@ class Desk:
             self.registry,
             self.clock,
             library=self.library,
+            enquire=lambda request: self.enquire(request),
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()

@@ -310,9 +310,7 @@ class TestKeys:
         await script.press("menu/letters", "A5B6#")
         await script.at("menu/none")
         await script.at("menu/flood")
-        for number in range(200):
-            await script.caller.line._order("PRESS", str(number % 10))
-            await asyncio.sleep(0.06)
+        await script.caller.line.press("0123456789" * 20, pause=0)
         await script.press("menu/mark", "9")
         await asyncio.sleep(0.5)
         await script.caller.line.press("4")

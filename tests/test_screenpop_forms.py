@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from browser_fixtures import expect
 from fake_desk import FakeDesk
+from outside_system import outside_system, says
 from page_fixtures import *  # noqa: F403
 from page_fixtures import AtDesk
 from playwright.async_api import Page, Route
@@ -16,14 +17,15 @@ from screenpop_server import Desk, Shelf
 from store_fixtures import *  # noqa: F403
 
 from cordboard.crm_core.model import Draft
+from cordboard.enquiries import Enquiries
 from cordboard.ivr.script import Script
 from cordboard.sections import shipped_scripts
 
 NPS = Script.parse((shipped_scripts() / "nps.yaml").read_text(encoding="utf-8"))
 
 
-async def begun(desk: Desk, **more: Any) -> dict[str, Any]:
-    desk.library.scripts["nps"] = NPS
+async def begun(desk: Desk, script: Script = NPS, **more: Any) -> dict[str, Any]:
+    desk.library.scripts["nps"] = script
     body = {"script": "nps", "language": "en", **more}
     status, form, _ = await desk.ask("POST", "/api/v1/forms", "anna", json=body)
     assert status == 201, form
@@ -113,6 +115,51 @@ async def test_what_is_over_can_be_read_and_not_changed(desk: Desk) -> None:
     _, shown, _ = await desk.ask("GET", path, "anna")
     assert shown["items"] == form["items"]
     assert [each.value for each in await desk.store.answers([form["id"]])] == ["9"]
+
+
+ASKS = """
+version: 1
+name: nps
+languages: [en]
+on: {{ error: sorry, missing: sorry }}
+steps:
+  - id: account
+    ask: {{ kind: digits, save: account, prompt: "Your account?" }}
+  - id: who
+    look_up: {{ by: account, value: account }}
+  - id: price
+    call_api:
+      url: "{base}/tariff/{{account}}"
+      save: {{ tariff: name, price: price }}
+  - id: tell
+    say: "{{customer.name}} pays {{price|money}} for {{tariff}}."
+    next: end
+  - id: sorry
+    say: "Nothing is known of it."
+"""
+
+
+async def test_the_store_and_other_systems_are_asked_once_where_the_form_comes_there(
+    desk: Desk,
+) -> None:
+    await desk.store.create_customer(Draft("Мария", attributes={"account": 10203}))
+    async with outside_system() as crm:
+        enquiries = Enquiries([f"{crm.base}/"], {})
+        desk.enquire = enquiries.ask
+        asks = Script.parse(ASKS.format(base=crm.base))
+        crm.mood = says({"name": "gold", "price": 9.9})
+        form = await begun(desk, asks)
+        _, form = await entered(desk, form, "10203")
+        assert form["items"][-1]["text"] == "Мария pays 9.90 for gold."
+        assert form["current"] is None
+        _, again, _ = await desk.ask("GET", f"/api/v1/forms/{form['id']}", "anna")
+        assert again == form
+        assert [(each.method, each.path) for each in crm.heard] == [("GET", "/tariff/10203")]
+        body = {"step": "account", "text": "10204", "version": form["version"]}
+        path = f"/api/v1/forms/{form['id']}/entries"
+        _, other, _ = await desk.ask("POST", path, "anna", json=body)
+        assert other["items"][-1]["text"] == "Nothing is known of it."
+        await enquiries.close()
 
 
 LANGUAGES = {"en": "saved", "ru": "сохранено", "bg": "записано"}

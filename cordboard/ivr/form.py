@@ -248,12 +248,12 @@ def _question(script: Script, turn: Turn, scope: Scope, place: int) -> Item:
 
 
 def _offer(asked: Ask | Menu | None, names: Mapping[str, Any]) -> str | None:
-    """What the card says of a question already, where an attribute has its name."""
+    """What the card says of a question already, where an attribute or a field has its name."""
     if not isinstance(asked, Ask) or asked.question is None:
         return None
     customer = names["customer"]
-    known = customer.get("attributes", {}).get(asked.question) if customer else None
-    if known is None:
+    known = customer.get("attributes", {}).get(asked.question, customer.get(asked.question))
+    if not isinstance(known, str | int | Decimal):
         return None
     text = ("yes" if known else "no") if isinstance(known, bool) else str(known)
     return text if answers.typed(asked, text) is not None else None

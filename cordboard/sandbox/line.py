@@ -19,6 +19,7 @@ from cordboard.sandbox.ports import LOOPBACK
 Order = Literal["HOLD", "RETRIEVE", "PRESS", "TRANSFER", "HANGUP"]
 _FIRST_CSEQ = 60  # after those that the scenarios use themselves, before their BYE
 _SPELL = 30.0  # seconds in which a phone must have a call
+_TAKEN = 2.0  # seconds for a digit to be taken; nobody is there for one at the end of a call
 
 
 class Spoken(Protocol):
@@ -42,11 +43,16 @@ class Line:
     async def retrieve(self) -> None:
         await self._order("RETRIEVE")
 
-    async def press(self, digits: str) -> None:
-        """One digit after the other, as fast as a finger."""
+    async def press(self, digits: str, pause: float = 0.25) -> None:
+        """One digit after the other, as fast as a finger: each when the PBX has taken the one
+        before, and `pause` seconds later."""
         for digit in digits:
-            await self._order("PRESS", digit)
-            await asyncio.sleep(0.25)
+            number = await self._order("PRESS", digit)
+            for _ in range(round(_TAKEN / 0.02)):
+                if f"pressed {number}" in self.phone.said():
+                    break
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
 
     async def refer(self, target: str, pbx: str) -> None:
         """Put the other side through to `target` at `pbx` (host:port): a blind transfer."""
@@ -74,7 +80,8 @@ class Line:
             await asyncio.sleep(0.02)
         raise PeerError("the phone has no call")
 
-    async def _order(self, order: Order, goal: str = "-") -> None:
+    async def _order(self, order: Order, goal: str = "-") -> int:
+        """The number of the order."""
         call_id, _, _ = await self.dialog()
         number = next(self._cseq)
         text = (
@@ -86,3 +93,4 @@ class Line:
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
             hand.sendto(text.encode(), (LOOPBACK, self.phone.port))
+        return number

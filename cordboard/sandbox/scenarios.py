@@ -344,7 +344,7 @@ def _talk(
     obeys = {
         "HOLD": reinvite(_NUMBER, "sendonly"),
         "RETRIEVE": reinvite(_NUMBER, "sendrecv"),
-        "PRESS": press(_NUMBER, "[$goal]"),
+        "PRESS": [*press(_NUMBER, "[$goal]"), _log(f"pressed {_NUMBER}")],
         "TRANSFER": [refer, '<recv response="202"></recv>'],
     }
 
