@@ -45,7 +45,7 @@ async def test_an_order_goes_to_the_last_call_of_the_phone() -> None:
 
 
 async def test_each_order_has_a_number_of_its_own() -> None:
-    phone = Phone("line call a ;tag=b")
+    phone = Phone("line call a ;tag=b", *(f"pressed {number}" for number in range(100)))
     with phone.socket:
         line = Line(phone)
         await line.press("*1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from browser_fixtures import expect
-from fake_desk import FakeDesk
+from fake_desk import FakeDesk, identity
 from outside_system import outside_system, says
 from page_fixtures import *  # noqa: F403
 from page_fixtures import AtDesk
@@ -222,3 +222,22 @@ async def test_who_types_faster_than_the_line_carries_loses_no_key(at_desk: AtDe
         assert words.request.post_data_json["text"] == "Ab"
         await words.continue_()
         await expect(page.get_by_test_id("form-finish")).to_be_focused()
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="session")
+async def test_one_key_opens_the_form_beside_the_card_of_the_call(at_desk: AtDesk) -> None:
+    library = Shelf()
+    library.scripts["nps"] = NPS
+    async with at_desk(library=library) as (desk, page):
+        desk.ring("p1", "+79123456789")
+        desk.answer("p1")
+        desk.hub.flush()
+        await expect(page.get_by_test_id("form-scripts")).to_contain_text("F3")
+        await page.keyboard.press("F3")
+        question = page.get_by_test_id("form-question")
+        await expect(question).to_have_attribute("data-step", "consent")
+        await page.keyboard.press("1")
+        await expect(question).to_have_attribute("data-step", "score")
+        (run,) = await desk.store.runs("nps")
+        assert (run.channel, run.call_id) == ("form", identity("p1"))

@@ -275,15 +275,15 @@ export function Forms({ call, respondent, script, language, ended }) {
   return html`<p class="form-choices" data-testid="form-scripts">
     ${listed.scripts.map(
       (each, index) => html`<button key=${each.name} type="button" class="quiet" data-script=${each.name} data-opens-form=${index === 0} onClick=${() => open(each.name)}>
-        ${each.title}${index === 0 && html` <kbd>F7</kbd>`}
+        ${each.title}${index === 0 && html` <kbd>F3</kbd>`}
       </button>`,
     )}
   </p>`;
 }
 
-/** F7 opens the first form that there is, or goes to the one that is open. Whether the key was ours. */
+/** F3 opens the first form that there is, or goes to the one that is open. Whether the key was ours. */
 export function pressedForm(/** @type {KeyboardEvent} */ event) {
-  if (event.key !== "F7" || event.ctrlKey || event.altKey || event.metaKey) return false;
+  if (event.key !== "F3" || event.ctrlKey || event.altKey || event.metaKey) return false;
   const now = document.querySelector(".form [data-now] button, .form [data-now] input, .form [data-now] textarea, .form [data-finish]");
   const opens = document.querySelector("[data-opens-form=true]");
   event.preventDefault();

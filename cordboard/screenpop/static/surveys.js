@@ -147,12 +147,12 @@ function Page() {
           onClick=${() => change({ days: each })}>${ngettext("{n} day", "{n} days", Number(each))}</button>`)}
         <button type="button" aria-pressed=${!since && days === MONTH} data-testid="days-month" onClick=${() => change({ days: MONTH })}>${_("This month")}</button>
       </div>
-      <label class="field-inline">${_("from")}
+      <span class="survey-dates"><label class="field-inline">${_("from")}
         <input type="date" value=${since} onChange=${(/** @type {any} */ event) => change({ since: event.target.value })} />
       </label>
       <label class="field-inline">${_("to")}
         <input type="date" value=${until} onChange=${(/** @type {any} */ event) => change({ until: event.target.value })} />
-      </label>
+      </label></span>
     </header>
     ${fault && html`<p class="notice" role="alert" data-testid="survey-fault">${fault}</p>`}
     ${!surveys.length && html`<p class="soft" data-testid="no-surveys">${_("No survey has any answers yet.")}</p>`}
@@ -324,7 +324,7 @@ const show = () => render(html`<${Page} />`, main);
 await load();
 try {
   ({ surveys } = await get("/api/v1/surveys"));
-  if (!survey && surveys.length) survey = (surveys.find((each) => each.runs > 0) ?? surveys[0]).name;
+  if (!survey && surveys.length) survey = (surveys.find((each) => each.survey && each.runs > 0) ?? surveys.find((each) => each.runs > 0) ?? surveys[0]).name;
 } catch (error) {
   fault = /** @type {Error} */ (error).message;
 }
