@@ -6,10 +6,12 @@ import asyncio
 import io
 import math
 import os
+import signal
 import time
 import wave
 from array import array
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -157,6 +159,24 @@ async def test_a_program_that_is_given_up_is_killed_with_its_children(
         await task
     with reader:
         assert await asyncio.to_thread(reader.read) == b""  # its last writer is gone
+
+
+async def test_a_program_that_is_given_up_while_it_starts_is_killed(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(programs, "espeak-ng", "sleep 300 & wait")
+    start, started = asyncio.create_subprocess_exec, []
+
+    async def starts(*command: Any, **how: Any) -> Any:
+        asyncio.get_running_loop().call_soon(task.cancel)
+        started.append(await start(*command, **how))
+        return started[0]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
+    task = asyncio.create_task(speak("Здравейте", "bg", ESPEAK, within=30))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert started[0].returncode == -signal.SIGKILL
 
 
 async def test_the_memory_of_a_program_is_bounded(programs: Path) -> None:

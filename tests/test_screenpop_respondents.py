@@ -89,6 +89,8 @@ async def test_a_refusal_asks_whether_it_is_for_good_and_a_result_is_needed(
         await page.reload()
         await page.get_by_test_id("respondent-take").click()
         await page.get_by_test_id("respondent-dial").click()
+        state = page.get_by_test_id("respondent-state")
+        await expect(state).to_have_attribute("data-value", "dialled")
         desk.listed("answer", call=identity("c"))
         await page.get_by_test_id("respondent-result-refused").click()
         await page.get_by_test_id("respondent-never").check()

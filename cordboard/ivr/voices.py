@@ -133,23 +133,29 @@ async def speak(
         raise NoVoice(f"{voice.name} is not there: install {voice.package}")
     said = await asyncio.to_thread(speakable, text, language)
     nice = ["nice", "-n", "10"] if patiently else []
-    process = await asyncio.create_subprocess_exec(
-        *nice,
-        *("sh", "-c", _BOUNDED, "speak", str(_MEMORY_KB), str(int(within) + 1)),
-        *(sys.executable, str(Path(waveform.__file__))),
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *nice,
+            *("sh", "-c", _BOUNDED, "speak", str(_MEMORY_KB), str(int(within) + 1)),
+            *(sys.executable, str(Path(waveform.__file__))),
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
     )
     try:
+        # Given up in the middle of its start, asyncio would kill the first process of them and wait
+        # for pipes that the others hold open.
+        process = await asyncio.shield(starting)
         async with asyncio.timeout(within):
             sound, complaint = await process.communicate(said.encode() + b"\n")
     except TimeoutError:
         raise NoVoice(f"{voice.name} did not speak within {within:g} s") from None
     finally:
+        process = await starting
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
