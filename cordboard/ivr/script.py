@@ -291,7 +291,8 @@ def _fault(source: Source, fault: Mapping[str, Any]) -> tuple[int, str]:
         for key in unknown[:1]:
             words = f"{key}: is no verb{close(key, VERBS)}; there are {', '.join(VERBS)}"
     elif fault["type"] == "extra_forbidden":
-        words += close(str(place[-1]), _KEYS)
+        key = str(place[-1])
+        words += "; it belongs elsewhere" if key in _KEYS else close(key, _KEYS)
     return source.line(*place), words
 
 
