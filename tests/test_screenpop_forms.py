@@ -79,6 +79,15 @@ async def test_of_two_devices_the_slower_one_is_told(desk: Desk) -> None:
     assert (status, told["error"]["code"]) == (409, "changed")
 
 
+async def test_surveys_and_call_scripts_are_offered_as_forms_and_menus_are_not(desk: Desk) -> None:
+    text = ASKS.format(base="https://crm.example.com")
+    call_script = text.replace("languages:", "form: true\nlanguages:")
+    desk.library.scripts |= {"nps": NPS, "menu": Script.parse(text)}
+    desk.library.scripts["orders"] = Script.parse(call_script)
+    _, told, _ = await desk.ask("GET", "/api/v1/forms", "anna")
+    assert [each["name"] for each in told["scripts"]] == ["nps", "orders"]
+
+
 async def test_a_form_is_its_operators_and_supervisors(desk: Desk) -> None:
     form = await begun(desk)
     assert (await desk.ask("GET", f"/api/v1/forms/{form['id']}", "boris"))[0] == 403

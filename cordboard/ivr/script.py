@@ -71,6 +71,8 @@ class Script(Part):
     """The first is spoken where the caller's is not among them."""
     survey: bool = False
     """Its answers are results; who does not want to be asked is not."""
+    form: bool = False
+    """Operators find it beside a call, as a form to talk by; each survey they do."""
     on: On = On()
     """Where a step does not say it itself."""
     steps: list[Step] = Field(min_length=1, max_length=STEPS_AT_MOST)

@@ -415,7 +415,7 @@ async def form_list(api: Api, ask: Ask) -> Message:
                 else written(script.title, language, tuple(script.languages), {}),
             }
             for name, script in sorted(api.forms.scripts.items())
-            if script.survey
+            if script.survey or script.form
         ],
     }
 
