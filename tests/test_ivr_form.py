@@ -16,6 +16,7 @@ from cordboard.ivr.position import Scope
 from cordboard.ivr.runs import Run
 from cordboard.ivr.script import Script
 from cordboard.ivr.turns import Find, Request
+from cordboard.sections import shipped_scripts
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STRANGER = Scope(None, {"number": "+79031234567"}, NOON)
@@ -95,6 +96,17 @@ def test_what_the_card_says_already_is_offered() -> None:
     scope = replace(STRANGER, customer=CUSTOMER | {"attributes": {"buys": True, "paid": "much"}})
     offers = filled(OPINION, *typed(("buys", "yes")), scope=scope)
     assert [item.offer for item in offers.items] == ["yes", None]
+
+
+def test_an_operator_reads_out_no_keys_of_telephones() -> None:
+    nps = Script.parse((shipped_scripts() / "nps.yaml").read_text(encoding="utf-8"))
+    entries = typed(("consent", "1"), ("score", "8"), ("better", "price"))
+    shown = form.fill(nps, STRANGER, entries, "en")[0]
+    assert [item.text for item in shown.items][1:] == [
+        "How likely are you to recommend us to a friend? Zero is not at all, ten is certainly.",
+        "What was missing from a ten?",
+        "Could you tell us more?",
+    ]
 
 
 def test_the_store_and_other_systems_are_asked_where_the_script_asks_them() -> None:

@@ -234,7 +234,8 @@ def _question(script: Script, turn: Turn, scope: Scope, place: int) -> Item:
             for key, (value, text) in answers.options(asked).items()
         )
     required = asked.required if isinstance(asked, Ask) else isinstance(asked, Menu)
-    prompt = asked.prompt if asked is not None else action.speech.text
+    says = action.record if isinstance(action, Take) and action.ask is None else asked
+    prompt = action.speech.text if says is None else says.read or says.prompt
     return Item(
         action.step,
         _title(script, action.step, spoken),

@@ -274,4 +274,4 @@ def _key(place: Place) -> str:
     return named[-2] if is_language else named[-1]
 
 
-_TEXT_KEYS = ("say", "prompt", "text", "title", "hangup")
+_TEXT_KEYS = ("say", "prompt", "read", "text", "title", "hangup")

@@ -239,13 +239,14 @@ def texts(script: Script) -> Iterator[tuple[tuple[str | int, ...], Any]]:
 
 
 def spoken(script: Script) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Of these, the ones that callers hear: titles, and what keys are called, are for the eye."""
+    """Of these, the ones that callers hear: titles, what operators read out, and what keys are
+    called are for the eye."""
     for place, text in texts(script):
-        if place[-1] != "title" and "choices" not in place:
+        if place[-1] not in ("title", "read") and "choices" not in place:
             yield place, text
 
 
-_TEXTS = ("say", "prompt", "text", "title", "hangup")
+_TEXTS = ("say", "prompt", "read", "text", "title", "hangup")
 
 
 def _texts(part: Part, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:

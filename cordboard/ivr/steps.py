@@ -95,6 +95,8 @@ class Input(Part):
 
     prompt: Text
     """The question."""
+    read: Text | None = None
+    """What an operator reads out from the form in its place, without the keys of telephones."""
     retries: int = Field(default=2, ge=0, le=9)
     """How often it is asked again."""
     timeout: float = Field(default=6, ge=1, le=60)
@@ -181,6 +183,8 @@ class Record(Part):
 
     prompt: Text
     """What is said before."""
+    read: Text | None = None
+    """What an operator reads out from the form in its place, without the keys of telephones."""
     question: Variable | None = None
     """Under this name it is a result."""
     seconds: int = Field(default=60, ge=1, le=600)

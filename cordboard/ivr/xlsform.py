@@ -260,6 +260,8 @@ class _Writing:
         label = self.form.words(row, needed=False)
         if "title" not in step and label and self.text(label) != asks["prompt"]:
             step["title"] = self.text(label)
+        if label and self.text(label) != asks["prompt"]:
+            asks["read"] = self.text(label)
         step[verb] = asks
         if (path := path or question.path) != name:
             step["column"] = path
