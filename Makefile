@@ -50,6 +50,7 @@ bench: $(READY)
 pictures: $(READY)
 	@tools/system.sh
 	@$(PYTHON) -m pytest -m browser --pictures docs/pictures
+	@.venv/bin/cordboard script draw scripts/nps.yaml --language en --output docs/pictures/nps.svg
 
 # The pinned, hashed requirements from the ranges of pyproject.toml.
 lock:

@@ -70,6 +70,7 @@ async def test_a_restart_of_the_server_marks_its_own_absence(
         async with server.stream("maria") as board:
             caller = dial(server.status, NUMBER, "Patient", stay=200)
             before = await board.call("talking")
+        await asyncio.sleep(1.1)  # a snapshot tells how long a call lasts in whole seconds
         await server.restart()
         async with server.stream("maria") as board:
             (call,) = board.messages[0]["calls"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
-from browser_fixtures import expect
+from browser_fixtures import Pictures, expect, pictures
+from desk_scenes import talking
 from fake_desk import FakeDesk, identity
 from outside_system import outside_system, says
 from page_fixtures import *  # noqa: F403
@@ -20,6 +22,8 @@ from cordboard.crm_core.model import Draft
 from cordboard.enquiries import Enquiries
 from cordboard.ivr.script import Script
 from cordboard.sections import shipped_scripts
+
+__all__ = ["pictures"]
 
 NPS = Script.parse((shipped_scripts() / "nps.yaml").read_text(encoding="utf-8"))
 
@@ -235,12 +239,13 @@ async def test_who_types_faster_than_the_line_carries_loses_no_key(at_desk: AtDe
 
 @pytest.mark.browser
 @pytest.mark.asyncio(loop_scope="session")
-async def test_one_key_opens_the_form_beside_the_card_of_the_call(at_desk: AtDesk) -> None:
+async def test_one_key_opens_the_form_beside_the_card_of_the_call(
+    at_desk: AtDesk, pictures: Pictures
+) -> None:
     library = Shelf()
     library.scripts["nps"] = NPS
     async with at_desk(library=library) as (desk, page):
-        desk.ring("p1", "+79123456789")
-        desk.answer("p1")
+        talking(desk, "en")
         desk.hub.flush()
         await expect(page.get_by_test_id("form-scripts")).to_contain_text("F3")
         await page.keyboard.press("F3")
@@ -248,5 +253,7 @@ async def test_one_key_opens_the_form_beside_the_card_of_the_call(at_desk: AtDes
         await expect(question).to_have_attribute("data-step", "consent")
         await page.keyboard.press("1")
         await expect(question).to_have_attribute("data-step", "score")
+        asked = page.get_by_test_id("form-question").locator("p")
+        await pictures.take(page, "form-en", asked, re.compile("recommend us"))
         (run,) = await desk.store.runs("nps")
         assert (run.channel, run.call_id) == ("form", identity("p1"))

@@ -72,6 +72,13 @@ def free(port: int, kind: socket.SocketKind) -> bool:
     return True
 
 
+def listened_to(port: int) -> bool:
+    """Whether a UDP socket has this port. To ask by binding it would, for a moment, take it from
+    whoever is about to."""
+    lines = Path("/proc/net/udp").read_text(encoding="ascii").splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") for line in lines)
+
+
 def _usable(ports: Ports, *, known: bool) -> bool:
     """`known`: it was ours before, and cordboard and the mobile may be waiting for us there."""
     asterisk = free(ports.sip, socket.SOCK_DGRAM) and free(ports.ami, socket.SOCK_STREAM)

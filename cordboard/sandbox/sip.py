@@ -27,7 +27,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from cordboard.errors import PeerError
 from cordboard.sandbox import scenarios
 from cordboard.sandbox.line import Line
-from cordboard.sandbox.ports import LOOPBACK, free
+from cordboard.sandbox.ports import LOOPBACK, free, listened_to
 from cordboard.sandbox.scenarios import Dialling, Manner
 from cordboard.sandbox.tether import tethered
 
@@ -138,7 +138,7 @@ class Sipp:
     async def listening(self, port: int) -> None:
         """Wait until it holds its port."""
         for _ in range(3000):
-            if not free(port, socket.SOCK_DGRAM):
+            if listened_to(port):
                 return
             if self._process is None or self._process.returncode is not None:
                 break
