@@ -20,7 +20,7 @@ from cordboard.errors import CordboardError, UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tap import AmiTap
 
-__all__ = ["Heard", "ami", "ami_raw", "brisk", "pbx", "sandbox", "shared_pbx"]
+__all__ = ["Heard", "ami", "ami_raw", "brisk", "pbx", "run_afresh", "sandbox", "shared_pbx"]
 
 
 @functools.cache
@@ -33,12 +33,20 @@ def shared_pbx() -> SandboxPbx:
     return started
 
 
+def run_afresh(pbx: SandboxPbx) -> None:
+    """Start it, if a test before has killed it, without what it would remember of that test: the
+    phones that were registered, who had logged in to a queue."""
+    if pbx.pid() is None:
+        (pbx.directory / "state/db/astdb.sqlite3").unlink(missing_ok=True)
+        pbx.start(die_with_parent=True)
+
+
 @pytest.fixture
 def pbx() -> Iterator[SandboxPbx]:
     """The process's Asterisk, running, without calls and without phones; for tests that talk to it
     as a process."""
     shared = shared_pbx()
-    shared.start(die_with_parent=True)  # a test before may have killed it
+    run_afresh(shared)
     yield shared
     if shared.pid() is not None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pbx_fixtures import run_afresh
 from typer.testing import CliRunner
 
 from cordboard.errors import UserError
@@ -25,6 +27,7 @@ from cordboard.sandbox.commands import pbx_app
 from cordboard.sandbox.packages import tools
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.ports import LOOPBACK, Ports, claim, free
+from cordboard.sandbox.sip import Phones, PhoneSpec
 from cordboard.sandbox.tether import tethered
 
 pytestmark = [pytest.mark.pbx]
@@ -49,6 +52,27 @@ def wait_gone(pid: int, seconds: float = 30) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"{pid} is still there")
+
+
+def test_the_next_test_finds_no_phone_that_a_killed_pbx_remembers(own: SandboxPbx) -> None:
+    """A queue would ring it, fifteen seconds for each caller."""
+    own.start(die_with_parent=True)
+    phone = own.status()["phones"][0]["user"]
+
+    async def registered_for_good() -> None:
+        async with Phones(own.status(), [PhoneSpec(phone)]) as phones:
+            async with asyncio.timeout(30):
+                while phone not in own.cli("database show registrar"):
+                    await asyncio.sleep(0.1)
+                database = own.directory / "state/db/astdb.sqlite3"
+                while b"registrar/contact" not in database.read_bytes():
+                    await asyncio.sleep(0.1)
+            await phones.kill()
+            own.kill()
+
+    asyncio.run(registered_for_good())
+    run_afresh(own)
+    assert f"Contact:  {phone}/" not in own.cli("pjsip show contacts")
 
 
 def test_up_status_down(own: SandboxPbx) -> None:
