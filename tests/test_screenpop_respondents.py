@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 from fake_desk import FakeDesk, identity
 from page_fixtures import AtDesk, at_desk, sqlite_url
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from screenpop_server import Shelf
 
 from cordboard.crm_core.model import Draft
@@ -79,6 +80,43 @@ async def test_a_list_is_worked_off_by_keyboard_alone(at_desk: AtDesk) -> None:
         await page.keyboard.press("Shift+F6")
         await expect(page.get_by_test_id("respondent-next")).to_be_visible()
         assert desk.asked[-1].action == "release"
+
+
+async def test_who_comes_before_the_request_is_answered_can_be_let_go_at_once(
+    at_desk: AtDesk,
+) -> None:
+    async with at_desk(library=Shelf()) as (desk, page):
+        await listed(desk)
+        await page.reload()
+        await expect(page.get_by_test_id("respondent-due")).to_have_text("3 of 3 are due")
+        on_its_way = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            answer = await route.fetch()
+            await on_its_way.wait()
+            await route.fulfill(response=answer)
+
+        await page.route("**/next", late)
+        await page.keyboard.press("F6")
+        await expect(page.get_by_test_id("respondent-name")).to_be_visible()
+        await page.keyboard.press("Shift+F6")
+        on_its_way.set()
+        await expect(page.get_by_test_id("respondent-next")).to_be_visible()
+        assert desk.asked[-1].action == "release"
+
+
+async def test_a_key_that_is_held_takes_somebody_and_does_not_call_him(at_desk: AtDesk) -> None:
+    async with at_desk(library=Shelf()) as (desk, page):
+        await listed(desk)
+        await page.reload()
+        await expect(page.get_by_test_id("respondent-due")).to_have_text("3 of 3 are due")
+        await page.keyboard.down("F6")
+        await expect(page.get_by_test_id("respondent-name")).to_be_visible()
+        await page.keyboard.down("F6")  # as a keyboard repeats it
+        await page.keyboard.up("F6")
+        await page.keyboard.press("Shift+F6")
+        await expect(page.get_by_test_id("respondent-next")).to_be_visible()
+        assert [one.action for one in desk.asked] == ["release"]
 
 
 async def test_a_refusal_asks_whether_it_is_for_good_and_a_result_is_needed(

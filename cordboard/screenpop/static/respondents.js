@@ -30,7 +30,8 @@ const here = {
   /** @type {List[]} */
   lists: [],
   chosen: localStorage.getItem(CHOSEN) ?? "",
-  busy: false,
+  /** What is asked for and not answered yet. */
+  busy: "",
   error: "",
   /** Whom the operator had last, and what came of it. */
   last: "",
@@ -115,21 +116,35 @@ stream.on(["snapshot", "respondent"], () => {
 
 /* What is asked for. */
 
-async function ask(/** @type {() => Promise<string>} */ what) {
-  if (here.busy) return;
-  Object.assign(here, { busy: true, error: "" });
+/** @type {Promise<void>} */
+let last = Promise.resolve();
+
+/** Asks for one thing after the other, the same one but once: who comes on the screen before the
+ * request for him is answered can be called, or let go, at once.
+ * @param {string} name
+ * @param {() => Promise<string>} what gives what went wrong
+ */
+function ask(name, what) {
+  if (here.busy === name) return last;
+  here.busy = name;
+  last = last.then(() => send(name, what));
+  return last;
+}
+
+async function send(/** @type {string} */ name, /** @type {() => Promise<string>} */ what) {
+  here.error = "";
   changed();
   try {
     here.error = await what();
   } catch (failure) {
     here.error = failure instanceof Error ? failure.message : String(failure);
   }
-  here.busy = false;
+  if (here.busy === name) here.busy = "";
   changed();
 }
 
 function take() {
-  return ask(async () => {
+  return ask("take", async () => {
     const { respondent } = await post(`/api/v1/lists/${here.chosen}/next`, {});
     if (!respondent) {
       void look();
@@ -142,14 +157,15 @@ function take() {
 async function act(/** @type {string} */ action, args = {}, within = 15_000) {
   const person = held();
   if (!person) return;
-  await ask(async () => {
+  await ask(action, async () => {
     const outcome = await stream.act(`/api/v1/respondents/${person.id}/actions`, action, args, within);
     return outcome.ok ? "" : refusal(outcome);
   });
 }
 
 const dial = () => act("dial", {}, DIALLED_WITHIN);
-const release = () => act("release");
+/** Not while the own phone rings for the person: that decides. */
+const release = () => (here.busy === "dial" ? last : act("release"));
 
 function save() {
   const { result, note, at, mine, never, run } = here.draft;
@@ -209,7 +225,7 @@ export function Respondents() {
         ${here.lists.map((one) => html`<option key=${one.id} value=${one.id}>${one.name}</option>`)}
       </select>
     </label>
-    <button type="button" class="primary" disabled=${here.busy} data-testid="respondent-take" onClick=${take}>
+    <button type="button" class="primary" disabled=${here.busy === "take"} data-testid="respondent-take" onClick=${take}>
       ${_("Take the next person")} <kbd>F6</kbd>
     </button>
     <span class="soft" data-testid="respondent-due">${_("{due} of {people} are due", { due: list?.due ?? 0, people: list?.people ?? 0 })}</span>
@@ -229,6 +245,7 @@ const COLOURS = new Map([
 function Person(/** @type {{person: Held}} */ { person }) {
   const { state, customer } = person;
   const attributes = Object.entries(person.attributes);
+  const leaving = here.busy === "dial" || here.busy === "release";
   const since = state === "talking" ? person.answered_at : state === "talked" ? person.ended_at : person.since;
   return html`<section class="card respondent" data-testid="respondent" data-id=${person.id} data-state=${state}>
     <header class="card-head">
@@ -257,10 +274,10 @@ function Person(/** @type {{person: Held}} */ { person }) {
     ${state === "taken" && customer && html`<${History} pop=${person} />`}
     ${state === "taken" &&
     html`<div class="respondent-actions">
-      <button type="button" class="primary" disabled=${here.busy} data-testid="respondent-dial" onClick=${dial}>
-        <${Icon} name="talking" />${here.busy ? _("Your phone rings…") : _("Call")} <kbd>F6</kbd>
+      <button type="button" class="primary" disabled=${leaving} data-testid="respondent-dial" onClick=${dial}>
+        <${Icon} name="talking" />${here.busy === "dial" ? _("Your phone rings…") : _("Call")} <kbd>F6</kbd>
       </button>
-      <button type="button" disabled=${here.busy} data-testid="respondent-release" onClick=${release}>
+      <button type="button" disabled=${leaving} data-testid="respondent-release" onClick=${release}>
         ${_("Let go")} <kbd>⇧</kbd><kbd>F6</kbd>
       </button>
     </div>`}
@@ -312,7 +329,7 @@ function Outcome(/** @type {{person: Held, results: string[]}} */ { person, resu
             name="respondent-result"
             value=${result}
             checked=${draft.result === result}
-            disabled=${here.busy}
+            disabled=${here.busy === "result"}
             onChange=${() => write({ result })}
           />
           ${person.state !== "taken" && html`<kbd aria-hidden="true">${RESULTS.indexOf(result) + 1}</kbd>`}
@@ -338,8 +355,8 @@ function Outcome(/** @type {{person: Held, results: string[]}} */ { person, resu
         ></textarea>
       </label>
       <div>
-        <button type="submit" class="primary" disabled=${here.busy} data-testid="respondent-save">
-          ${here.busy ? _("Saving…") : _("Save")} <kbd>Ctrl</kbd><kbd>Enter</kbd>
+        <button type="submit" class="primary" disabled=${here.busy === "result"} data-testid="respondent-save">
+          ${here.busy === "result" ? _("Saving…") : _("Save")} <kbd>Ctrl</kbd><kbd>Enter</kbd>
         </button>
       </div>`}
   </form>`;
@@ -397,7 +414,9 @@ export function pressedRespondent(event) {
   const inField = active instanceof HTMLTextAreaElement || (active instanceof HTMLInputElement && !["radio", "checkbox"].includes(active.type));
   if (event.key === "F6" && !event.ctrlKey && !event.altKey && !event.metaKey) {
     if (!person && !here.chosen) return false;
-    if (!person) void take();
+    if (event.repeat) {
+      // A key that is held takes somebody, and does not go on to call him.
+    } else if (!person) void take();
     else if (person.state === "taken") void (event.shiftKey ? release() : dial());
     else if (talks) first(outcome)?.focus();
   } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -407,7 +426,7 @@ export function pressedRespondent(event) {
   } else if (talks && /^[1-5]$/.test(event.key) && !inField && !event.ctrlKey && !event.altKey && !event.metaKey) {
     if (active?.closest("[data-respondent]")) return false; // the form's own keys
     const result = RESULTS[Number(event.key) - 1];
-    if (here.busy || !result) return false;
+    if (here.busy === "result" || !result) return false;
     write({ result });
     focusNext(result);
   } else return false;
