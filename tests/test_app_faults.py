@@ -40,7 +40,7 @@ async def test_a_waiting_caller_survives_kill_9_is_answered_and_the_picture_come
         assert connected["Linkedid"] == waiting["linkedid"]
         await server.start()
         async with server.stream("maria") as board:
-            snapshot = board.messages[0]
+            snapshot = await server.recognised("maria")
             assert snapshot_calls(snapshot) == {waiting["id"]: ("talking", "anna")}
             assert snapshot["waiting"] == []
             assert [pop["operator"] for pop in snapshot["pops"]] == ["anna"]
@@ -107,7 +107,7 @@ async def test_a_restart_keeps_the_call_and_its_card_in_any_state(
         assert not caller.result.done()
         await server.start()
         async with server.stream("maria") as board:
-            snapshot = board.messages[0]
+            snapshot = await server.recognised("maria")
             (after,) = snapshot["calls"]
             kept = ("id", "state", "from", "operator", "customer", "queue", "started_at")
             assert {key: after[key] for key in kept} == {key: before[key] for key in kept}

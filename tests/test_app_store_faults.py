@@ -279,7 +279,7 @@ async def test_a_wrap_up_outlives_a_restart_and_can_be_saved(server: Server) -> 
         server.kill()
         await server.start()
         async with server.stream("anna") as console:
-            snapshot = console.messages[0]
+            snapshot = await server.recognised("anna")
             (again,) = snapshot["pops"]
             for key in ("id", "operator", "customer"):
                 assert again[key] == pop[key]
