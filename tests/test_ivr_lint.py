@@ -285,7 +285,8 @@ def test_a_check_that_no_answer_passes_is_told() -> None:
     ("steps", "words"),
     [
         ('- say: "{custmer.name}"', "say: nothing is called custmer; did you mean customer?"),
-        ('- say: "{customer}"', "say: customer is no value by itself"),
+        ('- say: "{customer}"', "say: customer is no value by itself, name a part such as"),
+        ('- say: "{now|time}"', "say: now is no value by itself, name a part such as now.date"),
         ('- say: "{customer.nmae}"', "say: customer has no nmae; did you mean name?"),
         ('- say: "{customer.tariff}"', "one of your own is customer.attributes.tariff"),
         ('- say: "{now.our}"', "say: now has no our; did you mean hour?"),

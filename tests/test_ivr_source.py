@@ -28,6 +28,12 @@ def test_a_word_without_quotes_is_the_text_that_it_is(word: str) -> None:
     assert ("a",) not in Source(f"a: '{word}'").plain
 
 
+def test_a_question_needs_no_quotes() -> None:
+    assert Source("a: { en: How are you?, ru: Как дела? }").data == {
+        "a": {"en": "How are you?", "ru": "Как дела?"}
+    }
+
+
 def test_everything_has_its_line() -> None:
     source = Source("a: 1\nsteps:\n  - say: x\n\n  # here\n  - say: y\n    on: { noinput: z }\n")
     assert source.line("steps", 0, "say") == 3
@@ -46,7 +52,11 @@ def test_everything_has_its_line() -> None:
         ("a: !x 1", 1, "the tag !x is not read here"),
         ("a: 1\n---\nb: 2", 2, "a second document (---) is not read here"),
         ("? [a, b]\n: c", 1, "a key must be a word"),
-        ("a: [1, 2", 1, "is no YAML"),
+        ("a: [1, 2", 1, "close the bracket, and put a text with"),
+        ("a: { en: Hello {name} }", 1, "put a text with { } [ ] , or : in it in quotes"),
+        ("a: Yes: no", 1, "put a text with a colon in it in quotes"),
+        ("a: @x", 1, "put a text that begins with this character in quotes"),
+        ("a: b\nc: \ud800", 2, "half a character is not allowed"),
         ("a: 'x", 1, "is no YAML"),
         ("a: \x07", 1, "is no YAML"),
         ("[" * 25 + "]" * 25, 1, "is nested deeper than 20 levels"),

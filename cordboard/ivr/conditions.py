@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from cordboard.ivr import mentions, truth
-from cordboard.ivr.domains import NOTHING, NOWHERE, Domains, of_answers
+from cordboard.ivr.domains import NOTHING, NOWHERE, Domains, of_answers, whole
 from cordboard.ivr.expressions import Expression, Path, Value
 from cordboard.ivr.finding import Finding, House
 from cordboard.ivr.known import NONE, Known
@@ -94,13 +94,8 @@ def _hint(node: ast.Compare, domains: truth.Domains) -> str:
 
 def _none(path: Path, domain: Domain) -> str:
     if domain == NOTHING:
-        return f"; {_name(path)} is no value by itself, name a part such as {_part(path)}"
+        return f"; {whole(path)}"
     return ""
-
-
-def _part(path: Path) -> str:
-    parts = {"customer": "name", "manager": "name", "call": "number", "now": "hour"}
-    return ".".join((*path, parts.get(path[-1], "…")))
 
 
 def _wrong_kind(path: Path, domain: Domain, value: Value) -> str:

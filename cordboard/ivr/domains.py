@@ -45,8 +45,16 @@ NOW = {
 }
 TREE: dict[str, Any] = {"customer": CUSTOMER, "call": CALL, "now": NOW}
 """What every script may name."""
+_PART = {"customer": "name", "manager": "name", "call": "number", "now": "date"}
+"""The one to name as an example."""
 SETS_AT_MOST = 100
 """Values of one variable that are told one by one."""
+
+
+def whole(path: Path) -> str:
+    """What is wrong with a name that has parts, where one value is wanted."""
+    name = ".".join(path)
+    return f"{name} is no value by itself, name a part such as {name}.{_PART.get(path[-1], '…')}"
 
 
 class Domains:

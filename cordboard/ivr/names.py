@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cordboard.ivr import mentions
-from cordboard.ivr.domains import TREE
+from cordboard.ivr.domains import TREE, whole
 from cordboard.ivr.expressions import FUNCTIONS, KNOWN, Path
 from cordboard.ivr.finding import Finding
 from cordboard.ivr.interpreter import DO_NOT_ASK, LANGUAGE
@@ -98,7 +98,7 @@ def _unknown(script: Script, source: Source) -> Iterator[Finding]:
         elif path[0] in TREE:
             words = _in_tree(path)
             if words is None and not _is_condition(place) and _is_several(path):
-                words = f"{'.'.join(path)} is no value by itself"
+                words = whole(path)
         elif path[0] == VALUE:
             if not _has_value(script, place):
                 words = f"there is a {VALUE} in check: of a question, and in what callback says"
