@@ -171,7 +171,7 @@ class Script:
 
     async def at(self, step: str) -> None:
         """Waits until the caller comes to this step once more."""
-        for _ in range(round(15 / 0.05)):
+        for _ in range(round(40 / 0.05)):
             told = [e for e in self.raw.events("VarSet") if e.get("Variable") == "CB_STEP"]
             for number, event in enumerate(told[self._seen :], self._seen + 1):
                 if event["Value"] == step:

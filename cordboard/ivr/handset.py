@@ -42,6 +42,9 @@ LIMIT = 15
 and no answer to the next question."""
 GAP = 0.4
 """Seconds without a digit after which that flood is over."""
+FLOOD = 30.0
+"""Seconds that a flood may last: Asterisk gives digits out one by one, 60 to 125 ms each, however
+fast they came, so that 200 take 12 to 25 s."""
 UNKNOWN_SOUND = 90.0
 """Seconds that a sound may last which lies on another machine and has not been played yet. One that
 lasted longer would be taken for a server that hangs."""
@@ -261,8 +264,8 @@ class Handset:
         return ""
 
     async def _drain(self) -> None:
-        """Lets a flood of digits go by, for a few seconds at most."""
-        self._ahead, until = "", _now() + 10.0
+        """Lets a flood of digits go by."""
+        self._ahead, until = "", _now() + FLOOD
         while _now() < until and await self._wait(GAP, GAP):
             pass
 
