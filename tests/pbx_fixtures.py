@@ -20,7 +20,17 @@ from cordboard.errors import CordboardError, UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tap import AmiTap
 
-__all__ = ["Heard", "ami", "ami_raw", "brisk", "pbx", "run_afresh", "sandbox", "shared_pbx"]
+__all__ = [
+    "Heard",
+    "ami",
+    "ami_raw",
+    "brisk",
+    "free_members",
+    "pbx",
+    "run_afresh",
+    "sandbox",
+    "shared_pbx",
+]
 
 
 @functools.cache
@@ -41,6 +51,20 @@ def run_afresh(pbx: SandboxPbx) -> None:
         pbx.start(die_with_parent=True)
 
 
+def free_members(pbx: SandboxPbx) -> None:
+    """The members of queues.conf alone, none of them paused: a caller of the next test would wait
+    for ever for one who is still in his wrap-up."""
+    queue = ""
+    for line in pbx.cli("queue show").splitlines():
+        member = re.search(r"(?:PJSIP|Local)/[^\s)]+", line)
+        if line and not line.startswith(" "):
+            queue = line.split()[0]
+        elif member and "(dynamic)" in line:
+            pbx.cli(f"queue remove member {member[0]} from {queue}")
+        elif member and "(paused" in line:
+            pbx.cli(f"queue unpause member {member[0]} queue {queue}")
+
+
 @pytest.fixture
 def pbx() -> Iterator[SandboxPbx]:
     """The process's Asterisk, running, without calls and without phones; for tests that talk to it
@@ -52,6 +76,7 @@ def pbx() -> Iterator[SandboxPbx]:
         try:
             shared.hang_up_all()
             left = bool(re.search(r"Contact: +1\d{3}/", shared.cli("pjsip show contacts")))
+            free_members(shared)
         except CordboardError:
             left = True  # shutting down, say
         if left:  # or a phone whose leave was lost, which the next test's queue would ring

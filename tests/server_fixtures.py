@@ -30,7 +30,6 @@ from cordboard.crm_core.calls import _CALL, records
 from cordboard.crm_core.migrations import upgrade
 from cordboard.crm_core.model import CallRecord, Role
 from cordboard.crm_core.store import Store
-from cordboard.errors import UserError
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.tether import tethered
 from cordboard.sections import shipped_scripts
@@ -345,8 +344,7 @@ async def proxied_server(
 
 @pytest.fixture
 async def server(tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any]) -> AsyncIterator[Server]:
-    """A fresh store and a running server on the real Asterisk, whose operators have no wrap-up
-    left of the test before."""
+    """A fresh store and a running server on the real Asterisk."""
     running = Server(tmp_path, sandbox)
     async with served(running, pbx):
         yield running
@@ -363,6 +361,3 @@ async def served(running: Server, pbx: SandboxPbx) -> AsyncIterator[None]:
         yield
     finally:
         running.stop()
-        for name in ("1001", "1002"):
-            with contextlib.suppress(UserError):  # it may be gone, or going
-                pbx.cli(f"queue unpause member PJSIP/{name}")

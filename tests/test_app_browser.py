@@ -426,8 +426,6 @@ async def office(
         yield running
     finally:
         running.stop()
-        for phone in ("1001", "1004", "1005"):
-            pbx.cli(f"queue unpause member PJSIP/{phone}")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

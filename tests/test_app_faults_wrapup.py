@@ -7,7 +7,6 @@ end of an operator's leg until the end of the pause that follows, this phone mus
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import time
 from pathlib import Path
@@ -19,8 +18,6 @@ from pbx_fixtures import *  # noqa: F403
 from pbx_fixtures import Heard
 from server_fixtures import Server
 
-from cordboard.errors import UserError
-from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Dialling, Manner, caller
 from cordboard.sandbox.sip import Phones, PhoneSpec, Sipp
 
@@ -37,7 +34,7 @@ queue, though nobody talked, and there is nothing to write up."""
 
 
 async def test_nobody_is_rung_in_wrap_up(
-    tmp_path: Path, pbx: SandboxPbx, sandbox: dict[str, Any], ami: Heard
+    tmp_path: Path, sandbox: dict[str, Any], ami: Heard
 ) -> None:
     users = [(name, "operator", phone, None) for name, phone in FIXED.items()]
     users.append(("maria", "supervisor", None, None))
@@ -79,12 +76,6 @@ async def test_nobody_is_rung_in_wrap_up(
     finally:
         server.stop()
         await sipp.stop()
-        for phone in PHONES:
-            with contextlib.suppress(UserError):
-                pbx.cli(f"queue unpause member {phone}")
-        for phone in CHOSEN.values():
-            with contextlib.suppress(UserError):
-                pbx.cli(f"queue remove member {phone} from support-ru")
     print(f"{paused} wrap-ups, {len(rung)} rings in them, {time.monotonic() - began:.0f} s")
     assert paused == len(talks(ami)) >= TALKS
     assert rung == []

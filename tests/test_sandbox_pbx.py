@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pbx_fixtures import run_afresh
+from pbx_fixtures import free_members, run_afresh
 from typer.testing import CliRunner
 
 from cordboard.errors import UserError
@@ -73,6 +73,17 @@ def test_the_next_test_finds_no_phone_that_a_killed_pbx_remembers(own: SandboxPb
     asyncio.run(registered_for_good())
     run_afresh(own)
     assert f"Contact:  {phone}/" not in own.cli("pjsip show contacts")
+
+
+def test_the_next_test_finds_the_members_of_queues_conf_and_nobody_paused(own: SandboxPbx) -> None:
+    own.start(die_with_parent=True)
+    before = re.sub(r"\d+ secs? ago", "", own.cli("queue show"))
+    own.cli("queue add member PJSIP/1007 to support-en penalty 2 as Vera")
+    own.cli("queue add member Local/1008@cordboard-phones to support")
+    own.cli("queue pause member PJSIP/1005 queue support-en reason wrap-up")
+    own.cli("queue pause member PJSIP/1001")
+    free_members(own)
+    assert re.sub(r"\d+ secs? ago", "", own.cli("queue show")) == before
 
 
 def test_up_status_down(own: SandboxPbx) -> None:
