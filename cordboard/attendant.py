@@ -20,6 +20,7 @@ from cordboard.clock import Clock
 from cordboard.crm_core import phones
 from cordboard.crm_core.model import RunRecord
 from cordboard.crm_core.store import Store
+from cordboard.cti.agi import caller
 from cordboard.cti.fastagi import AgiSession
 from cordboard.desk.commands import Save, SendCallback, SendRoute
 from cordboard.desk.facts import CallbackAsked, RouteAsked, ScriptStep
@@ -226,7 +227,7 @@ class _Visit:
         self._call_id, self._call = known.id, known.call
         call, card = known.call, known.card
         region = attendant.settings.phone.region
-        raw = session.env.get("agi_callerid", "")
+        raw = caller(session.env)
         self._number = phones.normalise(raw, region) or raw
         self._dialled = (call and call.dialled) or session.env.get("agi_dnid", "")
         self._customer = names_of(card) if card else None

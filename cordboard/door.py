@@ -12,6 +12,7 @@ from typing import Protocol
 from prometheus_client import Histogram
 
 from cordboard.clock import Clock
+from cordboard.cti.agi import caller
 from cordboard.cti.fastagi import AgiSession
 from cordboard.desk.commands import SendCallback, SendPlace, SendRoute
 from cordboard.desk.facts import BackAsked, CallbackAsked, RouteAsked
@@ -103,7 +104,7 @@ class Door:
         if mark == FORGED or session.tampered:
             self._forger(pbx, session.env.get("agi_channel", ""))
         known = Linkedid(linkedid or session.env["agi_uniqueid"])
-        number = session.env.get("agi_callerid", "")
+        number = caller(session.env)
         dialled = dialled or session.env.get("agi_extension", "")
         ivr = answers(said)
         callback = ivr.pop(CALLBACK, "") == "1"

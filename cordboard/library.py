@@ -79,17 +79,28 @@ def read(path: Path, house: House = NOWHERE) -> Read:
         return Read(path, None, None, (fault,))
     except ScriptError as error:
         return Read(path, None, None, tuple(f"{path}:{n}: {words}" for n, words in error.faults))
+    except Exception as error:  # one file is not worth the others, and no call
+        return Read(path, None, None, (_broken(path, error),))
     return examined(Read(path, script, source, ()), house)
+
+
+def _broken(path: Path, error: Exception) -> str:
+    """A rule of our own is broken by a file that was not thought of."""
+    log.error("scripts.broken", script=str(path), exc_info=error)
+    return f"{path}: cannot be looked through ({type(error).__name__}); tell who makes cordboard"
 
 
 def examined(found: Read, house: House) -> Read:
     """The same, held against what there is to name now."""
     if found.script is None or found.source is None:
         return found
-    told = [
-        (each.kind, f"{found.path}:{each.line}: {each.words}")
-        for each in findings(found.script, found.source, house)
-    ]
+    try:
+        told = [
+            (each.kind, f"{found.path}:{each.line}: {each.words}")
+            for each in findings(found.script, found.source, house)
+        ]
+    except Exception as error:  # as in `read`
+        return replace(found, faults=(_broken(found.path, error),))
     return replace(
         found,
         faults=tuple(words for kind, words in told if kind == "fault"),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from cordboard.ivr.turns import Outcome, Turn
     from cordboard.library import Read
 
+_NOT_UTF8 = "not UTF-8 at byte {}; save it as UTF-8"
+
 script_app = typer.Typer(
     help="IVR and survey scripts: look through, play, test, draw.", no_args_is_help=True
 )
@@ -100,6 +102,8 @@ def try_out(files: Files = None, config: Config = None) -> None:
             continue
         try:
             wanted = cases(beside.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{beside}: {_NOT_UTF8.format(error.start)}") from None
         except ScriptError as error:
             faults = "\n".join(f"{beside}:{line}: {words}" for line, words in error.faults)
             raise UserError(faults) from None
@@ -335,6 +339,8 @@ def _inputs(path: Path) -> list[dict[str, Any]]:
         found: list[Case] = cases(text)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: {_NOT_UTF8.format(error.start)}") from None
     except ScriptError as error:
         lines = (f"{path}:{line}: {words}" for line, words in error.faults)
         raise UserError("\n".join(lines)) from None

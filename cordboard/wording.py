@@ -9,7 +9,7 @@ _LIST = 'write a list, such as ["a", "b"]'
 _FLAG = "write true or false, without quotes"
 _WHOLE = "write a whole number, without quotes"
 _NUMBER = "write a number, without quotes"
-_TABLE = "write a table, such as { key = value }"
+_TABLE = "keys and their values belong here, not a single one"
 _DAY = "write a day, such as 2026-12-31"
 _WORDS = {
     "extra_forbidden": "no such key; take it out or mend its spelling",
@@ -45,5 +45,5 @@ def sentence(fault: Mapping[str, Any]) -> str:
 
 def advice(fault: Mapping[str, Any]) -> str:
     if (words := _WORDS.get(fault["type"])) is not None:
-        return words.format(**fault.get("ctx", {}))
+        return words.format(**fault["ctx"]) if "ctx" in fault else words
     return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

@@ -13,6 +13,7 @@ from cordboard.cti.agi import (
     AgiValueError,
     Reply,
     ReplyReader,
+    caller,
     command,
     environment,
 )
@@ -21,6 +22,15 @@ from cordboard.cti.agi import (
 def replies(*lines: str) -> list[Reply]:
     reader = ReplyReader()
     return [reply for line in lines if (reply := reader.feed(line)) is not None]
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [("79161234567", "79161234567"), ("100", "100"), ("unknown", ""), ("Anonymous", ""), ("", "")],
+)
+def test_a_withheld_number_is_none(told: str, number: str) -> None:
+    assert caller({"agi_callerid": told}) == number
+    assert caller({}) == ""
 
 
 def test_arguments_are_quoted_as_asterisk_unquotes_them() -> None:

@@ -227,3 +227,27 @@ def one_of(dice: Random, action: Action, is_silent: bool) -> Outcome:
         case _:
             may = [Failed("full")]
     return dice.choice(may)
+
+
+def test_a_pin_is_forgotten_by_the_look_up_that_asks_for_it_and_by_no_other() -> None:
+    script = Script.parse("""
+version: 1
+name: pin
+languages: [en]
+on: { noinput: bye, nomatch: bye }
+steps:
+  - ask: { kind: digits, save: pin, secret: true, prompt: "Your PIN?" }
+  - look_up: { by: phone, value: "'+79031234567'" }
+    on: { missing: bye }
+  - look_up: { by: phone, value: "'+79031234567'", pin: pin }
+    on: { missing: bye, error: bye }
+  - id: bye
+    hangup: Goodbye.
+""")
+    for outcome in (Found({"name": "Ivan"}), Missing(), Failed("x")):
+        turn = begin(script, STRANGER)
+        for step in (Keyed(SECRET), Found({"name": "Ivan"})):
+            turn = advance(script, turn.position, step, STRANGER)
+        assert isinstance(turn.action, Find)
+        assert turn.action.pin == SECRET
+        assert not advance(script, turn.position, outcome, STRANGER).position.secrets

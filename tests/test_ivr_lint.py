@@ -278,6 +278,14 @@ def test_a_check_that_no_answer_passes_is_told() -> None:
     assert faults(steps) == ["check: value > 100 can never hold"]
 
 
+def test_a_hash_key_without_quotes_is_a_comment() -> None:
+    asked = "- ask:\n    kind: digits\n    question: code\n    prompt: x\n    terminator: {}\n"
+    assert faults(asked.format("#")) == [
+        'terminator: nothing is there; write "#" in quotes, or "" for none'
+    ]
+    assert faults(asked.format('"#"')) == faults(asked.format('""')) == []
+
+
 # Names
 
 

@@ -65,8 +65,13 @@ def test_all_faults_are_told_at_once() -> None:
         (
             "- ask: { kind: scale, prompt: x, save: a, secret: true }",
             5,
-            "only digits and numbers can be secret",
+            "only kind: digits can be secret",
         ),
+        ("- route: sales", 5, "route: keys and their values belong here, not a single one"),
+        ("- ask: How old are you?", 5, "ask: keys and their values belong here"),
+        ("- say: x\n  on: bye", 6, "on: keys and their values belong here"),
+        ("- say: { en: x, english: y }", 5, "say.english"),
+        ('- say: "ring \\a"', 5, "say: U+0007 can neither be said nor drawn; take it out"),
         (
             "- ask: { kind: digits, prompt: x, save: a, length: { least: 5, most: 4 } }",
             5,
@@ -82,6 +87,12 @@ def test_what_nobody_could_follow_is_told(steps: str, line: int, words: str) -> 
     ((at, said),) = faults(script(steps))
     assert at == line
     assert words in said
+
+
+def test_a_language_that_is_none_is_told_where_it_stands() -> None:
+    assert faults("version: 1\nname: menu\n\nlanguages: [english]\nsteps: [{ hangup: }]") == [
+        (4, "languages.0: String should match pattern '^[a-z]{2,3}$'")
+    ]
 
 
 def test_a_script_is_called_as_its_file() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from cordboard.errors import UserError
 from cordboard.ivr.lint import House
+from cordboard.ivr.script import Script
+from cordboard.ivr.source import Source
 from cordboard.library import Library, files, read
 
 GOOD = """
@@ -102,3 +104,23 @@ def test_a_script_leads_only_to_scripts_that_are_there(tmp_path: Path) -> None:
     desk.look()
     ((fault,),) = desk.library.faults.values()
     assert fault.endswith("7: script: there is no balanse; did you mean balance?")
+
+
+def test_a_script_that_breaks_a_rule_of_ours_costs_neither_the_others_nor_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "menu")
+    write(tmp_path, "worse", text="worse")
+    good = Script.of
+
+    def of(source: Source, name: str | None = None) -> Script:
+        if source.data == "worse":
+            raise KeyError("x")
+        return good(source, name)
+
+    monkeypatch.setattr(Script, "of", of)
+    desk = Desk(tmp_path)
+    desk.look()
+    assert list(desk.library.scripts) == ["menu"]
+    ((fault,),) = desk.library.faults.values()
+    assert "worse.yaml: cannot be looked through (KeyError)" in fault

@@ -64,3 +64,39 @@ def test_their_own_tests_hold(path: Path, case: Case) -> None:
 def test_their_tests_come_to_every_step(path: Path) -> None:
     script = _script(path)
     assert unvisited(script, [rehearse(script, case) for case in _cases(path)]) == []
+
+
+ROUND = """
+version: 1
+name: round
+languages: [en]
+steps:
+  - id: again
+    say: Hello.
+  - goto: again
+"""
+RECORD = """
+version: 1
+name: word
+languages: [en]
+on: { noinput: bye, nomatch: bye }
+steps:
+  - record: { question: word, prompt: Speak. }
+  - look_up: {}
+    on: { missing: bye }
+  - id: bye
+    hangup: true
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "inputs", "words"),
+    [
+        (ROUND, "", "it goes round and round"),
+        (RECORD, "{ record: long }", "record: long is no number of seconds"),
+        (RECORD, "{ record: 5 }, { found: Ivan }", "found: write names and values"),
+    ],
+)
+def test_a_test_that_makes_no_sense_fails_in_words(script: str, inputs: str, words: str) -> None:
+    (case,) = cases(f"- {{ name: x, inputs: [{inputs}] }}")
+    assert words in rehearse(Script.parse(script), case).differences[0]

@@ -8,6 +8,7 @@ are refused here.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cordboard.errors import CordboardError, PeerError
@@ -96,6 +97,13 @@ def environment(lines: list[str]) -> tuple[dict[str, str], bool]:
         if len(values) == 1 or key in _BEFORE_THE_CALLER:
             env[key] = values[0]
     return env, tampered
+
+
+def caller(env: Mapping[str, str]) -> str:
+    """The caller's number; empty where it is withheld. Asterisk says `unknown` then, and trunks
+    have other words for it."""
+    number = env.get("agi_callerid", "")
+    return number if any(char.isdigit() for char in number) else ""
 
 
 _REPLY = re.compile(

@@ -157,6 +157,8 @@ class _Run:
         step = self.step
         if isinstance(outcome, HungUp):
             return self.hung_up()
+        if isinstance(step, LookUpStep) and step.look_up.pin is not None:
+            self.at = replace(self.at, secrets={})  # it is entered anew, or never again
         if isinstance(outcome, Failed):
             return self.follow("error")
         match step, outcome:
@@ -171,10 +173,9 @@ class _Run:
             case CallBackStep(), Refused():
                 return self.follow("refused")
             case LookUpStep(), Found(customer=customer):
-                self.at = replace(self.at, customer=customer, secrets={})
+                self.at = replace(self.at, customer=customer)
                 return self.follow("found")
             case LookUpStep(), Missing():
-                self.at = replace(self.at, secrets={})
                 return self.follow("missing")
             case CallApiStep(), Answered(values=values):
                 self.at = replace(self.at, variables={**self.at.variables, **values})

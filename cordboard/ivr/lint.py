@@ -177,7 +177,15 @@ def _keys(source: Source, place: Place, keys: list[str]) -> Iterator[Finding]:
             yield Finding(source.line(*place, key), words, "advice")
 
 
+def _ended_by(source: Source, place: Place) -> Iterator[Finding]:
+    """A hash key without quotes begins a comment, and leaves nothing."""
+    if source.plain.get((*place, "terminator")) == "":
+        words = 'terminator: nothing is there; write "#" in quotes, or "" for none'
+        yield Finding(source.line(*place, "terminator"), words)
+
+
 def _asked(source: Source, place: Place, ask: Ask) -> Iterator[Finding]:
+    yield from _ended_by(source, place)
     for key, kinds in _ONLY_OF.items():
         if key in ask.model_fields_set and ask.kind not in kinds:
             words = f"{key}: means nothing for {ask.kind}, only for {', '.join(kinds)}"

@@ -135,9 +135,7 @@ def ordinal(place: int, language: str) -> str:
 
         return str(num2words(place, lang=language, to="ordinal")).replace(",", "")
     if language == "bg" and place < 10_000:
-        from bg_text_normalizer import number_to_words_ordinal
-
-        return str(number_to_words_ordinal(place, "m"))
+        return _ordinal_bg(place, "m")
     return cardinal(place, language)
 
 
@@ -205,9 +203,8 @@ def date(day: datetime.date, language: str) -> str:
         month = format_date(day, "MMMM", locale="ru")
         return f"{number_of} {month} {year} года"
     if language == "bg":
-        from bg_text_normalizer import normalize_date
-
-        return str(normalize_date(day.day, day.month, day.year, True))
+        month = format_date(day, "MMMM", locale="bg")
+        return f"{ordinal(day.day, 'bg')} {month} {_ordinal_bg(day.year, 'f')} година"
     if language == "en":
         from num2words import num2words
 
@@ -292,6 +289,15 @@ def _cardinal_bg(count: int, gender: Gender) -> str:
         return said
     joined = " и" if rest < 100 or (rest < 1000 and rest % 100 == 0) else ""
     return f"{said}{joined} {number_to_words_cardinal(rest, gender)}"
+
+
+def _ordinal_bg(place: int, gender: Gender) -> str:
+    """The library leaves out the "and" before a last word that stands alone."""
+    from bg_text_normalizer import number_to_words_ordinal
+
+    *before, last = str(number_to_words_ordinal(place, gender)).split()
+    joint = ["и"] if before and before[-1] != "и" else []
+    return " ".join((*before, *joint, last))
 
 
 def _cldr(language: str, write: Callable[[Locale], str], otherwise: str) -> str:

@@ -68,13 +68,13 @@ def outcome_of(turn: Turn, word: str, value: Any = None) -> Outcome:
         case "nothing":
             return Keyed("") if isinstance(turn.action, Collect) else Recorded("")
         case "record":
-            return Recorded(f"{turn.action.step}.wav", float(value or 5))
+            return Recorded(f"{turn.action.step}.wav", _seconds(value or 5))
         case "found":
-            return Found(_typed(value or {}))
+            return Found(_typed(_names(word, value)))
         case "missing":
             return Missing()
         case "answers":
-            return Answered(_typed(value or {}))
+            return Answered(_typed(_names(word, value)))
         case "answered" | "noanswer" | "busy":
             return Dialled(word)
         case "refused":
@@ -96,6 +96,19 @@ EXPECTED: Mapping[type, tuple[str, ...]] = {
     End: (),
 }
 """What can come of each action."""
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"record: {value} is no number of seconds") from None
+
+
+def _names(word: str, value: Any) -> Mapping[str, Any]:
+    if value and not isinstance(value, Mapping):
+        raise InputError(f"{word}: write names and values, such as {word}: {{ name: Ivan }}")
+    return value or {}
 
 
 def _pressed(turn: Turn, digits: str) -> str:
@@ -244,6 +257,8 @@ def rehearse(script: Script, case: Case) -> Rehearsed:
         except InputError as error:
             done.differences.append(str(error))
             return done
+    else:
+        done.differences.append(f"it goes round and round: {TURNS_AT_MOST} turns, and no end")
     if inputs:
         done.differences.append(f"the call was over before {_shown(inputs[0])}")
     done.differences += _differences(case.expect, done, kept, route, ends)

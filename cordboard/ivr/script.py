@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError
 
-from cordboard.ivr.source import Source, SourceError
+from cordboard.ivr.source import Place, Source, SourceError
 from cordboard.ivr.steps import (
     VERBS,
     Ask,
@@ -214,8 +214,8 @@ def _faults_of(ask: Ask) -> Iterator[str]:
         yield "ask: choices: two have the same value"
     if ask.secret and ask.question:
         yield "ask: what is secret is no answer of a survey; write save: in place of question:"
-    if ask.secret and ask.kind not in ("digits", "number"):
-        yield "ask: only digits and numbers can be secret"
+    if ask.secret and ask.kind != "digits":
+        yield "ask: only kind: digits can be secret; a number would lose its leading zeros"
     if ask.length.least > ask.length.most:
         yield "ask: length: least is more than most"
     if ask.least is not None and ask.most is not None and ask.least > ask.most:
@@ -282,12 +282,21 @@ def _goto(way: Fail | str | None) -> str | None:
     return way.goto if isinstance(way, Fail) else way
 
 
+def _without_tags(source: Source, place: Place) -> Place:
+    """Where it stands in the file: pydantic also names which kind of text it took it for."""
+    kept: Place = ()
+    for each in place:
+        if each not in ("text", "languages") or not kept or source.has(*kept, each):
+            kept = (*kept, each)
+    return kept
+
+
 def _fault(source: Source, fault: Mapping[str, Any]) -> tuple[int, str]:
     place = tuple(each for each in fault["loc"] if each != "[key]")
     # A union's tag stands in pydantic's place twice: ("steps", 3, "ask", "ask", "kind").
     if len(place) > 2 and place[0] == "steps" and place[2] in VERBS:
         place = (*place[:2], *place[3:])
-    place = tuple(each for each in place if each not in ("text", "languages") or each == place[-1])
+    place = _without_tags(source, place)
     words = sentence({**fault, "loc": place[2:] if place[:1] == ("steps",) else place})
     if fault["type"] == "verb" and isinstance(fault["input"], dict):
         unknown = [key for key in fault["input"] if key not in _BASE and key not in VERBS]

@@ -60,6 +60,10 @@ class Source:
                 return found
         return 1
 
+    def has(self, *place: str | int) -> bool:
+        """Whether something stands there."""
+        return place in self._lines
+
     def _scan(self, text: str) -> None:
         """Anchors, aliases, tags and documents, before anything is made of them."""
         depth = documents = 0

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 from cordboard.ivr.expressions import Path, looked_up
 from cordboard.ivr.speech import KINDS, Kind, Piece, Sound, Value, Words
@@ -17,7 +26,16 @@ from cordboard.ivr.speech import KINDS, Kind, Piece, Sound, Value, Words
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 SoundName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}(/[A-Za-z0-9_-]{1,80}){0,3}$")]
 """As Asterisk names sounds: without the ending of the file."""
-Literally = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+def _printable(text: str) -> str:
+    for char in text:
+        if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t":
+            raise ValueError(f"U+{ord(char):04X} can neither be said nor drawn; take it out")
+    return text
+
+
+Literally = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
 
 SAID_AS = ("text", *sorted(KINDS))
 """How a value in a text may be said; `text` where nothing is given."""
