@@ -3,7 +3,7 @@
 The grammar is a small part of Python's: literals, names, `customer.status`, comparisons, `in`,
 `and or not`, `+ - * / // %`, `x if c else y`, lists, and the functions of `FUNCTIONS`. Nothing is
 run that is not in `_Compiler`, there is no way to a Python object, and whatever is not there, or
-cannot be compared or reckoned, is None: a condition on it does not hold.
+cannot be compared or reckoned, is None: no `==`, `<` or `in` holds of it.
 """
 
 from __future__ import annotations

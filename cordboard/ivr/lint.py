@@ -51,6 +51,8 @@ _ONLY_OF = {
     "least": ("number", "money"),
     "most": ("number", "money"),
     "terminator": ("digits", "number", "money", "date", "scale", "text"),
+    "confirm": ("digits", "number", "money", "date", "yes_no", "scale", "choice"),
+    "retries": ("digits", "number", "money", "date", "yes_no", "scale", "choice"),
 }
 """What a question may say, and of which kinds it means something."""
 _NOBODY_NEEDED = (SetStep, CallApiStep, LookUpStep, GotoStep, HangUpStep)
