@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -36,6 +36,8 @@ def _printable(text: str) -> str:
 
 
 Literally = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 
 SAID_AS = ("text", *sorted(KINDS))
 """How a value in a text may be said; `text` where nothing is given."""
@@ -174,15 +176,33 @@ def written(text: Any, language: str, languages: tuple[str, ...], names: Mapping
 
 def _canonical(value: Any, kind: Kind) -> str:
     """As it is said by: money in minor units, which here is a number of whole ones."""
-    if kind == "money" and isinstance(value, int | Decimal):
-        return str(int(value * 100))
+    number = _number(value)
+    if kind == "money" and number is not None:
+        return str(int((number * 100).quantize(Decimal(1), ROUND_HALF_UP)))
+    if kind == "number" and number is not None:
+        return format(number, "f")
     return shown(value)
+
+
+def _number(value: Any) -> Decimal | None:
+    """Also of a text that is one, as other systems write amounts. Six digits behind the point."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    number = Decimal(value)
+    if not number.is_finite():
+        return None
+    return round(number, 6).normalize() if number % 1 else number
 
 
 def shown(value: Any, kind: str = "text") -> str:
     """A value as people read it."""
     if isinstance(value, bool):
         return "1" if value else "0"
-    if kind == "money" and isinstance(value, int | Decimal):
-        return f"{value:.2f}"
+    number = _number(value)
+    if kind == "money" and number is not None:
+        return f"{number.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
+    if isinstance(value, Decimal) and number is not None and number != value:
+        return format(number, "f")
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
