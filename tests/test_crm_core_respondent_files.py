@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import time
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -98,6 +99,20 @@ def test_a_workbook_is_read_like_any_other(tmp_path: Path) -> None:
     }
     assert (second.line, second.name) == (4, "Ivan")
     assert faults == []
+
+
+def test_a_cell_far_away_costs_no_time(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet: Any = book.active
+    sheet.append(["name", "phone"])
+    sheet.append(["Ivan", "+79031110002"])
+    sheet["XFD100000"] = "x"
+    path = tmp_path / "far.xlsx"
+    book.save(path)
+    began = time.perf_counter()
+    (one,) = people_in(path, lambda line, reason: None)
+    assert one.name == "Ivan"
+    assert time.perf_counter() - began < 20
 
 
 def test_a_bomb_and_a_broken_workbook_are_refused(tmp_path: Path) -> None:

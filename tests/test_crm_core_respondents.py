@@ -234,6 +234,14 @@ async def test_who_has_refused_meanwhile_is_not_given_to_anybody(store: Store) -
     ]
 
 
+async def test_who_wants_no_calls_at_a_number_is_not_called_at_it_by_an_older_list(
+    store: Store,
+) -> None:
+    whose = await made(store, FIRST, SECOND)
+    await store.create_customer(Draft("Иван", phones=(FIRST,), do_not_disturb=True))
+    assert (await taken(store, whose)).number == SECOND
+
+
 async def test_nobody_of_a_closed_list_is_given_and_who_is_held_may_finish(store: Store) -> None:
     whose = await made(store, FIRST, SECOND)
     one = await taken(store, whose)
@@ -279,6 +287,15 @@ def test_what_the_table_does_not_have_does_not_happen(state: str, step: Step) ->
     else:
         with pytest.raises(StepError):
             after(before, step, WHOSE, 5.0)
+
+
+@pytest.mark.parametrize("step", ["unplaced", "no-answer", "busy"])
+def test_a_talk_is_not_lost_by_calling_once_more(step: Step) -> None:
+    person = replace(PERSON, state="talked", dials=1, tries=1)
+    again = after(after(person, "dial", WHOSE, 5.0), step, WHOSE, 6.0)
+    assert (again.state, again.dials, again.tries) == ("talked", 2, 1)
+    done = after(again, "done", WHOSE, 7.0)
+    assert (done.state, done.result) == ("done", "done")
 
 
 class OnePerson(RuleBasedStateMachine):

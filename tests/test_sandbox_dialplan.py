@@ -30,7 +30,7 @@ async def test_cordboard_accepts_and_hangs_default_queue_when_the_lease_ends(
     ami: Heard, sandbox: Status
 ) -> None:
     async with stub.agi(sandbox, stub.silence):
-        event, took = await joined(ami, sandbox, 8)
+        event, took = await joined(ami, sandbox, 20)
     assert event["Queue"] == "support"
     assert 4.5 < took < 5.5
 
@@ -39,7 +39,7 @@ async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
     ami: Heard, sandbox: Status
 ) -> None:
     with stub.deaf(sandbox):
-        event, took = await joined(ami, sandbox, 8)
+        event, took = await joined(ami, sandbox, 20)
     assert event["Queue"] == "support"
     assert 4.5 < took < 5.5
 
@@ -48,7 +48,7 @@ async def test_connection_never_completes_default_queue_in_two_seconds(
     ami: Heard, sandbox: Status
 ) -> None:
     with stub.clogged(sandbox):
-        event, took = await joined(ami, sandbox, 6)
+        event, took = await joined(ami, sandbox, 20)
     assert event["Queue"] == "support"
     assert took < 3.5
 
@@ -339,7 +339,7 @@ async def test_voicemail_is_left(pbx: SandboxPbx, ami: Heard, sandbox: Status) -
 @pytest.mark.parametrize("box", ["no-such", "", "${SHELL(id)}"])
 async def test_mailbox_that_is_not_there_queue(ami: Heard, sandbox: Status, box: str) -> None:
     async with routed(sandbox, CB_ACTION="voicemail", CB_TO=box, CB_QUEUE="support"):
-        event, _ = await joined(ami, sandbox, 8)
+        event, _ = await joined(ami, sandbox, 20)
     assert event["Queue"] == "support"
     assert (await ami.until_event("UserEvent"))["Status"] == "FAILED"
 
@@ -350,7 +350,7 @@ async def test_without_the_voicemail_module_queue(
     pbx.cli("module unload app_voicemail.so")
     try:
         async with routed(sandbox, CB_ACTION="voicemail", CB_TO="support", CB_QUEUE="support"):
-            event, _ = await joined(ami, sandbox, 8)
+            event, _ = await joined(ami, sandbox, 20)
     finally:
         pbx.cli("module load app_voicemail.so")
     assert event["Queue"] == "support"

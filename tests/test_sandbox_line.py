@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -93,6 +94,8 @@ async def test_a_phone_connects_its_two_lines_when_told(sandbox: Status, ami: He
         second = sip.phone_call(sandbox, "1007", "1009")
         await first.answered.wait()
         await second.answered.wait()
+        while len(ami.events("BridgeEnter")) < 4:  # an answer comes a moment before
+            await asyncio.sleep(0.02)
         await first.line.refer_to_line(
             second.line, "1009", f"{sandbox['sip']['host']}:{sandbox['sip']['port']}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from screenpop_server import Desk, Shelf
 from store_fixtures import *  # noqa: F403
 
 from cordboard.crm_core.model import Draft
+from cordboard.crm_core.respondent_states import after
+from cordboard.crm_core.respondents import Person
 from cordboard.enquiries import Enquiries
 from cordboard.ivr.script import Script
 from cordboard.sections import shipped_scripts
@@ -28,8 +31,8 @@ __all__ = ["pictures"]
 NPS = Script.parse((shipped_scripts() / "nps.yaml").read_text(encoding="utf-8"))
 
 
-async def begun(desk: Desk, script: Script = NPS, **more: Any) -> dict[str, Any]:
-    desk.library.scripts["nps"] = script
+async def begun(desk: Desk, asked: Script = NPS, **more: Any) -> dict[str, Any]:
+    desk.library.scripts["nps"] = asked
     body = {"script": "nps", "language": "en", **more}
     status, form, _ = await desk.ask("POST", "/api/v1/forms", "anna", json=body)
     assert status == 201, form
@@ -90,6 +93,48 @@ async def test_surveys_and_call_scripts_are_offered_as_forms_and_menus_are_not(d
     desk.library.scripts["orders"] = Script.parse(call_script)
     _, told, _ = await desk.ask("GET", "/api/v1/forms", "anna")
     assert [each["name"] for each in told["scripts"]] == ["nps", "orders"]
+
+
+async def test_a_script_for_the_telephone_alone_has_no_form(desk: Desk) -> None:
+    menu = Script.parse(ASKS.format(base="https://crm.example.com"))
+    desk.library.scripts["nps"] = menu
+    body = {"script": "nps", "language": "en"}
+    assert (await desk.ask("POST", "/api/v1/forms", "anna", json=body))[0] == 404
+
+
+async def test_a_refusal_that_was_a_slip_of_the_finger_is_taken_back(desk: Desk) -> None:
+    csat = Script.parse((shipped_scripts() / "csat.yaml").read_text(encoding="utf-8"))
+    customer = (await desk.store.create_customer(Draft("Мария", phones=("+79161234567",)))).customer
+    desk.library.scripts["csat"] = csat
+    form = await begun(desk, csat, script="csat", customer=customer.id)
+    _, form = await entered(desk, form, "9")
+    assert len(await desk.store.refusals(customer.id, "+79161234567")) == 1
+    change = {"step": "consent", "place": 0, "text": "1", "version": form["version"]}
+    _, form, _ = await desk.ask("POST", f"/api/v1/forms/{form['id']}/entries", "anna", json=change)
+    assert form["items"][form["current"]]["step"] == "mark"
+    assert await desk.store.refusals(customer.id, "+79161234567") == []
+
+
+async def test_whoever_has_the_person_now_has_a_form_of_his_own(desk: Desk) -> None:
+    whose = await desk.store.create_list("Prices", "nps", "sveta", tries=3, again_minutes=0.0)
+    await desk.store.add_people(whose, [Person(2, "", ("+79031112233",))])
+    forms = []
+    for name in ("anna", "boris"):
+        person = await desk.store.take_respondent(whose.id, name)
+        assert person is not None
+        now = time.time()
+        called = after(after(person, "dial", whose, now), "answer", whose, now)
+        await desk.store.write([called])
+        desk.library.scripts["nps"] = NPS
+        body = {"script": "nps", "respondent": person.id}
+        status, form, _ = await desk.ask("POST", "/api/v1/forms", name, json=body)
+        assert status == 201
+        assert (await entered(desk, form, "1", name))[0] == 200
+        _, again, _ = await desk.ask("POST", "/api/v1/forms", name, json=body)
+        assert again["id"] == form["id"]
+        forms.append(form["id"])
+        await desk.store.write([after(called, "no-answer", whose, now)])
+    assert len(set(forms)) == 2
 
 
 async def test_a_form_is_its_operators_and_supervisors(desk: Desk) -> None:
@@ -159,7 +204,8 @@ async def test_the_store_and_other_systems_are_asked_once_where_the_form_comes_t
     async with outside_system() as crm:
         enquiries = Enquiries([f"{crm.base}/"], {})
         desk.enquire = enquiries.ask
-        asks = Script.parse(ASKS.format(base=crm.base))
+        text = ASKS.format(base=crm.base).replace("languages:", "form: true\nlanguages:")
+        asks = Script.parse(text)
         crm.mood = says({"name": "gold", "price": 9.9})
         form = await begun(desk, asks)
         _, form = await entered(desk, form, "10203")

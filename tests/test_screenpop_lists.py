@@ -140,6 +140,8 @@ async def test_what_an_operator_says_of_a_person_reaches_the_desk_as_it_was_said
         ({"action": "result", "args": args | {"result": "done"}}, "args.at"),
         ({"action": "result", "args": args | {"at": "2020-01-01T00:00:00Z"}}, "args.at"),
         ({"action": "result", "args": {"result": "happy"}}, "args.result"),
+        ({"action": "result", "args": {"result": "done", "run": "-" * 36}}, "args.run"),
+        ({"action": "result", "args": {"result": "done", "run": say.call_id(9)}}, "args.run"),
         ({"action": "sing"}, "action"),
     ):
         status, answer = await act(desk, body)

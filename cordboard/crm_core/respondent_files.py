@@ -138,8 +138,14 @@ def _sheet(path: Path) -> Generator[Row]:
             book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
             with closing(book):
                 sheet: Any = book.active
-                rows: Iterable[Sequence[Any]] = sheet.iter_rows(values_only=True) if sheet else ()
+                # A cell far away makes every row as wide as the way to it, and all rows between.
+                widest = 2 * (ATTRIBUTES_AT_MOST + len(_KNOWN))
+                rows: Iterable[Sequence[Any]] = (
+                    sheet.iter_rows(values_only=True, max_col=widest) if sheet else ()
+                )
                 for line, cells in enumerate(rows, 1):
+                    if cells.count(None) == len(cells):
+                        continue
                     texts = [_text(cell) for cell in cells]
                     while texts and not texts[-1]:
                         texts.pop()

@@ -75,7 +75,7 @@ TRANSITIONS: dict[RespondentState, dict[Step, RespondentState]] = {
 """A person is called again at once where the line broke. Whatever is not here does not happen."""
 
 UNWRITTEN = "unwritten"
-"""The result of a talk of which the operator never said one."""
+"""The result of a talk of which the operator never said one, or not yet when he called again."""
 
 
 class StepError(Exception):
@@ -98,12 +98,16 @@ def after(
     state = TRANSITIONS.get(respondent.state, {}).get(step)
     if state is None:
         raise StepError(f"no {step} from {respondent.state}")
+    if respondent.state == "dialled" and respondent.result == UNWRITTEN and state != "talking":
+        state = "talked"  # there was a talk, whatever came of calling once more
     next_one = replace(respondent, state=state, revision=respondent.revision + 1)
     if state in HELD:
         if step == "take":
             next_one = replace(next_one, taken_by=operator, taken_at=now)
         elif step == "dial":
             next_one = replace(next_one, dials=respondent.dials + 1)
+            if respondent.state == "talked":
+                next_one = replace(next_one, result=UNWRITTEN)
         return next_one
     next_one = replace(next_one, taken_by=None, taken_at=None)
     if step == "release":

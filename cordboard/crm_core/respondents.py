@@ -496,7 +496,8 @@ def _take(
 
 def _why_not(connection: Connection, person: Respondent, script: str) -> str | None:
     """Why he must not be called who could be when he came on the list; None where he may be."""
-    if _undisturbed(connection, [person.customer_id]):
+    owners = _owners(connection, [person.number]).get(person.number, [])
+    if any(each.quiet for each in owners) or _undisturbed(connection, [person.customer_id]):
         return "do-not-disturb"
     asked = Person(0, "", (person.number,), customer_id=person.customer_id)
     ids, numbers = _refused(connection, script, [asked])

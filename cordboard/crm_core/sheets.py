@@ -16,7 +16,7 @@ import xlsxwriter
 
 Cell = str | int | float | datetime | None
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 CHARACTERS_AT_MOST = 32_767
 """Of one cell of a spreadsheet."""
 
@@ -24,7 +24,8 @@ CHARACTERS_AT_MOST = 32_767
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """UTF-8 with its mark, which Excel needs to see; times in ISO 8601."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
+    # In quotes, for where lists are separated by semicolons Excel would cut a text at them.
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow([_plain(name) for name in header])
     for row in rows:
         writer.writerow([_plain(cell) for cell in row])
@@ -74,7 +75,7 @@ def _plain(cell: Cell) -> str | int | float:
         return cell.isoformat(timespec="seconds")
     if isinstance(cell, str):
         text = _clean(cell)
-        return f"'{text}" if text.startswith(_FORMULA) else text
+        return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
     return cell
 
 

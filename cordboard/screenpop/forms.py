@@ -14,7 +14,7 @@ import structlog
 from pydantic import Field, TypeAdapter
 
 from cordboard.crm_core.database import as_id, new_id
-from cordboard.crm_core.model import ROLES, Card, RefusalRecord, RunRecord
+from cordboard.crm_core.model import ROLES, Card, RefusalRecord, Respondent, RunRecord
 from cordboard.crm_core.script_runs import FormDraft
 from cordboard.crm_core.store import Store
 from cordboard.errors import PeerError
@@ -79,10 +79,11 @@ class Forms:
     async def open(
         self, name: str, identity: str, about: Mapping[str, Any], language: str | None
     ) -> Message:
-        """The form of a script, begun or gone on with. Raises `ApiError` 404."""
+        """The form of a script, begun or gone on with. Raises `ApiError` 404 also where a script
+        is for the telephone alone."""
         script = self.scripts.get(name)
-        if script is None:
-            raise ApiError(404, "not-found", "there is no such script")
+        if script is None or not (script.survey or script.form or about["respondent_id"]):
+            raise ApiError(404, "not-found", "there is no form of such a script")
         found = await self._store.run(identity)
         if found is not None:
             return await self.shown(found)
@@ -122,6 +123,7 @@ class Forms:
         if body.step is not None:
             entries = form.changed(entries, body.place, Entry(body.step, body.text, now))
         language = body.language if body.language in script.languages else draft.language
+        refusals = await self._refusals(record, script, scope, draft)
         filled, entries = await self._settled(script, scope, entries, language)
         if len(entries) > ENTRIES_AT_MOST:
             raise ApiError(409, "too-long", "this form has too many entries")
@@ -132,6 +134,8 @@ class Forms:
         if not await self._store.keep_draft(kept):
             raise ApiError(409, "changed", CHANGED)
         await self._write(record, script, scope, kept, None)
+        for refusal in refusals - await self._refusals(record, script, scope, kept):
+            await self._store.forget_refusal(refusal)  # it was a slip of the finger
         return _form(record, script, kept, filled)
 
     async def end(self, record: RunRecord, outcome: Outcome, no_more: str | None) -> Message:
@@ -206,12 +210,7 @@ class Forms:
     ) -> RunRecord:
         """The run and its answers as they are by what was entered; answers to what is not asked
         any more are taken back."""
-        run = Run.start(
-            script, record.id, "form", record.started_at,
-            call_id=record.call_id, customer_id=record.customer_id, number=record.number,
-            operator=record.operator, queue=record.queue, status=record.status,
-            language=draft.language, respondent_id=record.respondent_id,
-        )  # fmt: skip
+        run = self._again(record, script, draft)
         entries = _entries(draft)
         customers = await self._customers(entries)
         filled, records = form.fill(script, scope, entries, draft.language, run, customers)
@@ -223,6 +222,26 @@ class Forms:
             await self._store.withdraw(record.id, gone)
         await self._store.write([run.record, *records])
         return run.record
+
+    async def _refusals(
+        self, record: RunRecord, script: Script, scope: Scope, draft: FormDraft
+    ) -> set[str]:
+        """What the person does not want to be asked, by what was entered."""
+        run = self._again(record, script, draft)
+        entries = _entries(draft)
+        customers = await self._customers(entries)
+        _, records = form.fill(script, scope, entries, draft.language, run, customers)
+        return {each.id for each in records if isinstance(each, RefusalRecord)}
+
+    @staticmethod
+    def _again(record: RunRecord, script: Script, draft: FormDraft) -> Run:
+        """The run from its beginning."""
+        return Run.start(
+            script, record.id, "form", record.started_at,
+            call_id=record.call_id, customer_id=record.customer_id, number=record.number,
+            operator=record.operator, queue=record.queue, status=record.status,
+            language=draft.language, respondent_id=record.respondent_id,
+        )  # fmt: skip
 
     async def _draft(self, record: RunRecord) -> FormDraft:
         found = await self._store.draft(record.id)
@@ -449,8 +468,8 @@ async def _about(api: Api, ask: Ask, body: NewForm) -> tuple[dict[str, Any], str
             raise ApiError(404, "not-found", "this person is not yours to ask")
         about["respondent_id"], about["customer_id"] = person.id, person.customer_id
         about["number"] = person.number
-        at = int(person.id.replace("-", "")[:12], 16) / 1000
-        return about, run_id(at, "form", person.id, body.script)
+        about["operator"] = person.taken_by or name
+        return about, await _of_attempt(store, person, body.script, about["operator"])
     if body.customer is not None:
         customer = await store.customer(body.customer)
         if customer is None:
@@ -458,6 +477,21 @@ async def _about(api: Api, ask: Ask, body: NewForm) -> tuple[dict[str, Any], str
         about["customer_id"] = customer.id
         about["number"] = customer.phones[0] if customer.phones else ""
     return about, new_id(now)
+
+
+async def _of_attempt(store: Store, person: Respondent, script: str, operator: str) -> str:
+    """The run of the call that there is now to this person; or that of an earlier one of the same
+    operator's, where it was not gone through."""
+    at = int(person.id.replace("-", "")[:12], 16) / 1000
+    runs = [
+        run_id(at, "form", person.id, script, operator, str(dials))
+        for dials in range(person.dials, -1, -1)
+    ]
+    for identity in runs[1:] if await store.run(runs[0]) is None else ():
+        before = await store.run(identity)
+        if before is not None and before.outcome is None:
+            return identity
+    return runs[0]
 
 
 async def the_form(api: Api, ask: Ask) -> Message:

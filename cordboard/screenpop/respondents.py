@@ -169,7 +169,7 @@ class Lists:
         names = {user.name: user.display_name for user in await self._store.users()}
         return {"respondent": render.held(holding, self._settings.crm.currency, names)}
 
-    def act(self, ask: Ask) -> Message:
+    async def act(self, ask: Ask) -> Message:
         """On the person whom the asker has; whether that is so, the desk knows."""
         target = as_id(ask.path["id"])
         if target is None:
@@ -177,11 +177,19 @@ class Lists:
         args: dict[str, Any] = ask.body.args.model_dump()
         if isinstance(ask.body, EndRespondent):
             args["at"] = self._callback(ask.body.args)
+            args["run"] = await self._form(ask.body.args.run, target)
         action_id, user = new_id(time.time()), ask.login.user
         name, action = OperatorName(user.name), ask.body.action
         asked = ActionAsked(action_id, name, user.role, "respondent", target, action, args, "")
         self._tell(asked)
         return {"id": action_id}
+
+    async def _form(self, run: str | None, respondent_id: str) -> str | None:
+        """The run of this person's form."""
+        found = await self._store.run(run) if run else None
+        if run and (found is None or found.respondent_id != respondent_id):
+            raise invalid([("args.run", "is no form of this person")])
+        return found.id if found else None
 
     def _callback(self, args: EndArgs) -> float | None:
         """When the person wants to be called."""
@@ -487,7 +495,7 @@ async def next_respondent(api: Api, ask: Ask) -> Message:
 
 
 async def respondent_action(api: Api, ask: Ask) -> Message:
-    return api.lists.act(ask)
+    return await api.lists.act(ask)
 
 
 ROUTES: tuple[Route, ...] = (
