@@ -284,6 +284,7 @@ def test_a_hash_key_without_quotes_is_a_comment() -> None:
         'terminator: nothing is there; write "#" in quotes, or "" for none'
     ]
     assert faults(asked.format('"#"')) == faults(asked.format('""')) == []
+    assert faults("- record:\n    prompt: x\n    terminator: #\n") == faults(asked.format("#"))
 
 
 # Names

@@ -46,3 +46,10 @@ def test_a_value_without_a_kind_is_said_as_it_is_written_but_for_endless_fractio
     assert pieces("{x}", "en", (), {"x": Decimal(10) / 3}) == (Words("3.333333"),)
     assert pieces("{x}", "en", (), {"x": "0149"}) == (Words("0149"),)
     assert pieces("{x|money}", "en", (), {"x": Decimal("NaN")}) == (Value("money", "NaN"),)
+
+
+@pytest.mark.parametrize("value", [10**40, Decimal("1E+40"), Decimal(10**30) / 7, "9" * 40])
+@pytest.mark.parametrize("kind", ["money", "number", "text"])
+def test_no_number_of_another_system_is_too_large_to_go_on(value: Any, kind: str) -> None:
+    assert len(pieces(f"{{x|{kind}}}", "en", (), {"x": value})) == 1
+    assert written(f"{{x|{kind}}}", "en", (), {"x": value})

@@ -9,6 +9,7 @@ import pytest
 from dialplan_calls import ANNA, MOBILE, Status, joined, no_channel, routed
 from pbx_fixtures import Heard
 
+from cordboard.cti.agi import caller as number_of
 from cordboard.sandbox import sip, stub
 from cordboard.sandbox.pbx import SandboxPbx
 from cordboard.sandbox.scenarios import Manner
@@ -42,6 +43,21 @@ async def test_cordboard_never_accepts_default_queue_when_the_lease_ends(
         event, took = await joined(ami, sandbox, 20)
     assert event["Queue"] == "support"
     assert 4.5 < took < 5.5
+
+
+async def test_agi_calls_a_withheld_number_unknown_and_to_us_it_is_none(sandbox: Status) -> None:
+    told: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.set_result(await stub.environment(reader))
+
+    async with stub.agi(sandbox, listen):
+        withheld = sip.dial(sandbox, "anonymous")
+        async with asyncio.timeout(20):
+            env = await told
+        await withheld.drop()
+    assert env["agi_callerid"] == "unknown"
+    assert number_of(env) == ""
 
 
 async def test_connection_never_completes_default_queue_in_two_seconds(

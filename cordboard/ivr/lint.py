@@ -147,6 +147,8 @@ def _loops(script: Script, source: Source, house: House) -> Iterator[Finding]:
 def _questions(script: Script, source: Source) -> Iterator[Finding]:
     for number, step in enumerate(script.steps):
         at: Place = ("steps", number)
+        for verb in ("ask", "record"):
+            yield from _ended_by(source, (*at, verb))
         match step:
             case MenuStep(menu=menu):
                 yield from _keys(source, (*at, "menu", "choices"), list(menu.choices))
@@ -187,7 +189,6 @@ def _ended_by(source: Source, place: Place) -> Iterator[Finding]:
 
 
 def _asked(source: Source, place: Place, ask: Ask) -> Iterator[Finding]:
-    yield from _ended_by(source, place)
     for key, kinds in _ONLY_OF.items():
         if key in ask.model_fields_set and ask.kind not in kinds:
             words = f"{key}: means nothing for {ask.kind}, only for {', '.join(kinds)}"

@@ -20,7 +20,7 @@ from pydantic import (
     Tag,
 )
 
-from cordboard.ivr.expressions import Path, looked_up
+from cordboard.ivr.expressions import NUMBER_AT_MOST, Path, looked_up
 from cordboard.ivr.speech import KINDS, Kind, Piece, Sound, Value, Words
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -185,13 +185,14 @@ def _canonical(value: Any, kind: Kind) -> str:
 
 
 def _number(value: Any) -> Decimal | None:
-    """Also of a text that is one, as other systems write amounts. Six digits behind the point."""
+    """Also of a text that is one, as other systems write amounts. Six digits behind the point; one
+    that is larger than scripts reckon with stays as it is written."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     number = Decimal(value)
-    if not number.is_finite():
+    if not number.is_finite() or abs(number) >= NUMBER_AT_MOST:
         return None
     return round(number, 6).normalize() if number % 1 else number
 
